@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileCheckpoint } from '../src/classifier/training-checkpoint.ts';
 import { readFeatureDump } from '../src/dataset/feature-dump.ts';
 import { readDataset } from '../src/dataset/read.ts';
-import { parseRecord } from '../src/encoder/record.ts';
+import { modelsOf, parseRecord } from '../src/encoder/record.ts';
 import { type Random, random } from '../src/math/random.ts';
 import { floatTensor } from '../src/math/tensor.ts';
 import { openFeatureCache } from '../src/store/feature-cache.ts';
@@ -188,7 +188,7 @@ const record: Kind = {
   examine: async (folder) => {
     const found = parseRecord(await readFile(join(folder, 'encoder.json'), 'utf8'), 'encoder.json');
     assert.deepEqual(parseRecord(JSON.stringify(found), 'again'), found);
-    for (const path of [found.imageModel, found.textModel, ...found.files.map(({ path }) => path)])
+    for (const path of [...modelsOf(found), ...found.files.map(({ path }) => path)])
       assert(!path.startsWith('/') && !path.split('/').includes('..'), `${path} leads out of the folder`);
   },
 };

@@ -73,10 +73,10 @@ async function answersOf(folder: string): Promise<Answers> {
   const encoder = await loadEncoder(folder, { pull: false });
   try {
     const images = await encoder.embedImages([pictureFor(encoder), pictureFor(encoder)]);
-    const texts = await encoder.embedTexts(TEXTS);
+    const texts = await encoder.embedTexts?.(TEXTS);
     checkNumbers(images, 2, encoder);
-    checkNumbers(texts, TEXTS.length, encoder);
-    return { fingerprint: encoder.fingerprint, numbers: [...images.data, ...texts.data] };
+    if (texts) checkNumbers(texts, TEXTS.length, encoder);
+    return { fingerprint: encoder.fingerprint, numbers: [...images.data, ...(texts?.data ?? [])] };
   } finally {
     await encoder.close();
   }

@@ -145,6 +145,8 @@ async function headsOf(
   templates: readonly string[] | undefined,
   signal?: AbortSignal,
 ): Promise<Pick<BenchSource, 'head' | 'plainHead' | 'notes'>> {
+  if (!encoder.embedTexts)
+    return { notes: [`${encoder.id} embeds pictures only: methods that need class names are left out`] };
   const head = await textHead(encoder, classes, templates, { signal });
   const notes = cutFindings(head.cut, encoder.id).map(
     ({ message, paths }) => `${message}: ${paths?.join(', ')}`,

@@ -1,11 +1,13 @@
 import type { Abortable } from '../abort.ts';
 import type { ClassInfo, Finding } from '../dataset/types.ts';
-import { type CutPrompt, presetTemplates, textHead } from '../encoder/prompts.ts';
+import { type CutPrompt, presetTemplates, readsNone, textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { concatRows } from '../math/matrix.ts';
+import { methodById } from '../methods/index.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { count, plural } from '../words.ts';
 import type { EncoderSession } from './encoder-session.ts';
+import { askedFor, type Wanted } from './given.ts';
 import { rounded } from './rounding.ts';
 import type { ClassifierData } from './types.ts';
 
@@ -19,6 +21,19 @@ export function templatesOf(
 ): string[] {
   if (template) return [...template];
   return prompts ? [...presetTemplates(prompts)] : [encoder.defaults.template];
+}
+
+/**
+ * Throws `UsageError` if an encoder embeds only pictures and the options ask for class names. It is called before pictures are encoded.
+ */
+export function checkTextsWanted(wanted: Wanted & Parameters<typeof templatesOf>[0], encoder: Encoder): void {
+  if (encoder.embedTexts) return;
+  const { id } = askedFor(wanted);
+  const method = id === 'auto' ? undefined : methodById(id);
+  const given = wanted.template ? 'template' : wanted.prompts === undefined ? undefined : 'prompts';
+  const needs = method?.needs.includes('text') ? `${method.name} needs class names` : undefined;
+  const what = needs ?? (given && `The option ${given} is about class names`);
+  if (what) throw readsNone(encoder, what);
 }
 
 /** The text head with embeddings rounded to half precision, as in the file, and findings about its prompts. */

@@ -79,7 +79,7 @@ it('a closed encoder refuses every call by name', async () => {
     async () => encoder.prepare?.(),
     () => encoder.embedImages([blank]),
     () => encoder.embedImages([]),
-    () => encoder.embedTexts(['red']),
+    () => encoder.embedTexts!(['red']),
   ])
     await expect(call()).rejects.toMatchObject({ code: 'encoder/closed', exitCode: 2 });
 });

@@ -46,7 +46,8 @@ export async function prepareFeatures(
       { code: 'fit/encoder', hint: 'Give --encoder the encoder that made the features, or leave it out.' },
     );
   }
-  const embedder = dump.text === undefined && dump.prompts === undefined ? encoder : undefined;
+  const hasTexts = dump.text !== undefined || dump.prompts !== undefined;
+  const embedder = !hasTexts && encoder?.embedTexts ? encoder : undefined;
   refuseUnused(values, embedder !== undefined);
   const { findings, ...drawn } = drawRows(dump, values);
   const classes = dumpClasses(dump);

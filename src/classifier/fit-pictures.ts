@@ -6,7 +6,7 @@ import type { Dataset, Example } from '../dataset/types.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import { DataError, messageAbout } from '../errors.ts';
 import { count } from '../words.ts';
-import { roundedHead, templatesOf } from './class-texts.ts';
+import { checkTextsWanted, roundedHead, templatesOf } from './class-texts.ts';
 import { referenceTo } from './encoder-reference.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import { embedExamples } from './examples.ts';
@@ -33,6 +33,7 @@ export async function preparePictures(
   const examples = drawn.map((i) => source.examples[i]!);
   const together = groupBy ? [] : await likelyGroups(examples, { signal });
   const encoder = await waitFor(session.encoder(), signal);
+  checkTextsWanted(values, encoder);
   const how = { views, seed, exif, keys, thumbnails, dataset, signal, onProgress };
   const embedded = await embedExamples(session, examples, how);
   const { kept, failures, support, described, exact } = embedded;
@@ -43,14 +44,14 @@ export async function preparePictures(
   const encoded = split && (await session.encode(others, { views: [0], seed, exif, signal }));
   const read = others.filter((_, i) => !encoded?.failed.has(i));
   if (encoded && read.length === 0) throw noSplit(name, split, encoded.failures);
-  const templates = templatesOf(values, encoder);
-  const words = await roundedHead(encoder, classes, templates, signal);
+  const templates = encoder.embedTexts ? templatesOf(values, encoder) : [];
+  const words = encoder.embedTexts && (await roundedHead(encoder, classes, templates, signal));
   return {
     known: {
       classes,
       templates,
       encoder: referenceTo(encoder),
-      head: words.head,
+      head: words?.head,
       support,
       examples: described,
       dataset: name,
@@ -79,7 +80,7 @@ export async function preparePictures(
         consequence: `such a class is not evaluated on the split ${split}`,
       }),
       ...embedded.findings,
-      ...words.findings,
+      ...(words?.findings ?? []),
     ],
     unread: [
       ...unlisted(dataset, (one) => one === 'train' || one === split),

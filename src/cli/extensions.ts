@@ -70,7 +70,7 @@ const has = (value: unknown, ...functions: string[]) =>
 
 const isMethod = (value: unknown): value is Method => has(value, 'fit', 'holds', 'prepare', 'terms');
 
-const isEncoder = (value: unknown): value is Encoder => has(value, 'embedImages', 'embedTexts', 'close');
+const isEncoder = (value: unknown): value is Encoder => has(value, 'embedImages', 'close');
 
 const isLayout = (value: unknown): value is Layout =>
   has(value, 'read') && typeof (value as { about?: unknown }).about === 'string';

@@ -38,7 +38,7 @@ describe('embeddings of a checked encoder', () => {
     const encoder = checkedEncoder(giving(rows));
     const refusal = expect.objectContaining({ name: 'ModelError', message: expect.stringContaining(what) });
     await expect(encoder.embedImages(pixels)).rejects.toEqual(refusal);
-    await expect(encoder.embedTexts(['a'])).rejects.toEqual(refusal);
+    await expect(encoder.embedTexts!(['a'])).rejects.toEqual(refusal);
   });
 
   it('are returned if they are finite, however large or small', async () => {

@@ -1,4 +1,4 @@
-import { waitFor } from '../abort.ts';
+import { type Abortable, waitFor } from '../abort.ts';
 import { closable } from '../closable.ts';
 import { signalOf } from '../deprecation.ts';
 import { closedError, ModelError, UsageError } from '../errors.ts';
@@ -15,7 +15,6 @@ const PARTS = [
   ['preprocessing', 'object'],
   ['defaults', 'object'],
   ['embedImages', 'function'],
-  ['embedTexts', 'function'],
   ['close', 'function'],
 ] as const;
 
@@ -35,7 +34,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
   }
   const { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source } =
     encoder;
-  const { prepare, textLength, textTower } = encoder;
+  const { prepare, embedTexts, textLength, textTower } = encoder;
   let closed = false;
   const open = (): Encoder => {
     if (closed) throw closedError('encoder');
@@ -49,11 +48,13 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
       const embeddings = await waitFor(open().embedImages(pixels, { signal }), signal);
       return checkEmbeddings(embeddings, pixels.length, { id, dimension }, 'picture');
     },
-    embedTexts: async (texts, work = {}) => {
-      const signal = signalOf(work);
-      const embeddings = await waitFor(open().embedTexts(texts, { signal }), signal);
-      return checkEmbeddings(embeddings, texts.length, { id, dimension }, 'text');
-    },
+    ...(embedTexts && {
+      embedTexts: async (texts: string[], work: Abortable = {}) => {
+        const signal = signalOf(work);
+        const embeddings = await waitFor(embedTexts.call(open(), texts, { signal }), signal);
+        return checkEmbeddings(embeddings, texts.length, { id, dimension }, 'text');
+      },
+    }),
     ...(prepare && { prepare: () => prepare.call(open()) }),
     ...(textLength && { textLength: async (...given) => textLength.apply(open(), given) }),
     ...(textTower && { textTower: async () => textTower.call(open()) }),

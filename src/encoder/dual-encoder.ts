@@ -4,29 +4,29 @@ import { ModelError, throwIfAborted } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
-import { count, number } from '../words.ts';
-import { ahead } from './ahead.ts';
+import { count } from '../words.ts';
 import { clipSessions } from './clip/sessions.ts';
 import { configurationPath } from './configuration-files.ts';
 import { isWeights } from './dual-files.ts';
 import { type Precision, precisionsOf } from './precision.ts';
-import type { EncoderRecord } from './record.ts';
+import type { EncoderRecord, PairRecord } from './record.ts';
 import {
   asMatrix,
   batches,
-  checkSizes,
   factsOf,
   fixedBatch,
+  IMAGE_BATCH,
+  imageSide,
   lazySession,
   lazyTokenizer,
   lengthOfTexts,
+  otherRows,
   outputNamed,
   pixelPort,
   pixelTensor,
-  stack,
   textFeeds,
 } from './tower.ts';
-import type { Encoder } from './types.ts';
+import type { ReadingEncoder } from './types.ts';
 
 /** Names that exporters give the embedding of a picture, and of a text. */
 export const IMAGE_OUTPUTS = ['image_embeds', 'image_embeddings', 'image_embedding', 'pooler_output'];
@@ -38,11 +38,10 @@ const TEXT_OUTPUTS = [
   'pooler_output',
 ];
 
-const IMAGE_BATCH = 4;
 const TEXT_BATCH = 32;
 
 /** The encoder of two ONNX models, of one model with both towers, or of CLIP's weights. Each tower is loaded at its first use. */
-export function dualEncoder(record: EncoderRecord, folder: string, engine: Engine): Encoder {
+export function dualEncoder(record: PairRecord, folder: string, engine: Engine): ReadingEncoder {
   const { preprocessing, text } = record;
   const size = preprocessing.crop;
   const plainTokenizer = lazyTokenizer(tokenizerFolder(record, folder), text);
@@ -56,14 +55,6 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
   const precisions = precisionsOf(record.precision);
   const blank: Pixels = { width: size, height: size, data: new Uint8Array(3 * size * size) };
 
-  /** Feeds of pictures, with an empty text if the model has both towers. */
-  async function imageFeeds(inputs: readonly PortInfo[], batch: Pixels[]): Promise<Record<string, Tensor>> {
-    const port = pixelPort(inputs) ?? inputs[0]!;
-    const others = inputs.filter((input) => input !== port);
-    const empty = others.length > 0 ? textFeeds(others, [(await tokenizer.get()).encode('')], text) : {};
-    return { ...empty, [port.name]: pixelTensor(port, batch, preprocessing) };
-  }
-
   /** Feeds of texts, with a black picture if the model has both towers. */
   function wordFeeds(inputs: readonly PortInfo[], batch: readonly number[][]): Record<string, Tensor> {
     const port = pixelPort(inputs);
@@ -71,35 +62,14 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
     return { ...textFeeds(inputs, batch, text), ...picture };
   }
 
-  async function run(
-    session: Session,
-    feeds: Record<string, Tensor>,
-    names: readonly string[],
-    model: string,
-    signal?: AbortSignal,
-  ): Promise<Matrix> {
-    const output = outputNamed(session.outputs, names, model);
-    return asMatrix((await session.run(feeds, { outputs: [output], signal }))[output]!);
-  }
-
   return {
     ...factsOf(record),
-    prepare: () => void image.get().catch(() => {}),
-    embedImages: async (pixels, { signal } = {}) => {
-      checkSizes(pixels, size);
-      const encode = async (batch: Pixels[]): Promise<Matrix> => {
-        throwIfAborted(signal);
-        const session = await image.get();
-        const feeds = await imageFeeds(session.inputs, batch);
-        const part = await run(session, feeds, IMAGE_OUTPUTS, record.imageModel, signal);
-        if (part.rows !== batch.length) throw otherDimension(record, part, batch.length);
-        return part;
-      };
-      const parts: Matrix[] = [];
-      const most = pixels.length > 0 ? batchSize(await image.get(), precisions.vision, IMAGE_BATCH) : 1;
-      for await (const part of ahead(batches(pixels, most), encode, 1)) parts.push(part);
-      return stack(parts, record.dimension);
-    },
+    ...imageSide(record, image, {
+      outputs: IMAGE_OUTPUTS,
+      batch: (session) => batchSize(session, precisions.vision, IMAGE_BATCH),
+      // A model with both towers gets an empty text.
+      others: async (inputs) => textFeeds(inputs, [(await tokenizer.get()).encode('')], text),
+    }),
     embedTexts: async (texts, { signal } = {}) => {
       const { encode } = await tokenizer.get();
       const rows = texts.map(encode);
@@ -109,14 +79,15 @@ export function dualEncoder(record: EncoderRecord, folder: string, engine: Engin
       let out: Matrix | undefined;
       for (const batch of textBatches(rows, most, text.padding === 'fixed' || masked)) {
         throwIfAborted(signal);
-        const { inputs } = session as Session;
+        const { inputs, outputs, run } = session as Session;
         const feeds = wordFeeds(
           inputs,
           batch.map((i) => rows[i]!),
         );
-        const part = await run(session as Session, feeds, TEXT_OUTPUTS, record.textModel, signal);
-        if (part.cols !== record.dimension || part.rows !== batch.length)
-          throw otherDimension(record, part, batch.length);
+        const output = outputNamed(outputs, TEXT_OUTPUTS, record.textModel);
+        const part = asMatrix((await run(feeds, { outputs: [output], signal }))[output]!);
+        if (part.cols !== record.dimension) throw otherDimension(record, part.cols);
+        if (part.rows !== batch.length) throw otherRows(record, part.rows, batch.length);
         out ??= matrix(texts.length, part.cols);
         batch.forEach((i, k) => {
           out?.data.set(part.data.subarray(k * part.cols, (k + 1) * part.cols), i * part.cols);
@@ -154,19 +125,13 @@ function batchSize({ inputs }: Session, precision: Precision, most: number): num
   });
 }
 
-function otherDimension(
-  { id, dimension }: EncoderRecord,
-  { rows, cols }: Matrix,
-  inputs: number,
-): ModelError {
+function otherDimension({ id, dimension }: EncoderRecord, texts: number): ModelError {
   return new ModelError(
-    rows === inputs
-      ? `The towers of ${id} do not fit: pictures have ${count(dimension, 'dimension')}, and texts have ${cols}`
-      : `A tower of ${id} gives ${count(rows, 'row')} instead of ${number(inputs)}`,
+    `The towers of ${id} do not fit: pictures have ${count(dimension, 'dimension')}, and texts have ${texts}`,
     {
       code: 'encoder/dimension',
-      hint: 'Export both models with their projection into the common space and for batches of any size.',
-      details: { pictures: dimension, texts: cols, rows, count: inputs },
+      hint: 'Export both models with their projection into the common space.',
+      details: { pictures: dimension, texts },
     },
   );
 }

@@ -97,7 +97,9 @@ export function findDualFiles(paths: readonly string[], precision: TowerPrecisio
   const pixels = isWeights(found.imageModel)
     ? []
     : [['preprocessor_config.json', 'processor_config.json', 'preprocess_cfg.json']];
-  for (const needed of [...pixels, ['tokenizer.json']]) {
+  // Weights with Hugging Face's file name may be of a model that reads no texts.
+  const texts = found.imageModel.startsWith('model.safetensors') ? [] : [['tokenizer.json']];
+  for (const needed of [...pixels, ...texts]) {
     if (!needed.some((name) => configurationPath(paths, name))) {
       throw new ModelError(`${where} has no ${needed.slice(0, 2).join(' or ')}`, {
         code: 'encoder/no-configuration',

@@ -2,15 +2,15 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, waitFor } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
+import { ModelError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
 import { checkFile } from '../store/checksum.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { checkEmbeddings, checkedEncoder } from './checked.ts';
-import { openCheckpoint } from './clip/checkpoint.ts';
+import { openCheckpoint, openWeights } from './clip/checkpoint.ts';
 import { clipFacts, clipTextRule } from './clip/facts.ts';
 import { checkReleases } from './clip/openai-releases.ts';
 import { readConfigurationFiles } from './configuration-files.ts';
-import { dualEncoder } from './dual-encoder.ts';
 import {
   type DualConfiguration,
   findDualFiles,
@@ -18,10 +18,13 @@ import {
   MODEL_FOLDERS,
   readConfiguration,
 } from './dual-files.ts';
+import { encoderOf } from './encoder-of.ts';
 import { externalFiles } from './external-data.ts';
 import type { Json } from './fields.ts';
 import { type EncoderRecord, fingerprintOf, type RecordedFile, tokenizerMeaning } from './record.ts';
 import { CLIP_DEFAULTS, type EncoderSource } from './registry.ts';
+import { type VisionFamily, visionFamily } from './vision/configuration.ts';
+import { type VisionFacts, visionFacts } from './vision/facts.ts';
 
 /** Throws `ModelError` if a folder does not have the files of a model. It does not read them. */
 export async function checkFolder(
@@ -71,11 +74,26 @@ export async function dualRecord(
     files.map(({ path }) => path),
   );
   checkReleases(files);
+  const weights = files.filter(({ path }) => !path.endsWith('.json')).map(({ sha256 }) => sha256);
+  const common = { format: 1 as const, files: [...files], ...origin, defaults: CLIP_DEFAULTS, imageModel };
+  const family = isWeights(imageModel) ? visionFamily(read) : undefined;
+  if (family) {
+    const { preprocessing, recipe, shape } = await visionFactsIn(join(folder, imageModel), family, read);
+    const fingerprint = fingerprintOf({
+      weights: weights.sort(),
+      precision: origin.precision,
+      preprocessing,
+      recipe,
+    });
+    const { width: dimension } = shape;
+    return { ...common, kind: 'vision', fingerprint, dimension, logitScale: 100, preprocessing, recipe };
+  }
+  if (!read('tokenizer.json'))
+    throw new ModelError(`${origin.source} has no tokenizer.json`, { code: 'encoder/no-configuration' });
   const facts: Facts = isWeights(imageModel)
     ? await weightsFacts(join(folder, imageModel), read)
     : readConfiguration(read);
   const { preprocessing, text, logitScale, dimension = 0, recipe } = facts;
-  const weights = files.filter(({ path }) => !path.endsWith('.json')).map(({ sha256 }) => sha256);
   const fingerprint = fingerprintOf({
     weights: weights.sort(),
     precision: origin.precision,
@@ -85,20 +103,29 @@ export async function dualRecord(
     recipe,
   });
   return {
-    format: 1,
+    ...common,
     kind: 'dual',
-    ...origin,
     fingerprint,
     dimension,
     logitScale,
     preprocessing,
     text,
     ...(recipe ? { recipe } : {}),
-    defaults: CLIP_DEFAULTS,
-    imageModel,
     textModel,
-    files: [...files],
   };
+}
+
+async function visionFactsIn(
+  path: string,
+  family: VisionFamily,
+  read: (path: string) => Json | undefined,
+): Promise<VisionFacts> {
+  const stored = await openWeights(path);
+  try {
+    return visionFacts(stored, family, read);
+  } finally {
+    await stored.close();
+  }
 }
 
 type Facts = DualConfiguration & Pick<EncoderRecord, 'recipe'>;
@@ -115,7 +142,7 @@ async function weightsFacts(path: string, read: (path: string) => Json | undefin
 }
 
 /**
- * The record with the dimension that the towers return. Runs both towers once. Throws `ModelError` if a tower cannot be run or their
+ * The record with the dimension that the towers return. Runs each tower once. Throws `ModelError` if a tower cannot be run or their
  * dimensions differ.
  */
 export async function measured(
@@ -126,13 +153,13 @@ export async function measured(
 ): Promise<EncoderRecord> {
   const size = record.preprocessing.crop;
   const blank: Pixels = { width: size, height: size, data: new Uint8Array(size * size * 3) };
-  const encoder = dualEncoder(record, folder, engine);
+  const encoder = encoderOf(record, folder, engine);
   try {
     const image = await waitFor(encoder.embedImages([blank], work), work.signal);
     const dimension = image.cols;
     checkEmbeddings(image, 1, { ...record, dimension }, 'picture');
-    const texts = checkedEncoder(dualEncoder({ ...record, dimension }, folder, engine));
-    await texts.embedTexts(['a'], work).finally(() => texts.close());
+    const known = checkedEncoder(encoderOf({ ...record, dimension }, folder, engine));
+    await known.embedTexts?.(['a'], work).finally(() => known.close());
     return { ...record, dimension };
   } finally {
     await encoder.close();

@@ -26,7 +26,7 @@ export {
   textHead,
 } from './prompts.ts';
 export { type PullOptions, type PullPlan, type PullProgress, pullEncoder } from './pull.ts';
-export type { EncoderRecord } from './record.ts';
+export type { EncoderRecord, PairRecord, VisionRecord } from './record.ts';
 export { registerEncoder } from './registered.ts';
 export { REGISTRY, type RegisteredEncoder } from './registry.ts';
 export type { CacheDefaults, Encoder, TextLength } from './types.ts';

@@ -8,6 +8,7 @@ import { startFakeHub } from '../store/fake-hub.fixture.ts';
 import { dualEncoder } from './dual-encoder.ts';
 import { describeFolder } from './dual-record.ts';
 import { pullEncoder } from './pull.ts';
+import type { PairRecord } from './record.ts';
 import { type EncoderSource, encoderSource } from './registry.ts';
 import { SIDE, type TinyTower, tinyModel, type Weights, WIDTH } from './tiny-models.fixture.ts';
 
@@ -353,7 +354,8 @@ describe('layouts of ONNX exports on the hub', () => {
   it.each(LAYOUTS.map((layout, i) => [layout.name, layout, i] as const))('%s', async (_, layout, i) => {
     const folder = await written(layout, `${i}`);
     const source = encoderSource(`${folder}${layout.precision ? `#${layout.precision}` : ''}`);
-    const record = await describeFolder(folder, source as EncoderSource & { kind: 'folder' }, engine);
+    const found = await describeFolder(folder, source as EncoderSource & { kind: 'folder' }, engine);
+    const record = found as PairRecord;
     expect([record.imageModel, record.textModel]).toEqual(layout.uses);
     expect(record.dimension).toBe(WIDTH);
     const encoder = dualEncoder(record, folder, engine);

@@ -5,9 +5,8 @@ import { sharedEngine } from '../engine/node.ts';
 import type { Engine } from '../engine/types.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
 import { withNamedErrors } from '../system-error.ts';
-import { builtinEncoder } from './builtin/encoder.ts';
 import { checkedEncoder } from './checked.ts';
-import { dualEncoder } from './dual-encoder.ts';
+import { encoderOf } from './encoder-of.ts';
 import { encoderIn, findEncoder, type LocalEncoder, notHere } from './installed.ts';
 import type { PullOptions } from './pull.ts';
 import { registeredEncoder } from './registered.ts';
@@ -83,8 +82,7 @@ async function verified(
 }
 
 function open({ record, folder }: LocalEncoder, engine: Engine): Encoder & AsyncDisposable {
-  const kind = record.kind === 'dual' ? dualEncoder : builtinEncoder;
-  return checkedEncoder(kind(record, folder, engine));
+  return checkedEncoder(encoderOf(record, folder, engine));
 }
 
 /** The encoder in a folder of the given path: an installed encoder has a record, an exported model has its configuration. */

@@ -3,7 +3,7 @@ import { UsageError } from '../errors.ts';
 import type { TextHead } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { suggestion } from '../nearest.ts';
-import type { Encoder } from './types.ts';
+import type { Encoder, ReadingEncoder } from './types.ts';
 
 /** Prompt templates of the paper (Zhang et al. 2022, appendix; CLIP's authors' choices) for the public benchmarks. */
 export const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
@@ -72,6 +72,20 @@ export interface CutPrompt {
   readonly read: number;
 }
 
+/** The error for something that needs texts, with an encoder that embeds only pictures. */
+export function readsNone({ id }: Pick<Encoder, 'id'>, what: string): UsageError {
+  return new UsageError(`${what}, and the encoder ${id} embeds pictures only`, {
+    code: 'encoder/no-texts',
+    hint: 'Use a method that needs no class names (auto chooses among them), or an encoder that reads texts, such as CLIP.',
+    details: { encoder: id },
+  });
+}
+
+/** Throws `UsageError` if an encoder embeds only pictures. */
+function checkReads(encoder: Encoder): asserts encoder is ReadingEncoder {
+  if (!encoder.embedTexts) throw readsNone(encoder, 'Prompts are texts');
+}
+
 /** The prompts that are longer than the encoder reads. */
 export async function cutPrompts(encoder: Encoder, prompts: readonly string[]): Promise<CutPrompt[]> {
   const length = await encoder.textLength?.(prompts);
@@ -83,8 +97,8 @@ export async function cutPrompts(encoder: Encoder, prompts: readonly string[]): 
 
 /**
  * The text head of the classes: the mean of the embeddings of each class's prompts, which are the templates with its name and its own
- * prompts. Also returns the prompts of each class and the prompts that are cut. Throws `UsageError` if a template has no `{}` or a class
- * has no prompt.
+ * prompts. Also returns the prompts of each class and the prompts that are cut. Throws `UsageError` if a template has no `{}`, a class
+ * has no prompt, or the encoder reads no texts.
  */
 export async function textHead(
   encoder: Encoder,
@@ -99,6 +113,7 @@ export async function textHead(
   if (bare >= 0) {
     throw new UsageError(`The class "${classes[bare]!.promptName}" has no prompt`, { code: 'prompts/none' });
   }
+  checkReads(encoder);
   const promptFeatures = await encoder.embedTexts(prompts.flat(), work);
   const promptClass = Int32Array.from(prompts.flatMap((list, c) => list.map(() => c)));
   const head = headFromPrompts(promptFeatures, promptClass, classes.length, encoder.logitScale);

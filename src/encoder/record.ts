@@ -55,10 +55,9 @@ const file = z.object({
 });
 export type RecordedFile = z.infer<typeof file>;
 
-const record = z.object({
+const common = {
   format: z.literal(1),
   id: z.string().min(1),
-  kind: z.enum(['dual', 'resnet50-minilm']),
   source: z.string(),
   revision: z.string().optional(),
   licence: z.string(),
@@ -67,18 +66,37 @@ const record = z.object({
   dimension: count,
   logitScale: z.number().positive(),
   preprocessing,
-  text: textRule,
   /** Differences between towers built from weights and OpenAI's. They are part of the fingerprint. */
   recipe: z.record(z.string(), z.unknown()).optional(),
   defaults,
-  /** ONNX files of the two towers. Both are the same file for a combined model. */
+  /** The file of the image tower. */
   imageModel: inside,
-  textModel: inside,
   files: z.array(file),
+};
+
+const pair = z.object({
+  ...common,
+  kind: z.enum(['dual', 'resnet50-minilm']),
+  text: textRule,
+  /** The file of the text tower: the same one for a combined model. */
+  textModel: inside,
 });
 
+/** A model without a text tower, such as DINOv2. */
+const vision = z.object({ ...common, kind: z.literal('vision') });
+
+const record = z.discriminatedUnion('kind', [pair, vision]);
+
+/** The facts about a pair of towers on disk: everything except their weights. */
+export type PairRecord = z.infer<typeof pair>;
+export type VisionRecord = z.infer<typeof vision>;
 /** The facts about an encoder on disk: everything except its weights. */
-export type EncoderRecord = z.infer<typeof record>;
+export type EncoderRecord = PairRecord | VisionRecord;
+
+/** The files of the encoder's models, each once. */
+export function modelsOf(record: EncoderRecord): string[] {
+  return [...new Set(record.kind === 'vision' ? [record.imageModel] : [record.imageModel, record.textModel])];
+}
 
 /** The record in an encoder's folder. Undefined if there is none. Throws `ModelError` if it is malformed. */
 export async function readRecord(folder: string): Promise<EncoderRecord | undefined> {
@@ -105,14 +123,14 @@ function unreadable(where: string, why: string, cause: unknown): ModelError {
 
 /**
  * Sha256 over everything that decides an embedding: hashes of the source weights, precision, preprocessing (without its memory layout)
- * and tokenizer. The order of keys and the file format do not matter.
+ * and, for encoders of texts, tokenizer. The order of keys and the file format do not matter.
  */
 export function fingerprintOf(meaning: {
   weights: readonly string[];
   precision: TowerPrecision;
   preprocessing: Preprocessing;
-  tokenizer: string;
-  text: TextRule;
+  tokenizer?: string;
+  text?: TextRule;
   /** Constants of the conversion that are not weights. */
   recipe?: unknown;
 }): string {

@@ -1,11 +1,13 @@
 import type { Engine, PortInfo, Session } from '../engine/types.ts';
-import { ModelError, UsageError } from '../errors.ts';
+import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
 import { normalize } from '../image/preprocess.ts';
 import type { Pixels, Preprocessing } from '../image/types.ts';
 import { toHalf } from '../math/half.ts';
 import { concatRows, type Matrix, matrix, matrixOf } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { checkRegular, unlessMissing } from '../store/regular.ts';
+import { count, number } from '../words.ts';
+import { ahead } from './ahead.ts';
 import { ENCODER_FILE, readJson } from './configuration-files.ts';
 import type { EncoderRecord, TextRule } from './record.ts';
 import { createTokenizer, type TextTokenizer } from './tokenizer.ts';
@@ -69,8 +71,8 @@ export async function lengthOfTexts(
   { length }: TextRule,
   texts: readonly string[],
 ): Promise<TextLength> {
-  const { count } = await tokenizer.get();
-  return { tokens: texts.map(count), read: length };
+  const { count: lengthOf } = await tokenizer.get();
+  return { tokens: texts.map(lengthOf), read: length };
 }
 
 /** The first of the names that is an output of the model. Throws `ModelError` if none is. */
@@ -172,6 +174,61 @@ export function asMatrix(output: Tensor): Matrix {
   return matrixOf(output);
 }
 
+/** How an image tower is run. */
+export interface ImageRun {
+  /** Names that the output may have. */
+  readonly outputs: readonly string[];
+  /** Number of pictures that are embedded together (default `IMAGE_BATCH`). */
+  batch?(session: Session): number;
+  /** Values of the model's other inputs, if it has any. */
+  others?(inputs: readonly PortInfo[]): Promise<Record<string, Tensor>>;
+}
+
+/** Batch size, the fastest on two cores: 46 ms for each picture with ResNet50, against 50 in batches of one, 53 of eight, 117 of sixteen. */
+export const IMAGE_BATCH = 4;
+
+/** The picture side of an encoder: pixels are normalised and embedded by the session's model, a batch at a time. */
+export function imageSide(
+  record: Pick<EncoderRecord, 'id' | 'preprocessing' | 'imageModel' | 'dimension'>,
+  image: LazySession,
+  { outputs, batch: together = () => IMAGE_BATCH, others }: ImageRun,
+): Required<Pick<Encoder, 'prepare' | 'embedImages'>> {
+  const { preprocessing, imageModel, dimension } = record;
+  return {
+    prepare: () => void image.get().catch(() => {}),
+    embedImages: async (pixels, { signal } = {}) => {
+      checkSizes(pixels, preprocessing.crop);
+      const encode = async (batch: Pixels[]): Promise<Matrix> => {
+        throwIfAborted(signal);
+        const session = await image.get();
+        const port = pixelPort(session.inputs) ?? session.inputs[0]!;
+        const rest = session.inputs.filter((input) => input !== port);
+        const feeds = {
+          ...(rest.length > 0 ? await others?.(rest) : {}),
+          [port.name]: pixelTensor(port, batch, preprocessing),
+        };
+        const output = outputNamed(session.outputs, outputs, imageModel);
+        const part = asMatrix((await session.run(feeds, { outputs: [output], signal }))[output]!);
+        if (part.rows !== batch.length) throw otherRows(record, part.rows, batch.length);
+        return part;
+      };
+      const parts: Matrix[] = [];
+      const most = pixels.length > 0 ? together(await image.get()) : 1;
+      for await (const part of ahead(batches(pixels, most), encode, 1)) parts.push(part);
+      return parts.length > 0 ? concatRows(parts) : matrix(0, dimension);
+    },
+  };
+}
+
+/** The error of a tower that does not give a row for each input. */
+export function otherRows({ id }: Pick<EncoderRecord, 'id'>, rows: number, inputs: number): ModelError {
+  return new ModelError(`A tower of ${id} gives ${count(rows, 'row')} instead of ${number(inputs)}`, {
+    code: 'encoder/dimension',
+    hint: 'Export the model for batches of any size.',
+    details: { rows, count: inputs },
+  });
+}
+
 /** Consecutive groups of at most `size` items. */
 export function batches<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
@@ -180,22 +237,17 @@ export function batches<T>(items: readonly T[], size: number): T[][] {
 }
 
 /** The fields of an encoder that are known without its weights. */
-export function factsOf(record: EncoderRecord): Omit<Encoder, 'embedImages' | 'embedTexts' | 'close'> {
+export function factsOf(record: EncoderRecord): Omit<Encoder, 'embedImages' | 'close'> {
   const { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source } =
     record;
   return { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source };
 }
 
-export function checkSizes(pixels: readonly Pixels[], size: number): void {
+function checkSizes(pixels: readonly Pixels[], size: number): void {
   const wrong = pixels.find(({ width, height }) => width !== size || height !== size);
   if (!wrong) return;
   throw new UsageError(`The encoder takes ${size} x ${size} pixels, not ${wrong.width} x ${wrong.height}`, {
     code: 'encoder/size',
     details: { size, width: wrong.width, height: wrong.height },
   });
-}
-
-/** The parts stacked by rows, or [0, d] if there are none. */
-export function stack(parts: Matrix[], dimension: number): Matrix {
-  return parts.length > 0 ? concatRows(parts) : matrix(0, dimension);
 }

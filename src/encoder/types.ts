@@ -4,7 +4,7 @@ import type { Matrix } from '../math/matrix.ts';
 import type { TextTower } from '../methods/text-tower.ts';
 
 /**
- * A pair of towers that embed pictures and texts in one space. Embeddings are not normalised. Features of two encoders are never mixed:
+ * A pair of towers that embed pictures and texts in one space, or a tower that embeds only pictures. Embeddings are not normalised. Features of two encoders are never mixed:
  * `fingerprint` identifies the encoder.
  */
 export interface Encoder {
@@ -17,7 +17,7 @@ export interface Encoder {
   readonly fingerprint: string;
   /** Dimension d of an embedding. */
   readonly dimension: number;
-  /** Multiplier of cosines in zero-shot logits: 100 for CLIP. */
+  /** Multiplier of cosines in zero-shot logits: 100 for CLIP, and for encoders without texts, which have no zero-shot logits. */
   readonly logitScale: number;
   readonly preprocessing: Preprocessing;
   readonly defaults: CacheDefaults;
@@ -30,15 +30,21 @@ export interface Encoder {
   prepare?(): void;
   /** Returns the embeddings [n, d] of n preprocessed pictures. Throws `UsageError` if their size is not the encoder's. */
   embedImages(pixels: Pixels[], work?: Abortable): Promise<Matrix>;
-  /** Returns the embeddings [n, d] of n texts. Tokens beyond the limit that `textLength` returns are not read. */
-  embedTexts(texts: string[], work?: Abortable): Promise<Matrix>;
-  /** Returns the number of tokens of each text (with start and end) and the limit. Absent if texts of any length are read. */
+  /**
+   * Returns the embeddings [n, d] of n texts. Tokens beyond the limit that `textLength` returns are not read. Absent if the encoder embeds
+   * only pictures.
+   */
+  embedTexts?(texts: string[], work?: Abortable): Promise<Matrix>;
+  /** Returns the number of tokens of each text (with start and end) and the limit. Absent if texts of any length are read, or none. */
   textLength?(texts: readonly string[]): Promise<TextLength>;
   /** Returns the open text tower, for methods that learn prompts. Absent if the encoder is not built from weights. */
   textTower?(): Promise<TextTower>;
-  /** Frees both towers. */
+  /** Frees the towers. */
   close(): Promise<void>;
 }
+
+/** An encoder that embeds pictures and texts. */
+export type ReadingEncoder = Encoder & Required<Pick<Encoder, 'embedTexts'>>;
 
 /** The number of tokens of each text, and the largest number that the encoder reads. */
 export interface TextLength {

@@ -20,7 +20,7 @@ it('hashes weights once, and again after a change', async () => {
   const files = [
     { path: 'model.onnx', bytes: right.length, sha256: createHash('sha256').update(right).digest('hex') },
   ];
-  const encoder = { record: { files }, folder } as unknown as LocalEncoder;
+  const encoder = { record: { kind: 'resnet50-minilm', files }, folder } as unknown as LocalEncoder;
   const check = vi.fn(checkFile);
   await verifyFiles(encoder, { check });
   await verifyFiles(encoder, { check });

@@ -6,6 +6,7 @@ import { writeFileAtomic } from '../store/atomic.ts';
 import { checkFile } from '../store/checksum.ts';
 import { externalFiles } from './external-data.ts';
 import type { LocalEncoder } from './installed.ts';
+import { modelsOf } from './record.ts';
 
 /** The file with the verified files of an encoder's folder, by size and times of the last change. */
 const STAMP_FILE = '.verified.json';
@@ -32,7 +33,7 @@ export async function verifyFiles(
     }
     stamps[name] = stamp;
   }
-  if (isNew && record.kind === 'dual') await checkExternal({ record, folder });
+  if (isNew && record.kind !== 'resnet50-minilm') await checkExternal({ record, folder });
   // If the folder cannot be written, its files are hashed again next time.
   if (isNew) await writeFileAtomic(path, JSON.stringify(stamps)).catch(() => {});
 }
@@ -40,7 +41,7 @@ export async function verifyFiles(
 /** Throws `ModelError` if the record does not list a file with external weights. */
 async function checkExternal({ record, folder }: LocalEncoder): Promise<void> {
   const known = new Set(record.files.map(({ path }) => path));
-  const external = await externalFiles(folder, [record.imageModel, record.textModel]);
+  const external = await externalFiles(folder, modelsOf(record));
   const unknown = external.find((path) => !known.has(path));
   if (unknown === undefined) return;
   throw new ModelError(

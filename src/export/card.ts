@@ -36,7 +36,7 @@ export function modelCard(data: ClassifierData, evaluation?: Evaluation): string
         ],
         ['Encoder from', encoder.source],
         ['Encoder fingerprint', encoder.fingerprint],
-        ['Prompts', promptsText(data.templates)],
+        ['Prompts', data.head ? promptsText(data.templates) : 'none: class names are not read'],
         ['Answers "none of these"', data.reject > 0 ? `below ${percent(data.reject)}` : 'never'],
         ['Seed', String(data.seed)],
         ...(data.keys ? [['Examples kept in', keysText(data.keys)]] : []),

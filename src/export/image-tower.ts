@@ -6,7 +6,10 @@ import { IMAGE_OUTPUTS, tokenizerFolder } from '../encoder/dual-encoder.ts';
 import { isWeights } from '../encoder/dual-files.ts';
 import { EXTERNAL_DATA, externalPath, externalPlace } from '../encoder/external-data.ts';
 import type { LocalEncoder } from '../encoder/installed.ts';
+import type { EncoderRecord, PairRecord } from '../encoder/record.ts';
 import { lazyTokenizer, outputNamed, pixelPort, textFeeds } from '../encoder/tower.ts';
+import { withVision } from '../encoder/vision/encoder.ts';
+import { visionGraph } from '../encoder/vision/tower.ts';
 import type { PortInfo } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
@@ -40,10 +43,10 @@ const BUILTIN_OUTPUTS = ['feature'];
 export async function imageTower({ record, folder }: LocalEncoder): Promise<ImageTower> {
   const path = join(folder, record.imageModel);
   const bytes = isWeights(record.imageModel)
-    ? await clipTower(record, folder)
+    ? await builtTower(record, folder)
     : await readRegular(path, ENCODER_FILE);
   const model = parseModel(bytes);
-  const names = record.kind === 'dual' ? IMAGE_OUTPUTS : BUILTIN_OUTPUTS;
+  const names = record.kind === 'resnet50-minilm' ? BUILTIN_OUTPUTS : IMAGE_OUTPUTS;
   const output = outputNamed(model.graph.outputs.map(portInfo), names, record.imageModel);
   const graph = pruned(model.graph, output);
   const weights = new Set(graph.initializers.map(({ name }) => name));
@@ -59,19 +62,32 @@ export async function imageTower({ record, folder }: LocalEncoder): Promise<Imag
     graph.initializers.map((weight) => withinFile(weight, folder, record.imageModel)),
   );
   const others = inputs.filter((input) => input !== pixels).map(portInfo);
-  const emptyText =
-    others.length > 0
-      ? (await lazyTokenizer(tokenizerFolder(record, folder), record.text).get()).encode('')
-      : [];
   return {
     model: { ...model, graph: { ...graph, inputs, initializers } },
     input: { name: pixels.name, half: isHalf(pixels, path) },
     output: { name: output, half: isHalf(graph.outputs[0]!, path) },
-    others: textFeeds(others, [emptyText], record.text),
+    others: record.kind === 'vision' ? {} : await blankText(others, record, folder),
   };
 }
 
-async function clipTower(record: LocalEncoder['record'], folder: string): Promise<Uint8Array> {
+async function blankText(
+  inputs: readonly PortInfo[],
+  record: PairRecord,
+  folder: string,
+): Promise<ImageTower['others']> {
+  const tokens =
+    inputs.length > 0
+      ? (await lazyTokenizer(tokenizerFolder(record, folder), record.text).get()).encode('')
+      : [];
+  return textFeeds(inputs, [tokens], record.text);
+}
+
+/** The tower that is built from weights, as ONNX. */
+async function builtTower(record: EncoderRecord, folder: string): Promise<Uint8Array> {
+  if (record.kind === 'vision')
+    return withVision(record, folder, async ({ checkpoint, shape }) =>
+      toOnnx(await visionGraph(checkpoint, shape)),
+    );
   return withClip(record, folder, async (checkpoint, { shape }) =>
     toOnnx(await imageGraph(checkpoint, shape)),
   );

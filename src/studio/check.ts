@@ -5,10 +5,11 @@ import { sampleFewShot } from '../dataset/few-shot.ts';
 import { sharedEngine } from '../engine/node.ts';
 import { throwIfAborted } from '../errors.ts';
 import { argmax, row, selectRows } from '../math/matrix.ts';
-import { tipAdapter } from '../methods/index.ts';
+import type { Method } from '../methods/method.ts';
 import { createScorer } from '../methods/score.ts';
 import { plainRows, selectExamples } from '../methods/task.ts';
 import { type ReliabilityBin, reliabilityBins, wilsonInterval } from '../metrics/index.ts';
+import { type CacheConstants, constantsOf } from './instant.ts';
 
 /** The results of a classifier on left-out pictures. Classes are numbers of this check. */
 export interface Check {
@@ -40,20 +41,22 @@ interface CurvePoint {
   readonly high: number;
 }
 
-/** Constants of Tip-Adapter. */
-type Constants = Readonly<Record<'alpha' | 'beta', number>>;
+/** The method of the learning curve, Tip-Adapter or its cache alone, and its constants. */
+interface Curved extends CacheConstants {
+  readonly method: Method;
+}
 
 const MOST_FOLDS = 4;
 const BINS = 10;
 
 /**
  * Cross-validates the classifier's method on its own examples: fits it with each fold left out, and classifies that fold. The
- * constants were chosen on the same folds, so the result is slightly optimistic. `constants` are Tip-Adapter's, for its learning
- * curve. Undefined if no class has two groups of pictures.
+ * constants were chosen on the same folds, so the result is slightly optimistic. `curved` is the method of the learning curve.
+ * Undefined if no class has two groups of pictures.
  */
 export async function checkClassifier(
   data: ClassifierData,
-  constants: Constants,
+  curved: Curved,
   signal: AbortSignal,
 ): Promise<Check | undefined> {
   const leftOut = await leftOutAnswers(data, { mostFolds: MOST_FOLDS, signal });
@@ -78,7 +81,7 @@ export async function checkClassifier(
     }),
     answers,
     bins: reliabilityBins(probabilities, labels, BINS).filter(({ count }) => count > 0),
-    curve: await learningCurve(data, constants, signal),
+    curve: await learningCurve(data, curved, signal),
   };
 }
 
@@ -88,12 +91,12 @@ const DRAWS = [1, 2, 3];
 const LEAST_ASKED = 5;
 
 /**
- * Tip-Adapter's accuracy against the number of examples per class, over three draws, on the pictures that were not drawn. Votes are
+ * The accuracy against the number of examples per class, over three draws, on the pictures that were not drawn. Votes are
  * summed over a class's examples, so alpha is scaled with the number drawn.
  */
 async function learningCurve(
   data: ClassifierData,
-  { alpha, beta }: Constants,
+  { method, alpha, beta }: Curved,
   signal: AbortSignal,
 ): Promise<CurvePoint[]> {
   const { labels, groups } = data.support;
@@ -106,7 +109,11 @@ async function learningCurve(
     for (const seed of DRAWS) {
       throwIfAborted(signal);
       const drawn = sampleFewShot(rows, { shots, seed });
-      const result = await askTheRest(data, drawn, { alpha: (alpha * perClass) / shots, beta });
+      const result = await askTheRest(data, drawn, {
+        method,
+        alpha: (alpha * perClass) / shots,
+        beta,
+      });
       correct += result.correct;
       total += result.total;
     }
@@ -118,12 +125,12 @@ async function learningCurve(
   return points;
 }
 
-async function askTheRest(data: ClassifierData, drawn: readonly number[], constants: Constants) {
+async function askTheRest(data: ClassifierData, drawn: readonly number[], { method, ...constants }: Curved) {
   const { support } = data;
   const shown = new Set(drawn.map((i) => support.groups[i]));
   const asked = [...support.labels.keys()].filter((i) => !shown.has(support.groups[i]));
   const task = { ...taskOf(data), support: selectExamples(support, drawn) };
-  const scorer = await createScorer(sharedEngine(), tipAdapter, { ...constants }, task);
+  const scorer = await createScorer(sharedEngine(), method, constantsOf(method, constants), task);
   const scores = await scorer.scores(selectRows(plainRows(support), asked));
   await scorer.close();
   const correct = asked.filter((i, r) => argmax(row(scores, r)) === support.labels[i]).length;

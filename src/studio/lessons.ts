@@ -8,6 +8,7 @@ import { UNTUNED } from '../tuning/search-method.ts';
 import { guessAll, labelNext } from './active-learning.ts';
 import { type Board, EMPTY_BOARD, type OptionValue, type Settings } from './board.ts';
 import { type Check, checkClassifier } from './check.ts';
+import { constantsOf } from './instant.ts';
 import { type Lesson, lessonOf } from './lesson.ts';
 import { searchMap } from './search-map.ts';
 import {
@@ -143,9 +144,9 @@ export class Lessons {
     return guessAll(classifier, lesson, hashes, rows);
   }
 
-  /** How many left-out pictures are recognised at each alpha and beta; undefined before the first search. */
+  /** How many left-out pictures Tip-Adapter recognises at each alpha and beta; undefined before its first search. */
   async searchMap(signal?: AbortSignal): Promise<SearchMap | undefined> {
-    return this.#tuned && searchMap(this.#tuned.data, signal);
+    return this.#tuned?.data.method === tipAdapter.id ? searchMap(this.#tuned.data, signal) : undefined;
   }
 
   /** Resolves when the board is learnt and checked. */
@@ -167,7 +168,9 @@ export class Lessons {
       this.#taught = board;
       const stop = new AbortController();
       this.#stop = stop;
-      if (lesson.classes.length < 2) return await this.#wait();
+      const { instant } = this.#teacher;
+      const isEmpty = lesson.examples.length === 0 && !instant.needs.includes('text');
+      if (lesson.classes.length < 2 || isEmpty) return await this.#wait();
       // If the board changed meanwhile, another turn follows.
       if (board !== this.#board) return;
       await this.#instant(lesson, board);
@@ -178,7 +181,7 @@ export class Lessons {
     }
   }
 
-  /** Waits for a second class: with fewer than two there is no classifier. */
+  /** Waits for a second class, or for a picture if class names are not read: without them there is no classifier. */
   async #wait(): Promise<void> {
     await this.#answering?.classifier.close();
     this.#answering = undefined;
@@ -232,7 +235,8 @@ export class Lessons {
   }
 
   async #search(lesson: Lesson, { settings }: Board, signal: AbortSignal): Promise<void> {
-    const { method } = settings;
+    const { instant } = this.#teacher;
+    const method = settings.method === tipAdapter.id ? instant.id : settings.method;
     const [losses, leftOut]: [number[], number[]] = [[], []];
     const curves = () => ({ losses: losses.slice(-500), leftOut });
     this.#pause = undefined;
@@ -246,15 +250,16 @@ export class Lessons {
     this.#set({ stage: 'searching' });
     const apart = await this.#teacher.apart(lesson, signal);
     const watch = { signal, onFit, resume };
-    const tuned = await this.#teacher.searched(apart, settings, { method: tipAdapter.id }, watch);
+    const tuned = await this.#teacher.searched(apart, settings, { method: instant.id }, watch);
     this.#tuned = tunedOf(tuned);
     const hand = byHand(settings);
     if (hand) {
-      const own = await this.#teacher.searched(apart, settings, { method: tipAdapter.id, ...hand }, watch);
+      const constants = constantsOf(instant, hand);
+      const own = await this.#teacher.searched(apart, settings, { method: instant.id, ...constants }, watch);
       await this.#takeOver(own, lesson, 'hand');
     } else {
-      await this.#takeOver(tuned, lesson, method === tipAdapter.id ? 'searched' : 'instant');
-      if (method !== tipAdapter.id) {
+      await this.#takeOver(tuned, lesson, method === instant.id ? 'searched' : 'instant');
+      if (method !== instant.id) {
         if (this.#tuned && method !== 'auto')
           await this.#teacher.rehearse(apart, settings, method, this.#tuned, watch);
         losses.length = 0;
@@ -273,7 +278,7 @@ export class Lessons {
     const { groups } = support;
     const check = await checkClassifier(
       { ...classifier.data, support: { ...classifier.data.support, groups } },
-      options as { alpha: number; beta: number },
+      { method: instant, alpha: 1, ...(options as { alpha?: number; beta: number }) },
       signal,
     );
     this.#untestable = untestableOf(lesson, apart);
@@ -304,7 +309,10 @@ export class Lessons {
       classes: classes.length,
       pictures: examples.length,
       ...(isTip ? { alpha, beta } : {}),
-      tuned: this.#tuned && { alpha: this.#tuned.alpha, beta: this.#tuned.beta },
+      tuned:
+        this.#tuned?.data.method === tipAdapter.id
+          ? { alpha: this.#tuned.alpha, beta: this.#tuned.beta }
+          : undefined,
       options: Object.fromEntries(Object.entries(options).filter(isValue)),
       took: performance.now() - this.#changed,
     };
@@ -371,7 +379,8 @@ const isValue = (entry: [string, unknown]): entry is [string, OptionValue] =>
 function tunedOf({ data }: Classifier): Tuned | undefined {
   const { options, tuning } = data;
   if (tuning.protocol === 'fixed') return undefined;
-  const { alpha, beta } = options as { alpha: number; beta: number };
+  // The cache alone is Tip-Adapter without its text: the examples' weight only scales it.
+  const { alpha = 1, beta } = options as { alpha?: number; beta: number };
   return { alpha, beta, calibration: tuning, data };
 }
 

@@ -5,6 +5,7 @@ import { zipSync } from 'fflate';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
+import type { Encoder } from '../encoder/types.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import type { Command } from './board.ts';
 import { rememberAddress, Session } from './session.ts';
@@ -31,14 +32,14 @@ const picture = (background: string, width = 40) =>
     .png()
     .toBuffer();
 
-async function open(encoder: ReturnType<typeof fakeEncoder> | string = fakeEncoder()): Promise<Session> {
+async function open(encoder: Encoder | string = fakeEncoder()): Promise<Session> {
   session = await Session.open({ folder: join(folder, 'session'), encoder });
   return session;
 }
 
 /** Two classes of two pictures each, imported at once. */
-async function taught(): Promise<Session> {
-  const opened = await open();
+async function taught(encoder?: Encoder): Promise<Session> {
+  const opened = await open(encoder);
   const change = (command: Command) => opened.change({ command });
   await change({ do: 'add-class', id: 'r', name: 'red' });
   await change({ do: 'add-class', id: 'b', name: 'blue' });
@@ -61,6 +62,20 @@ describe('a session', () => {
     const trial = await tryPicture(answering!, 1, await picture('#b01818'));
     expect(trial.classes[0]!.name).toBe('red');
     expect(trial.nearest).toHaveLength(4);
+  });
+
+  it('answers by its examples alone if the encoder reads no class names', async () => {
+    const { embedTexts: _, ...blind } = fakeEncoder();
+    const { answering, status, lessons } = await taught(blind);
+    expect(status.encoder.readsText).toBe(false);
+    expect(status.teaching.stage).toBe('done');
+    expect(status.teaching.problem).toBeUndefined();
+    expect(status.answering).toMatchObject({ by: 'searched', classes: 2, pictures: 4, tuned: undefined });
+    expect(answering?.data.head).toBeUndefined();
+    expect(lessons?.check?.check.total).toBe(4);
+    expect(await lessons?.searchMap()).toBeUndefined();
+    const trial = await tryPicture(answering!, 1, await picture('#b01818'));
+    expect(trial.classes[0]!.name).toBe('red');
   });
 
   it('keeps the results of each class over several checks, by the id of the class', async () => {

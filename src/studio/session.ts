@@ -208,7 +208,8 @@ export class Session {
     this.#teacher = createTeacher(encoder, this.pictures, this.#loader);
     this.#lessons = new Lessons(this.#teacher, () => this.#tell());
     const opensText = encoder.textTower !== undefined;
-    this.#setEncoder({ state: 'ready', id: encoder.id, licence: encoder.licence, opensText });
+    const readsText = encoder.embedTexts !== undefined;
+    this.#setEncoder({ state: 'ready', id: encoder.id, licence: encoder.licence, opensText, readsText });
     this.#lessons.teach(this.board);
   }
 

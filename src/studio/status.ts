@@ -51,6 +51,8 @@ export interface EncoderStatus {
   readonly licence?: string;
   /** Whether its text tower can be opened, which prompt learning needs. */
   readonly opensText?: boolean;
+  /** Whether class names are read. */
+  readonly readsText?: boolean;
   /** Size of the download in bytes; undefined if the server gives it only with the file. */
   readonly bytes?: number;
   readonly step?: 'download' | 'convert';
@@ -154,6 +156,8 @@ export interface MethodFacts {
   readonly paper: string;
   /** Whether it needs an encoder whose text tower can be opened. */
   readonly opensText: boolean;
+  /** Whether it needs class names. */
+  readonly readsText: boolean;
   /** Whether it trains in steps, so that it can be paused. */
   readonly trains: boolean;
   /** Options that can be set. */

@@ -17,20 +17,20 @@ import type { ImageLoader } from '../image/loader.ts';
 import { roundToHalf } from '../math/half.ts';
 import { fromRows, type Matrix, matrix, norm, row, unitRows } from '../math/matrix.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
-import { methodById, tipAdapter } from '../methods/index.ts';
+import { methodById } from '../methods/index.ts';
+import type { Method } from '../methods/method.ts';
 import { type FitProgress, selectExamples, type Task } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
 import { openFeatureCache } from '../store/feature-cache.ts';
 import { UNTUNED } from '../tuning/search-method.ts';
 import type { Settings } from './board.ts';
+import { type CacheConstants, constantsOf, instantMethod } from './instant.ts';
 import type { Lesson } from './lesson.ts';
 import type { Pictures } from './picture-store.ts';
 import { recentFeatures } from './recent-features.ts';
 
-export interface Constants {
-  readonly alpha: number;
-  readonly beta: number;
+export interface Constants extends CacheConstants {
   /** The temperature for these constants, and the rows that it was fitted to. Without one, probabilities are not calibrated. */
   readonly calibration?: Calibration;
 }
@@ -54,6 +54,8 @@ interface ToEmbed {
  */
 export interface Teacher {
   readonly encoder: Encoder;
+  /** The method of instant answers: Tip-Adapter, or its cache alone if the encoder reads no class names. */
+  readonly instant: Method;
   /** Whether the features of a picture are in memory. */
   knows(hash: string): boolean;
   /** Embeds the parts of the lesson that are not in memory. Returns hashes of pictures that could not be embedded. */
@@ -65,7 +67,7 @@ export interface Teacher {
     pictures: readonly { hash: string; name: string }[],
     signal?: AbortSignal,
   ): Promise<{ hashes: string[]; rows: Matrix }>;
-  /** Tip-Adapter with the given constants, without a search. */
+  /** The instant method with the given constants, without a search. */
   live(lesson: Lesson, settings: Settings, constants: Constants): Promise<Classifier>;
   /** The lesson with near-duplicates in the same group, so that no fold separates them. */
   apart(lesson: Lesson, signal: AbortSignal): Promise<Apart>;
@@ -116,6 +118,7 @@ export function createTeacher(
   // Features of tried pictures are kept in memory, for a few pictures, and not on the disk.
   const session = lentSession(encoder, loader, recentFeatures());
   const { template } = encoder.defaults;
+  const instant = instantMethod(encoder);
 
   const promptOf = ({ promptName }: Lesson['classes'][number]) => renderPrompt(template, promptName);
 
@@ -123,9 +126,9 @@ export function createTeacher(
     { classes, examples }: ToEmbed,
     { most, signal, onProgress }: EmbedOptions = {},
   ) {
-    const prompts = classes.map(promptOf);
+    const prompts = encoder.embedTexts ? classes.map(promptOf) : [];
     const unread = [...new Set(prompts.filter((prompt) => !texts.has(prompt)))];
-    if (unread.length > 0) {
+    if (encoder.embedTexts && unread.length > 0) {
       const rows = await encoder.embedTexts(unread, { signal });
       for (const { prompt } of await cutPrompts(encoder, unread)) cut.add(prompt);
       unread.forEach((prompt, i) => {
@@ -150,8 +153,9 @@ export function createTeacher(
     return encoded.failures.map(({ item }) => unseen[item]!.hash);
   }
 
-  /** The text head of a lesson's classes. The same classes give the same object. */
+  /** The text head of a lesson's classes, if the encoder reads. The same classes give the same object. */
   function headOf({ classes }: Lesson): ClassifierData['head'] {
+    if (!encoder.embedTexts) return undefined;
     const prompts = classes.map(promptOf);
     if (
       prompts.length !== head?.prompts.length ||
@@ -168,7 +172,7 @@ export function createTeacher(
     const { classes, examples } = lesson;
     return {
       classes: classes.map(({ key: _, ...info }) => info),
-      templates: [template],
+      templates: encoder.embedTexts ? [template] : [],
       encoder: referenceTo(encoder),
       head: headOf(lesson),
       support: {
@@ -186,6 +190,7 @@ export function createTeacher(
 
   return {
     encoder,
+    instant,
     knows: (hash) => features.has(hash),
     embedLesson,
     cut: ({ classes }) => classes.filter((info) => cut.has(promptOf(info))).map(({ key }) => key),
@@ -198,7 +203,7 @@ export function createTeacher(
       return { hashes, rows };
     },
     async live(lesson, settings, { alpha, beta, calibration = UNTUNED }) {
-      const wanted = { method: tipAdapter.id, tune: 'fixed', alpha, beta } as const;
+      const wanted = { method: instant.id, tune: 'fixed', ...constantsOf(instant, { alpha, beta }) } as const;
       const data = await learn(knownOf(lesson, settings), wanted, encoder, { calibration });
       const { features, labels } = data.support;
       const cache = keysInMemory(features, gather(lesson).scales, labels, lesson.classes.length);

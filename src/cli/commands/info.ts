@@ -32,7 +32,7 @@ function facts(data: ClassifierData): [string, string][] {
     ...remarksOf(data).map((remark): [string, string] => ['', remark]),
     ['Calibration', calibrationText(data.tuning)],
     ['Encoder', `${encoder.id}, ${count(encoder.dimension, 'dimension')}, licence ${encoder.licence}`],
-    ['Prompt', data.templates.join(' | ')],
+    ['Prompt', data.head ? data.templates.join(' | ') : 'none: class names are not read'],
     [
       'Data',
       `${data.dataset}, ${data.shots ? `at most ${count(data.shots, 'example')} per class` : 'all examples'}, seed ${data.seed}`,

@@ -6,7 +6,7 @@ import { toOnnx } from '../../graph/onnx.ts';
 import { type Matrix, matrix } from '../../math/matrix.ts';
 import { floatTensor, ofRank, type Tensor } from '../../math/tensor.ts';
 import { encodeSafetensors } from '../../store/safetensors.ts';
-import { type EncoderRecord, fingerprintOf, tokenizerMeaning } from '../record.ts';
+import { fingerprintOf, type PairRecord, tokenizerMeaning } from '../record.ts';
 import { type KerasModel, pooledFeature, readKerasModel } from './keras.ts';
 import { BUILTIN_ID, MINILM, RESNET } from './packages.ts';
 import { openSentences, SENTENCE_RULE } from './sentences.ts';
@@ -53,7 +53,7 @@ const FACTS = {
   defaults: { alpha: 30, beta: 2, maxBeta: 60, template: '{}' },
   imageModel: 'image.onnx',
   textModel: 'sentences.onnx',
-} as const satisfies Omit<EncoderRecord, 'files' | 'fingerprint'>;
+} as const satisfies Omit<PairRecord, 'files' | 'fingerprint'>;
 
 /** ResNet50's classification layer. The text map is fitted to it, and a test of the conversion uses it. */
 export const HEAD_FILE = 'head.safetensors';
@@ -77,7 +77,7 @@ export async function buildBuiltin(
   folder: string,
   engine: Engine,
   signal?: AbortSignal,
-): Promise<Omit<EncoderRecord, 'files'> & { paths: readonly string[] }> {
+): Promise<Omit<PairRecord, 'files'> & { paths: readonly string[] }> {
   const keras = readKerasModel(member(resnet, `${KERAS}model.json`), (path) => member(resnet, KERAS + path));
   await writeFile(join(folder, FACTS.imageModel), toOnnx({ feature: pooledFeature(keras) }));
   throwIfAborted(signal);

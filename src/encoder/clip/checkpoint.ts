@@ -4,19 +4,35 @@ import { ModelError } from '../../errors.ts';
 import { openSafetensors, type SafetensorsFile } from '../../store/safetensors.ts';
 import { openTorchArchive } from '../../store/torch-archive.ts';
 import { ENCODER_FILE, readJson } from '../configuration-files.ts';
-import { type ClipCheckpoint, openAiNames } from './weights.ts';
+import { type Checkpoint, type ClipCheckpoint, openAiNames } from './weights.ts';
 
 const index = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+$/)) });
 
-/**
- * Opens CLIP's weights under OpenAI's names: one safetensors file, the index of several, or a `.pt` file of PyTorch. A tensor is read when
- * it is requested.
- */
+/** Weights under the names of their file. */
+export interface StoredWeights extends Checkpoint {
+  /** Whether they are in a program of TorchScript, the form of OpenAI's releases. */
+  readonly isScript?: boolean;
+}
+
+/** Opens CLIP's weights under OpenAI's names. */
 export async function openCheckpoint(path: string): Promise<ClipCheckpoint> {
+  const stored = await openWeights(path);
+  try {
+    return { ...openAiNames(stored), isScript: stored.isScript };
+  } catch (error) {
+    await stored.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens weights: one safetensors file, the index of several, or a `.pt` file of PyTorch. A tensor is read when it is requested.
+ */
+export async function openWeights(path: string): Promise<StoredWeights> {
   if (path.endsWith('.pt')) {
     const { entries, isScript, tensor } = await openTorchArchive(path);
     const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
-    return { ...openAiNames({ shapes, tensor, close: async () => {} }), isScript };
+    return { shapes, tensor, isScript, close: async () => {} };
   }
   const names = path.endsWith('.json') ? await shardsOf(path) : [path];
   const files: SafetensorsFile[] = [];
@@ -27,18 +43,18 @@ export async function openCheckpoint(path: string): Promise<ClipCheckpoint> {
     const shapes = files.flatMap((file) =>
       [...file.entries].map(([name, { shape }]) => [name, shape] as const),
     );
-    return openAiNames({
+    return {
       shapes: new Map(shapes),
       tensor: (name) => {
         const owner = owners.get(name);
         if (owner) return owner.tensor(name);
         throw new ModelError(`${path} has no tensor ${name}`, {
-          code: 'clip/missing',
+          code: 'weights/missing',
           details: { path, name },
         });
       },
       close,
-    });
+    };
   } catch (error) {
     await close();
     throw error;
@@ -50,7 +66,7 @@ async function shardsOf(path: string): Promise<string[]> {
   if (parsed.success)
     return [...new Set(Object.values(parsed.data.weight_map))].map((name) => join(dirname(path), name));
   throw new ModelError(`${path} does not say which file holds which tensor`, {
-    code: 'clip/index',
+    code: 'weights/index',
     details: { path },
     cause: parsed.error,
   });

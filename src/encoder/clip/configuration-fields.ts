@@ -2,29 +2,34 @@ import { z } from 'zod';
 import { type Fields, unused } from '../fields.ts';
 import type { Activation } from './transformer.ts';
 
-const count = z.int().positive().max(1e7);
+export const count = z.int().positive().max(1e7);
 /** One number, or the same number for height and width. */
-const side = z.union([
+export const side = z.union([
   count,
   z
     .tuple([count, count])
     .refine(([height, width]) => height === width, 'only squares are supported')
     .transform(([height]) => height),
 ]);
-const ACTIVATIONS = { gelu: 'gelu', quick_gelu: 'quick_gelu', gelu_pytorch_tanh: 'gelu_tanh' } as const;
-const activation = z
-  .enum(['gelu', 'quick_gelu', 'gelu_pytorch_tanh'])
+const ACTIVATIONS = {
+  gelu: 'gelu',
+  quick_gelu: 'quick_gelu',
+  gelu_pytorch_tanh: 'gelu_tanh',
+  silu: 'silu',
+} as const;
+export const activation = z
+  .enum(['gelu', 'quick_gelu', 'gelu_pytorch_tanh', 'silu'])
   .transform((name): Activation => ACTIVATIONS[name]);
 
-const TRAINING = 'it matters in training only';
+export const TRAINING = 'it matters in training only';
 const BOOKKEEPING = 'it says where the model is from, or how it is stored';
 const GENERATION = 'it is for models that write text';
-const OUTPUTS = 'it says which results Python returns';
+export const OUTPUTS = 'it says which results Python returns';
 const TOKENIZER = 'tokenizer.json decides it';
-const TENSOR = 'the weights hold it';
+export const TENSOR = 'the weights hold it';
 
 /** Fields that any configuration of transformers 2 to 5 may have (`PreTrainedConfig`), and that do not change CLIP's output. */
-const COMMON = {
+export const COMMON = {
   ...unused(BOOKKEEPING, [
     '_name_or_path',
     '_attn_implementation_autoset',

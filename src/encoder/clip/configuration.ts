@@ -26,10 +26,11 @@ export interface ClipConfiguration {
   readonly preprocessing?: Values<(typeof OPEN_CLIP)['preprocess_cfg']>;
 }
 
-export type Size = readonly [
+/** A field that states a size, its value, and the size of the weights (undefined if they do not have it). */
+export type Size<Shape = ClipShape> = readonly [
   field: string,
   stated: number | undefined,
-  of: (shape: ClipShape) => number | undefined,
+  of: (shape: Shape) => number | undefined,
 ];
 
 const HINT = 'Use an ONNX export of the model.';
@@ -66,7 +67,7 @@ function openAi(shapes: ClipCheckpoint['shapes']): Json {
 
 function missing(file: string, hubNames: boolean): ModelError {
   return new ModelError(`The weights of a CLIP lack ${file}, which says how to use them`, {
-    code: 'clip/no-configuration',
+    code: 'weights/no-configuration',
     hint: `Get it from the source of the weights.${hubNames ? '' : ` ${OPENAI_HINT}`}`,
     details: { file },
   });

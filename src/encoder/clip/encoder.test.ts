@@ -63,7 +63,7 @@ describe.skipIf(!there)(
         expect(encoder.logitScale).toBeCloseTo(24.8023, 3);
         embedded.push({
           images: await encoder.embedImages([pixels, pixels]),
-          texts: await encoder.embedTexts(TEXTS),
+          texts: await encoder.embedTexts!(TEXTS),
           fingerprint: encoder.fingerprint,
         });
         await encoder.close();
@@ -96,7 +96,7 @@ describe.skipIf(!there)(
           Float32Array.from(tokens, (_, i) => Number(i === t - 1)),
         ),
       });
-      const expected = await encoder.embedTexts([TEXTS[0]!]);
+      const expected = await encoder.embedTexts!([TEXTS[0]!]);
       (out.data as Float32Array).forEach((x, i) => {
         expect(Math.abs(x - expected.data[i]!)).toBeLessThan(1e-4);
       });

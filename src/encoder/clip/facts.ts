@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ModelError, TipAdapterError } from '../../errors.ts';
+import type { Expr } from '../../graph/expression.ts';
 import type { Preprocessing } from '../../image/types.ts';
 import { padToken } from '../dual-files.ts';
 import type { Json } from '../fields.ts';
 import { OPENAI_COLOURS, preprocessingOf, preprocessorOf } from '../preprocessor-config.ts';
 import type { TextRule } from '../record.ts';
 import { type ClipConfiguration, clipConfiguration, type Size } from './configuration.ts';
-import { usedNames } from './towers.ts';
-import type { BlockShape } from './transformer.ts';
+import { asInputs, towersOf } from './towers.ts';
+import type { BlockShape, Weights } from './transformer.ts';
 import { CLIP_VIT } from './vit.ts';
 import { type ClipCheckpoint, type ClipShape, misshapen, shapeOf } from './weights.ts';
 
@@ -33,7 +34,7 @@ export async function clipFacts(
   const { rules, sizes, preprocessing } = clipConfiguration(checkpoint, read);
   const shape = shapeOf(checkpoint, rules);
   checkSizes(sizes, shape);
-  checkTensors(checkpoint, shape);
+  checkTensors(checkpoint, towersOf(shape), ['logit_scale']);
   const { data } = await checkpoint.tensor('logit_scale');
   const logitScale = Math.exp(Number(data[0]));
   if (!Number.isFinite(Math.fround(logitScale)) || logitScale === 0)
@@ -59,39 +60,52 @@ export function clipTextRule(
   const token = pad === 'tokenizer' ? padToken(read) : pad;
   if (token === undefined && !(text.causal && text.pool === 'end'))
     throw new ModelError('The files of the tokenizer do not say with which token texts are padded', {
-      code: 'clip/padding',
+      code: 'weights/padding',
       hint: 'Get tokenizer.json and tokenizer_config.json from the source of the weights.',
     });
   return { cleaning, length: text.context, padding: 'fixed', pad: token ?? 0 };
 }
 
-function checkSizes(sizes: readonly Size[], shape: ClipShape): void {
+/** Throws `ModelError` that names a stated size that the weights do not have. */
+export function checkSizes<Shape>(sizes: readonly Size<Shape>[], shape: Shape): void {
   for (const [field, stated, of] of sizes) {
     const size = of(shape);
     if (stated === undefined || size === undefined || stated === size) continue;
     throw new ModelError(`${field} is ${stated}, but the weights are of ${size}`, {
-      code: 'clip/size',
+      code: 'weights/size',
       hint: 'The configuration and the weights are of two models, or the weights need resizing, which is not supported.',
       details: { field, stated, size },
     });
   }
 }
 
-/** Throws `ModelError` for a tensor that the towers do not use, because the true model would use it. */
-function checkTensors(checkpoint: ClipCheckpoint, shape: ClipShape): void {
-  const [unknown] = [...checkpoint.foreign, ...unusedNames(checkpoint, shape)];
+/**
+ * Throws `ModelError` for a tensor that the towers do not use, because the true model would use it, and for tensors that are missing or do
+ * not fit together. `others` are tensors that are used elsewhere.
+ */
+export function checkTensors(
+  { shapes, foreign }: Pick<ClipCheckpoint, 'shapes' | 'foreign'>,
+  towers: readonly ((weights: Weights) => Expr)[],
+  others: readonly string[] = [],
+): void {
+  const used = new Set([...others, ...usedNames({ shapes }, towers)]);
+  const [unknown] = [...foreign, ...[...shapes.keys()].filter((name) => !used.has(name))];
   if (unknown === undefined) return;
   throw new ModelError(`The weights hold ${unknown}, which is not supported`, {
-    code: 'clip/tensor',
-    hint: 'They are of a variant of CLIP; use an ONNX export of the model.',
+    code: 'weights/tensor',
+    hint: 'They are of another variant of the model; use an ONNX export.',
     details: { name: unknown },
   });
 }
 
-function unusedNames(checkpoint: ClipCheckpoint, shape: ClipShape): string[] {
+function usedNames(
+  checkpoint: Pick<ClipCheckpoint, 'shapes'>,
+  towers: readonly ((weights: Weights) => Expr)[],
+): Set<string> {
+  const names = new Set<string>();
   try {
-    const used = usedNames(checkpoint, shape);
-    return [...checkpoint.shapes.keys()].filter((name) => name !== 'logit_scale' && !used.has(name));
+    for (const build of towers) build(asInputs(checkpoint, (name) => names.add(name)));
+    return names;
   } catch (error) {
     // Building an expression throws if shapes do not fit together.
     if (error instanceof ModelError || !(error instanceof TipAdapterError)) throw error;
@@ -130,7 +144,7 @@ function pixelsOf(
   const pixels = preprocessingOf(json, file);
   if (pixels.crop === size) return pixels;
   throw new ModelError(`Pictures are prepared to ${pixels.crop} pixels, but the weights are of ${size}`, {
-    code: 'clip/size',
+    code: 'weights/size',
     details: { file, crop: pixels.crop, size },
   });
 }

@@ -23,8 +23,8 @@ export function namingOf(names: readonly string[]): Naming {
   if (names.includes('visual.conv1.weight') || names.includes('visual.trunk.patch_embed.proj.weight'))
     return { hub: false, translate: openClipName };
   throw new ModelError('The weights are not those of a CLIP', {
-    code: 'clip/names',
-    hint: "Known are the names of OpenAI and open_clip (such as visual.conv1.weight or visual.trunk.patch_embed.proj.weight) and of Hugging Face's CLIPModel and SiglipModel (text_model and vision_model).",
+    code: 'weights/names',
+    hint: "Known are the names of OpenAI and open_clip (such as visual.conv1.weight or visual.trunk.patch_embed.proj.weight) and of Hugging Face's CLIPModel and SiglipModel (text_model and vision_model). A model without texts needs a config.json whose model_type is dinov2, dinov2_with_registers, dinov3_vit or vit.",
     details: { names: names.slice(0, 10) },
   });
 }

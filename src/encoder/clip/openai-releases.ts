@@ -20,7 +20,7 @@ export function checkReleases(files: readonly RecordedFile[]): void {
     const published = Object.hasOwn(PUBLISHED, path) ? PUBLISHED[path] : undefined;
     if (published === undefined || published === sha256) continue;
     throw new ModelError(`${path} is not OpenAI's release of that name: its sha256 is ${sha256}`, {
-      code: 'clip/release',
+      code: 'weights/release',
       hint: `The release has ${published}. Download it again; give weights of your own another name.`,
       details: { path, sha256, published },
     });

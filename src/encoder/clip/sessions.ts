@@ -61,19 +61,24 @@ export async function withClip<T>(
   const checkpoint = await openCheckpoint(join(folder, record.imageModel));
   try {
     const facts = await clipFacts(checkpoint, read);
-    // An earlier version computed some models differently. Features under its fingerprint must not be mixed with new ones.
-    if (isDeepStrictEqual(facts.recipe, record.recipe)) return await use(checkpoint, facts);
-    throw new ModelError(
-      `The record of the encoder ${record.id} is from a version that did not understand its configuration`,
-      {
-        code: 'encoder/record',
-        hint: 'Remove the encoder, pull it again, and fit its classifiers again.',
-        details: { recorded: record.recipe, configured: facts.recipe },
-      },
-    );
+    checkRecipe(record, facts.recipe);
+    return await use(checkpoint, facts);
   } finally {
     await checkpoint.close();
   }
+}
+
+/** Throws `ModelError` if another version computed the encoder differently: features under its fingerprint must not be mixed with new ones. */
+export function checkRecipe({ id, recipe }: EncoderRecord, configured: EncoderRecord['recipe']): void {
+  if (isDeepStrictEqual(configured, recipe)) return;
+  throw new ModelError(
+    `The record of the encoder ${id} is from a version that did not understand its configuration`,
+    {
+      code: 'encoder/record',
+      hint: 'Remove the encoder, pull it again, and fit its classifiers again.',
+      details: { recorded: recipe, configured },
+    },
+  );
 }
 
 /** Refuses tokens without an embedding, and texts without an end token. */
@@ -89,7 +94,7 @@ function checkedTokenizer({ encode, count }: TextTokenizer, { vocabulary, end }:
           ? `The tokenizer does not end a text with token ${end}, the end token of the configuration`
           : `The tokenizer gives token ${foreign}, but the vocabulary of the weights has ${vocabulary}`,
         {
-          code: 'clip/tokens',
+          code: 'weights/tokens',
           hint: 'The tokenizer belongs to another model. Get both files from one source.',
           details: { end, vocabulary },
         },
@@ -109,7 +114,7 @@ async function openTextTower(
     throw new ModelError(
       'Prompts cannot be learnt with this encoder: its text tower attends to the padding',
       {
-        code: 'clip/attention',
+        code: 'weights/attention',
         hint: 'Use another method than CoOp, or an encoder of the CLIP family.',
       },
     );

@@ -9,8 +9,7 @@ import type { Checkpoint, ClipShape } from './weights.ts';
 
 /** Graph of the image tower: `pixel_values` [n, 3, size, size] → `image_embeds` [n, d], weights as constants. */
 export async function imageGraph(checkpoint: Checkpoint, shape: ClipShape): Promise<Record<string, Expr>> {
-  const build = imageTower(shape);
-  return { image_embeds: build(asConstants(await weightsOf(checkpoint, build))) };
+  return { image_embeds: await withWeights(checkpoint, imageTower(shape)) };
 }
 
 function imageTower({ image }: ClipShape): (weights: Weights) => Expr {
@@ -21,8 +20,7 @@ function imageTower({ image }: ClipShape): (weights: Weights) => Expr {
 
 /** Graph of the text tower: `input_ids` [n, context] → `text_embeds` [n, d], weights as constants. */
 export async function textGraph(checkpoint: Checkpoint, shape: ClipShape): Promise<Record<string, Expr>> {
-  const build = wordTower(shape);
-  return { text_embeds: build(asConstants(await weightsOf(checkpoint, build))) };
+  return { text_embeds: await withWeights(checkpoint, wordTower(shape)) };
 }
 
 function wordTower({ text }: ClipShape): (weights: Weights) => Expr {
@@ -30,12 +28,14 @@ function wordTower({ text }: ClipShape): (weights: Weights) => Expr {
   return (weights) => textTower(ids, weights, text);
 }
 
-/** Names of the weights that the towers use. Throws `ModelError` if one is missing, and `UsageError` if shapes do not fit together. */
-export function usedNames(checkpoint: Pick<Checkpoint, 'shapes'>, shape: ClipShape): Set<string> {
-  const names = new Set<string>();
-  for (const build of [imageTower(shape), wordTower(shape)])
-    build(asInputs(checkpoint, (name) => names.add(name)));
-  return names;
+/** The two towers as functions of their weights. */
+export function towersOf(shape: ClipShape): ((weights: Weights) => Expr)[] {
+  return [imageTower(shape), wordTower(shape)];
+}
+
+/** A tower with the weights of the checkpoint as constants. Throws `ModelError` if one is missing. */
+export async function withWeights(checkpoint: Checkpoint, build: (weights: Weights) => Expr): Promise<Expr> {
+  return build(asConstants(await weightsOf(checkpoint, build)));
 }
 
 /** The weights that a graph uses, read from the checkpoint. Throws `ModelError` if one is missing. */
@@ -59,7 +59,7 @@ export function asInputs(
   return (name) => {
     const shape = shapes.get(name);
     if (!shape)
-      throw new ModelError(`The weights have no ${name}`, { code: 'clip/missing', details: { name } });
+      throw new ModelError(`The weights have no ${name}`, { code: 'weights/missing', details: { name } });
     used(name);
     return input(`clip.${name}`, shape);
   };

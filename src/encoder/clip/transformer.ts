@@ -8,9 +8,9 @@ export type Weights = (name: string) => Expr;
 
 /**
  * `gelu` is x/2 (1 + erf(x / sqrt 2)); `gelu_tanh` is its approximation x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks and
- * Gimpel 2016); `quick_gelu` is x sigmoid(1.702 x), with which OpenAI's models were trained.
+ * Gimpel 2016); `quick_gelu` is x sigmoid(1.702 x), with which OpenAI's models were trained; `silu` is x sigmoid(x).
  */
-export type Activation = 'gelu' | 'gelu_tanh' | 'quick_gelu';
+export type Activation = 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'silu';
 
 /** Constants that the blocks of a transformer share. */
 export interface BlockShape {
@@ -20,12 +20,13 @@ export interface BlockShape {
   readonly epsilon: number;
 }
 
-const ACTIVATIONS: Readonly<Record<Activation, (x: Expr) => Expr>> = {
+export const ACTIVATIONS: Readonly<Record<Activation, (x: Expr) => Expr>> = {
   gelu: (x) => mul(mul(x, add(erf(div(x, Math.SQRT2)), 1)), 0.5),
   // (1 + tanh z) / 2 is sigmoid(2 z).
   gelu_tanh: (x) =>
     mul(x, sigmoid(mul(add(x, mul(mul(square(x), x), 0.044715)), 2 * Math.sqrt(2 / Math.PI)))),
   quick_gelu: (x) => mul(x, sigmoid(mul(x, 1.702))),
+  silu: (x) => mul(x, sigmoid(x)),
 };
 
 /** Layer normalisation with the weights `<name>.weight` and `<name>.bias`. */

@@ -77,14 +77,22 @@ export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
     if (conv && normal && checkpoint.shapes.has(`${normal}.running_mean`)) {
       return foldedPart(read, `${conv[1]}${conv[2]}`, normal, conv[4] === 'bias');
     }
+    const view = views.get(name);
     // The checkpoint names a missing tensor in its error.
-    const { source, shape, part, transposed: turned } = views.get(name) ?? { source: name, shape: undefined };
-    const whole = await read(source);
-    if (part) return slice(whole, part);
-    return turned ? transposed(whole) : shape ? { ...whole, shape } : whole;
+    return view ? readView(read, view) : read(name);
   }
 
   return { shapes, tensor, hubNames: naming.hub, foreign, close: () => checkpoint.close() };
+}
+
+/** Reads the part of a checkpoint's tensor that a tower uses. */
+export async function readView(
+  read: (source: string) => Promise<Tensor>,
+  { source, shape, part, transposed: turned }: View,
+): Promise<Tensor> {
+  const whole = await read(source);
+  if (part) return slice(whole, part);
+  return turned ? transposed(whole) : { ...whole, shape };
 }
 
 /**
@@ -99,7 +107,7 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
   const of = <R extends 2 | 4>(name: string, rank: R) => {
     const shape = shapes.get(name);
     if (!shape)
-      throw new ModelError(`The weights have no ${name}`, { code: 'clip/missing', details: { name } });
+      throw new ModelError(`The weights have no ${name}`, { code: 'weights/missing', details: { name } });
     if (shape.length !== rank || shape.includes(0)) throw misshapen(`${name} is [${shape.join(', ')}]`);
     return ofRank(shape, rank);
   };
@@ -114,7 +122,7 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
       stated === undefined
         ? `The configuration does not say how many heads the ${tower} tower has`
         : `The ${tower} tower has the width ${width}, which is not a multiple of its ${stated} ${plural(stated, 'head')}`,
-      { code: 'clip/heads', details: { width, heads: stated } },
+      { code: 'weights/heads', details: { width, heads: stated } },
     );
   };
   const [context, textWidth] = of('positional_embedding', 2);
@@ -165,21 +173,22 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
 }
 
 /** The side of a square of `places` positions. */
-function sideOf(places: number): number {
+export function sideOf(places: number): number {
   const side = Math.round(Math.sqrt(places));
   if (side > 0 && side * side === places) return side;
   throw misshapen(`${places} places are not a square`);
 }
 
 export function misshapen(why: string, cause?: unknown): ModelError {
-  return new ModelError(`The weights do not fit together as a CLIP: ${why}`, {
-    code: 'clip/shape',
+  return new ModelError(`The weights do not fit together: ${why}`, {
+    code: 'weights/shape',
     hint: 'They may be damaged or belong to another model. Get them again, or use an ONNX export of the model.',
     cause,
   });
 }
 
-function widened({ dtype, shape, data }: Tensor): Tensor {
+/** A tensor in single precision. */
+export function widened({ dtype, shape, data }: Tensor): Tensor {
   if (dtype === 'float16') return floatTensor(shape, fromHalf(data as Uint16Array));
   if (dtype === 'bfloat16') return floatTensor(shape, fromBfloat16(data as Uint16Array));
   return floatTensor(shape, Float32Array.from(data as Float32Array));

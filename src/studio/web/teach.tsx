@@ -196,7 +196,11 @@ function StageText() {
 
 /** The methods that can be used with the encoder. */
 const offered = computed(() =>
-  methods.value.filter(({ opensText }) => !opensText || status.value?.encoder.opensText),
+  methods.value.filter(
+    ({ opensText, readsText }) =>
+      (!opensText || status.value?.encoder.opensText) &&
+      (!readsText || status.value?.encoder.readsText !== false),
+  ),
 );
 
 /** Whether the search fits a method that trains in steps. */
