@@ -64,7 +64,7 @@ export async function benchEncode(): Promise<string[]> {
   return [
     `Encoding ${PHOTOS} ${what} with ${ENCODER}, ${BLOCKS} blocks of ${size}`,
     `  bare session, tensors ready  ${each(times.bare)}`,
-    `  from files                   ${each(times.ours)}   ${ratio(times.ours, times.bare)} x the bare session (at most 1.15)`,
+    `  from files                   ${each(times.ours)}   ${ratio(times.ours, times.bare, 'encoding from files / bare session')} x the bare session (at most 1.15)`,
     peer
       ? `  transformers.js, same model  ${each(times.peer)}   ${ratio(times.peer, times.ours)} x ours`
       : '  transformers.js              skipped: it could not be installed',

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { machineLine } from './measure.ts';
+import { machineLine, writeGuarded } from './measure.ts';
 
 /**
  * `npm run bench [-- score …]`. Each part prints its measurements and the machine. Each part runs in its own process, so that memory and
@@ -30,6 +30,7 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   overload: async () => (await import('./server.ts')).benchOverload(),
   endurance: async () => (await import('./server.ts')).benchEndurance(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
+  guard: async (args) => (await import('./guard.ts')).benchGuard(args),
   reading: async ([source]) => {
     const { benchReading, readingPart } = await import('./reading.ts');
     return source ? readingPart(source) : benchReading();
@@ -45,9 +46,12 @@ const groups: Record<string, readonly string[]> = {
 const [first, ...rest] = process.argv.slice(2);
 if (first === '--part') {
   console.log((await parts[rest[0]!]!(rest.slice(1))).join('\n'));
+  writeGuarded(process.env.TIP_ADAPTER_BENCH_GUARDED);
 } else {
+  const flags = process.argv.slice(2).filter((word) => word.startsWith('--'));
   const asked = process.argv
     .slice(2)
+    .filter((word) => !word.startsWith('--'))
     .flatMap((name) => groups[name]?.filter((part) => part in parts) ?? [name]);
   const unknown = asked.filter((name) => !(name in parts));
   if (unknown.length > 0) {
@@ -57,9 +61,9 @@ if (first === '--part') {
     process.exit(2);
   }
   console.log(machineLine(availableParallelism()));
-  for (const name of asked.length > 0 ? asked : Object.keys(parts)) {
+  for (const name of asked.length > 0 ? asked : Object.keys(parts).filter((part) => part !== 'guard')) {
     console.log();
-    const args = [...process.execArgv, process.argv[1]!, '--part', name];
+    const args = [...process.execArgv, process.argv[1]!, '--part', name, ...flags];
     const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
     if (status !== 0) process.exitCode = 1;
   }

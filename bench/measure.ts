@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 
 /** A line that describes the machine of the measurements. */
@@ -32,9 +33,18 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** Median of the ratios of paired runs, with their smallest and largest. */
-export function ratio(a: readonly number[], b: readonly number[]): string {
+/** Ratios of this process by name, of which `guard` keeps and compares the medians. Smaller is better. */
+const guarded: Record<string, number> = {};
+
+/** Writes the guarded ratios of this process to the file that `guard` names. */
+export function writeGuarded(file: string | undefined): void {
+  if (file !== undefined) writeFileSync(file, JSON.stringify(guarded));
+}
+
+/** Median of the ratios of paired runs, with their smallest and largest. A ratio with a name is guarded. */
+export function ratio(a: readonly number[], b: readonly number[], name?: string): string {
   const ratios = a.map((x, i) => x / b[i]!);
+  if (name !== undefined) guarded[name] = median(ratios);
   return `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`;
 }
 

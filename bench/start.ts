@@ -2,12 +2,14 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { fit } from '../src/classifier/index.ts';
 import { sampleDataset } from '../src/dataset/sample-dataset.ts';
-import { median } from './measure.ts';
+import { median, ratio } from './measure.ts';
 
 const MAIN = join(import.meta.dirname, '../dist/cli/main.js');
+const INDEX = pathToFileURL(join(import.meta.dirname, '../dist/index.js')).href;
 const RUNS = 7;
 
 /** Whole processes: `predict` on one picture with the built-in encoder, and `--help`. Needs `npm run build` first. */
@@ -19,16 +21,16 @@ export async function benchStart(): Promise<string[]> {
   await classifier.save(file);
   await classifier.close();
   const known = join(things, 'test/dog/fluent.png');
-  const timed = (args: () => string[]) => {
-    const times = Array.from({ length: RUNS }, () => {
+  const timed = (args: () => string[]) =>
+    Array.from({ length: RUNS }, () => {
       const command = args();
       const started = performance.now();
-      const { status, stderr } = spawnSync(process.execPath, [MAIN, ...command], { encoding: 'utf8' });
+      const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
       if (status !== 0) throw new Error(`${command.join(' ')} failed: ${stderr}`);
       return performance.now() - started;
     });
-    return `${(median(times) / 1000).toFixed(2)} s (${(Math.min(...times) / 1000).toFixed(2)}–${(Math.max(...times) / 1000).toFixed(2)})`;
-  };
+  const seconds = (times: number[]) =>
+    `${(median(times) / 1000).toFixed(2)} s (${(Math.min(...times) / 1000).toFixed(2)}–${(Math.max(...times) / 1000).toFixed(2)})`;
   const fresh: string[] = [];
   for (let i = 0; i < RUNS; i++) {
     const path = join(folder, `new-${i}.png`);
@@ -42,11 +44,28 @@ export async function benchStart(): Promise<string[]> {
     fresh.push(path);
   }
   let next = 0;
+  const bare = timed(() => ['-e', '0']);
+  const against = (what: string, times: number[]) =>
+    `${seconds(times)}, ${ratio(times, bare, `${what} / starting Node`)} x starting Node`;
   const lines = [
     `Whole processes, median of ${RUNS}`,
-    `  --help                              ${timed(() => ['--help'])}`,
-    `  predict, picture in feature cache   ${timed(() => ['predict', file, known])}`,
-    `  predict, picture never seen         ${timed(() => ['predict', file, fresh[next++]!])}   (at most 1.5 s)`,
+    `  node -e 0                           ${seconds(bare)}`,
+    `  import 'tip-adapter'                ${against(
+      'import',
+      timed(() => ['-e', `import(${JSON.stringify(INDEX)})`]),
+    )}`,
+    `  --help                              ${against(
+      '--help',
+      timed(() => [MAIN, '--help']),
+    )}`,
+    `  predict, picture in feature cache   ${against(
+      'predict, cached',
+      timed(() => [MAIN, 'predict', file, known]),
+    )}`,
+    `  predict, picture never seen         ${against(
+      'predict, new picture',
+      timed(() => [MAIN, 'predict', file, fresh[next++]!]),
+    )}   (at most 1.5 s)`,
   ];
   rmSync(folder, { recursive: true, force: true });
   return lines;

@@ -11,7 +11,7 @@ import { countCorrect, crossEntropy } from '../src/methods/loss.ts';
 import type { TaskWith } from '../src/methods/method.ts';
 import { plainSupport } from '../src/methods/task.ts';
 import { keyTraining } from '../src/methods/tip-adapter-f.ts';
-import { median, milliseconds, ratio } from './measure.ts';
+import { milliseconds, ratio } from './measure.ts';
 import { torchPeer } from './torch.ts';
 
 const [KEYS, CLASSES, BATCH, ROUNDS, STEPS] = [16_000, 1000, 256, 7, 3];
@@ -60,9 +60,9 @@ export async function benchStep(): Promise<string[]> {
     }
     await trainer.close();
     await engine.close();
-    const share = median(times.floor.map((floor, i) => floor / times.ours[i]!));
+    const name = `Tip-Adapter-F step, ${dimension} numbers a key / its products`;
     lines.push(
-      `  ${dimension} numbers a key: ${milliseconds(times.ours)}; the floor of ${milliseconds(times.floor)} is ${Math.round(share * 100)}% of it`,
+      `  ${dimension} numbers a key: ${milliseconds(times.ours)}, ${ratio(times.ours, times.floor, name)} x its products (${milliseconds(times.floor)})`,
     );
     if (typeof peer === 'string') continue;
     lines.push(

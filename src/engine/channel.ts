@@ -50,7 +50,9 @@ export function channelTo(start: (events: ThreadEvents) => Thread): Channel {
     generation++;
     const error = new ModelError(`The engine stopped: ${reason}`, {
       code: outOfMemory ? 'engine/memory' : 'engine/stopped',
-      hint: 'The model may need more memory than this machine has. The program can continue, and the failed step can be tried again.',
+      hint: outOfMemory
+        ? 'Use a smaller model, or a machine with more memory. The program can continue.'
+        : 'The program can continue, and the failed step can be tried again.',
     });
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
@@ -60,7 +62,8 @@ export function channelTo(start: (events: ThreadEvents) => Thread): Channel {
   function settle(own: Thread, id: number): Pending | undefined {
     const waiting = pending.get(id);
     pending.delete(id);
-    if (pending.size === 0) own.hold?.(false);
+    // A closed thread may still answer. It keeps the program alive until it has ended, because `close` waits for that.
+    if (pending.size === 0 && own === thread) own.hold?.(false);
     return waiting;
   }
 
