@@ -9,7 +9,7 @@ describe('findImages', () => {
   let root: string;
   let other: string;
   const find = async (given: string[], lines: string[] = [], except?: string) =>
-    (await findImages(given, recordingIo({ lines }), except)).images.map((image) =>
+    (await findImages(given, recordingIo({ lines }), { except })).images.map((image) =>
       relative(root, idOf(image)),
     );
 
@@ -50,12 +50,14 @@ describe('findImages', () => {
     expect(io.err()).toContain('1 file is left out, because its name');
   });
 
-  it('follows links, also those that lead out of the folder, and stops at circles', async () => {
+  it('follows links that lead out of the folder with the option, and stops at circles', async () => {
     const linked = join(other, 'linked');
     await mkdir(linked);
     await symlink(join(root, 'a'), join(linked, 'out'));
     await symlink(linked, join(linked, 'round'));
-    expect((await findImages([linked], recordingIo())).images).toEqual([join(linked, 'out', 'b', '猫.png')]);
+    const { images } = await findImages([linked], recordingIo(), { followLinks: true });
+    expect(images).toEqual([join(linked, 'out', 'b', '猫.png')]);
+    await expect(findImages([linked], recordingIo())).rejects.toMatchObject({ code: 'images/none' });
   });
 
   it('keeps named files, existing or not, each once', async () => {

@@ -4,6 +4,7 @@ import type { Failure } from '../classifier/types.ts';
 import { isTarName, isZipName } from '../dataset/archive-names.ts';
 import { countUnread } from '../dataset/findings.ts';
 import type { FoundPictures } from '../dataset/pictures.ts';
+import type { ListValues } from '../dataset/read-options.ts';
 import type { Example, Unreadable } from '../dataset/types.ts';
 import { DataError, systemCode } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
@@ -26,9 +27,14 @@ interface Found {
  * not expand them) and `-` (paths from stdin, without patterns). A named file is kept even if it does not exist, because opening it gives a
  * better error. `except` is a folder that is left out. Throws `DataError` if a folder, a pattern or stdin has no picture.
  */
-export async function findImages(given: readonly string[], io: Io, except?: string): Promise<Found> {
+export async function findImages(
+  given: readonly string[],
+  io: Io,
+  { except, ...listing }: ListValues & { except?: string } = {},
+): Promise<Found> {
   const found: Found[] = [];
-  for (const path of given) found.push(path === '-' ? await imagesListed(io) : await imagesAt(path, io));
+  for (const path of given)
+    found.push(path === '-' ? await imagesListed(io) : await imagesAt(path, io, listing));
   const outside = except && resolve(except) + sep;
   const isKept = (path: string) => !outside || !resolve(path).startsWith(outside);
   const known = new Map(found.flatMap((one) => one.images.map((image) => [idOf(image), image])));
@@ -60,12 +66,12 @@ function noList(message: string): DataError {
   });
 }
 
-async function imagesAt(path: string, io: Io): Promise<Found> {
+async function imagesAt(path: string, io: Io, listing: ListValues): Promise<Found> {
   const { isHubData } = await import('../dataset/hub-data.ts');
   if (isHubData(path)) return imagesOnHub(path, io);
   const info = await stat(path).catch((error: unknown) => systemCode(error));
   if (typeof info === 'object' && (info.isDirectory() || isZipName(path) || isTarName(path)))
-    return imagesIn(path, io);
+    return imagesIn(path, io, listing);
   const { isDynamicPattern } = await import('tinyglobby');
   // A path that exists or is not accessible is not a pattern.
   if ((info !== 'ENOENT' && info !== 'ENAMETOOLONG') || !isDynamicPattern(path))
@@ -82,15 +88,15 @@ async function imagesOnHub(source: string, io: Io): Promise<Found> {
   const { parquetPictures } = await import('../dataset/parquet.ts');
   const tree = await hubTree(source, { signal: io.signal, note: (line) => io.note(line) });
   const files = await parquetPictures(tree);
-  return { images: files.map(({ path, read }) => ({ id: path, read })), unread: [] };
+  return { images: files.map((file) => ({ id: file.path, read: () => file.read() })), unread: [] };
 }
 
 /** The pictures of a folder or archive. Notes report what is left out. */
-async function imagesIn(source: string, io: Io): Promise<Found> {
+async function imagesIn(source: string, io: Io, listing: ListValues): Promise<Found> {
   const { listPictures } = await import('../dataset/pictures.ts');
   let found: FoundPictures;
   try {
-    found = await listPictures(source, io.signal);
+    found = await listPictures(source, { ...listing, signal: io.signal });
   } catch (error) {
     const named = systemError(error, { path: source });
     if (named) return { images: [], unread: [{ image: source, error: named }] };

@@ -94,8 +94,12 @@ describe('zips', () => {
   });
 
   it('of Teachable Machine are read', async () => {
-    await own.write(['project.tm', zip('manifest.json', 'Cat-!-0.jpg', '1-!-My dog-!-0.jpg')]);
-    expect(await read('project.tm')).toEqual(['1-!-My dog-!-0.jpg My dog', 'Cat-!-0.jpg Cat']);
+    await own.write(['project.tm', zip('Cat-!-0.jpg', 'My -!- dog-!-12.jpg', 'manifest.json')]);
+    expect(await read('project.tm')).toEqual(['Cat-!-0.jpg Cat', 'My -!- dog-!-12.jpg My -!- dog']);
+    const sound = { 'manifest.json': '{"type":"audio","version":"2.4.7"}', 'Clap-!-0.zip': 'x' };
+    const encoded = Object.entries(sound).map(([name, text]) => [name, new TextEncoder().encode(text)]);
+    await own.write(['sound.tm', zipSync(Object.fromEntries(encoded))]);
+    await expect(read('sound.tm')).rejects.toThrow('its type is "audio"');
     await own.write(['other.tm', zip('manifest.json', 'weights.bin')]);
     await expect(read('other.tm')).rejects.toEqual(failure('empty'));
   });

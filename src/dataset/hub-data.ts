@@ -115,7 +115,7 @@ export async function hubTree(
         const file = fileOf(`${name}/${posix.basename(path)}`, local.get(path)!);
         files.push(file);
         taken++;
-        if (limit !== undefined) rows += Number((await openParquet(file)).metadata.num_rows);
+        if (limit !== undefined) rows += (await openParquet(file)).rows;
       }
     }
     if (taken < own.length)

@@ -1,142 +1,101 @@
-import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { DataError } from '../errors.ts';
-import { openRegular } from '../store/regular.ts';
+import { type Answer, type Description, parquetThread, type Range, type Request } from './parquet-thread.ts';
 import { columnName, type Row, type Table } from './text-files.ts';
 import type { SourceFile } from './tree.ts';
 
 /** An open Parquet file. */
-export interface Parquet {
+export interface Parquet extends Description {
   file: SourceFile;
-  bytes: AsyncBuffer;
-  metadata: FileMetaData;
-  /** All columns. */
-  columns: string[];
-  /** The columns that hold encoded pictures. */
-  images: string[];
-  /** Columns with one value in each row that are not pictures. */
-  scalars: string[];
-  /** Names of the values of `ClassLabel` columns. */
-  names: ReadonlyMap<string, readonly string[]>;
+  /** The values of a column as texts. */
+  texts(range: Range): Promise<string[]>;
+  /** The encoded pictures of a column; undefined for a row without one. */
+  pictures(range: Range, bytes: number): Promise<(Uint8Array | undefined)[]>;
 }
 
-/** Loaded only for data sets in Parquet. */
-export const parquetReader = async () => {
-  const [hyparquet, { compressors }] = await Promise.all([
-    import('hyparquet'),
-    import('hyparquet-compressors'),
-  ]);
-  return { ...hyparquet, compressors };
-};
+/** Number of files that were opened. */
+let files = 0;
 
-/** Reads the columns of a Parquet file. Throws `DataError` `dataset/parquet` if it is damaged. */
-export async function openParquet(file: SourceFile): Promise<Parquet> {
-  const { parquetMetadataAsync, parquetSchema } = await parquetReader();
-  const bytes = await bufferOf(file);
-  const metadata = await readable(file, () => parquetMetadataAsync(bytes));
-  const { children } = parquetSchema(metadata);
-  const holdsBytes = ({ element }: (typeof children)[number]) =>
-    element.type === 'BYTE_ARRAY' &&
-    element.converted_type !== 'UTF8' &&
-    element.logical_type?.type !== 'STRING';
-  const images = children.filter((column) =>
-    column.children.length > 0
-      ? column.children.some((inner) => inner.element.name === 'bytes' && holdsBytes(inner))
-      : holdsBytes(column) && column.element.repetition_type !== 'REPEATED',
-  );
-  const scalars = children.filter(
-    (column) => !images.includes(column) && column.children.length === 0 && !holdsBytes(column),
-  );
-  const namesOf = children.flatMap(({ element: { name } }) => {
-    const names = featuresOf(metadata)[name]?.names;
-    return Array.isArray(names) ? [[name, names.map(String)] as const] : [];
-  });
+/** Opens a Parquet file. Throws `DataError` `dataset/parquet` if it is damaged. */
+export async function openParquet(file: SourceFile, thread = parquetThread()): Promise<Parquet> {
+  const key = ++files;
+  const source = file.absolute ?? shared(await file.read());
+  const ask = async <T extends Answer>(question: Request['ask'], bytes?: number): Promise<T> => {
+    try {
+      return (await thread.ask({ key, source, ask: question }, bytes)) as T;
+    } catch (error) {
+      throw damaged(file, (error as Error).message, error);
+    }
+  };
   return {
+    ...(await ask<Description>('description')),
     file,
-    bytes,
-    metadata,
-    columns: children.map((column) => column.element.name),
-    images: images.map((column) => column.element.name),
-    scalars: scalars.map((column) => column.element.name),
-    names: new Map(namesOf),
+    texts: (range) => ask({ of: 'texts', ...range }),
+    pictures: (range, bytes) => ask({ of: 'pictures', ...range }, bytes),
   };
 }
 
-/** The description of the columns by the library `datasets`. */
-function featuresOf({ key_value_metadata: pairs }: FileMetaData): Record<string, { names?: unknown }> {
-  const text = pairs?.find(({ key }) => key === 'huggingface')?.value;
-  try {
-    return JSON.parse(text ?? '{}').info?.features ?? {};
-  } catch {
-    return {};
-  }
+/** The same bytes in memory that all threads share. */
+function shared(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
 }
 
-/** A table of some columns of a file, under their names in the file. */
-export async function tableOfColumns(parquet: Parquet, columns: readonly string[]): Promise<Table> {
+/** Smallest number of rows that are read together, unless the file has fewer. */
+const TOGETHER = 2 ** 14;
+
+/** Largest number of different rows that are kept once. Rows of classes repeat, and rows of paths do not. */
+const MOST_KEPT = 2 ** 17;
+
+/**
+ * A table of some columns of a file, under their names in the file, with the values that `every` row has besides. Equal rows are one object,
+ * because there may be a million of them.
+ */
+export async function tableOfColumns(
+  parquet: Parquet,
+  columns: readonly string[],
+  every: Row = {},
+): Promise<Table> {
   const written = new Map(columns.map((column) => [columnName(column), column]));
-  return {
-    name: parquet.file.path,
-    columns: [...written.keys()],
-    written,
-    rows: await rowsOf(parquet, columns),
+  const Own = rowClass([...written.keys(), ...Object.keys(every)]);
+  const kept = new Map<string, Row>();
+  const rows: Row[] = [];
+  for (const { start, end } of stretches(parquet)) {
+    const values: string[][] = [];
+    for (const column of columns) values.push(await parquet.texts({ column, start, end }));
+    for (let i = 0; i < end - start; i++) {
+      const own = values.map((texts) => texts[i]!);
+      const key = own.length === 1 ? own[0]! : JSON.stringify(own);
+      const row = kept.get(key) ?? new Own([...own, ...Object.values(every)]);
+      if (kept.size < MOST_KEPT) kept.set(key, row);
+      rows.push(row);
+    }
+  }
+  const all = [...new Set([...written.keys(), ...Object.keys(every)])];
+  return { name: parquet.file.path, columns: all, written, rows };
+}
+
+/** The class of rows with these columns. Its objects take less memory than objects that get their columns one by one. */
+function rowClass(columns: readonly string[]): new (values: readonly string[]) => Row {
+  return class {
+    [column: string]: string;
+
+    constructor(values: readonly string[]) {
+      for (const [i, column] of columns.entries()) this[column] = values[i]!;
+    }
   };
 }
 
-async function rowsOf({ file, bytes, metadata, names }: Parquet, columns: readonly string[]): Promise<Row[]> {
-  if (columns.length === 0) return Array.from({ length: Number(metadata.num_rows) }, () => ({}));
-  const { parquetReadObjects, compressors } = await parquetReader();
-  const rows = await readable(file, () =>
-    parquetReadObjects({ file: bytes, metadata, columns: [...columns], compressors }),
-  );
-  return rows.map((row) =>
-    Object.fromEntries(
-      columns.map((column) => [columnName(column), textOf(file, column, row[column], names.get(column))]),
-    ),
-  );
-}
-
-/** A value as text. For a class it is the name. `datasets` writes -1 for no class. */
-function textOf(file: SourceFile, column: string, value: unknown, names?: readonly string[]): string {
-  if (value === null || value === undefined) return '';
-  if (!names || typeof value === 'string') return String(value);
-  if (Number(value) === -1) return '';
-  const name = names[Number(value)];
-  if (name !== undefined) return name;
-  throw damaged(file, `"${column}" has the value ${value}, and its classes are 0 to ${names.length - 1}`);
-}
-
-async function bufferOf(source: SourceFile): Promise<AsyncBuffer> {
-  const { absolute } = source;
-  if (absolute === undefined) {
-    const bytes = await source.read();
-    return { byteLength: bytes.length, slice: (start, end) => bytes.slice(start, end).buffer as ArrayBuffer };
+/** Stretches of whole row groups. */
+function* stretches({ groups }: Description): Generator<{ start: number; end: number }> {
+  let [start, end] = [0, 0];
+  for (const { rows } of groups) {
+    end += rows;
+    if (end - start < TOGETHER) continue;
+    yield { start, end };
+    start = end;
   }
-  const { file, stats } = await openRegular(absolute, { area: 'dataset' });
-  await file.close();
-  return {
-    byteLength: stats.size,
-    async slice(start, end = stats.size) {
-      const opened = await openRegular(absolute, { area: 'dataset' });
-      try {
-        const bytes = new Uint8Array(Math.max(end - start, 0));
-        const { bytesRead } = await opened.file.read(bytes, 0, bytes.length, start);
-        if (bytesRead < bytes.length) throw new Error('a part of it is missing');
-        return bytes.buffer;
-      } finally {
-        await opened.file.close();
-      }
-    },
-  };
-}
-
-/** Runs `work`, which reads the file. Its errors become `DataError` `dataset/parquet`. */
-export async function readable<T>(file: SourceFile, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    throw damaged(file, (error as Error).message, error);
-  }
+  if (end > start) yield { start, end };
 }
 
 export function damaged({ path }: SourceFile, why: string, cause?: unknown): DataError {

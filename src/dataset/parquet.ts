@@ -7,15 +7,9 @@ import { LABEL_COLUMNS } from './label-columns.ts';
 import { type PictureTable, readListed } from './listed.ts';
 import { type Lookup, lookupInTree, lookupNear } from './lookup.ts';
 import { withRoles } from './named-columns.ts';
-import {
-  damaged,
-  openParquet,
-  type Parquet,
-  parquetReader,
-  readable,
-  tableOfColumns,
-} from './parquet-file.ts';
+import { damaged, openParquet, type Parquet, tableOfColumns } from './parquet-file.ts';
 import { columnsAsked, readTable } from './read-table.ts';
+import { detached } from './source.ts';
 import { splitNamed, splitWithin } from './splits.ts';
 import { columnName, type Table } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
@@ -57,8 +51,7 @@ export async function parquetPictures(tree: Tree): Promise<SourceFile[]> {
     const image = imageColumn(tree, parquet);
     if (image === undefined) continue;
     const picture = picturesIn(parquet, image);
-    const rows = Number(parquet.metadata.num_rows);
-    for (let row = 0; row < rows; row++) pictures.push(picture(row));
+    for (let row = 0; row < parquet.rows; row++) pictures.push(picture(row));
   }
   return pictures;
 }
@@ -77,21 +70,20 @@ function imageColumn(tree: Tree, { images }: Parquet): string | undefined {
 
 const KNOWN = new Set([...LABEL_COLUMNS, 'split', 'group']);
 
-/** A table of the pictures in the file. A path is the number of the row. */
+/** A table of the pictures in the file, which are in the rows themselves: all have the file's path. */
 async function picturesOf(tree: Tree, parquet: Parquet): Promise<Table> {
   const names = new Map(columnsAsked(tree));
   names.delete('path');
   const titles = [...names.values()];
   const isUsed = (name: string) =>
     parquet.names.has(name) || KNOWN.has(columnName(name)) || titles.includes(name);
-  const table = await tableOfColumns(parquet, parquet.scalars.filter(isUsed));
+  const every = { path: parquet.file.path };
+  const table = await tableOfColumns(parquet, parquet.scalars.filter(isUsed), every);
   const [label, ...more] = parquet.names.keys();
   const hasLabel = names.has('label') || table.columns.some((column) => LABEL_COLUMNS.includes(column));
   // If only one column has names of classes, it holds the classes, under any name.
   if (label !== undefined && more.length === 0 && !hasLabel) names.set('label', label);
-  const rows = table.rows.map((row, i) => ({ ...row, path: String(i) }));
-  const listed = { ...table, columns: [...new Set([...table.columns, 'path'])], rows };
-  return names.size === 0 ? listed : withRoles(listed, names);
+  return names.size === 0 ? table : withRoles(table, names);
 }
 
 function pathsIn(tree: Tree, file: SourceFile) {
@@ -104,53 +96,61 @@ function pathsIn(tree: Tree, file: SourceFile) {
 const LARGEST_GROUP = 2 ** 30;
 
 /** Makes pictures by the numbers of their rows. A picture is read with its row group, and the last group is kept in memory. */
-function picturesIn({ file, bytes, metadata }: Parquet, image: string) {
+function picturesIn(parquet: Parquet, image: string) {
+  const { file, groups } = parquet;
   const starts: number[] = [];
   let rows = 0;
-  for (const group of metadata.row_groups) {
+  for (const group of groups) {
     starts.push(rows);
-    rows += Number(group.num_rows);
-    const chunk = group.columns.filter(({ meta_data: meta }) => meta?.path_in_schema[0] === image);
-    const size = chunk.reduce(
-      (sum, { meta_data: meta }) => sum + Number(meta?.total_uncompressed_size ?? 0),
-      0,
-    );
+    rows += group.rows;
+    const size = group.sizes.get(image)!;
     if (size > LARGEST_GROUP)
       throw damaged(
         file,
         `a row group has ${count(size, 'byte')} of pictures; write it in groups of some hundred rows`,
       );
   }
-  let kept: { group: number; values: Promise<unknown[]> } | undefined;
+  let kept: { group: number; values: ReturnType<Parquet['pictures']> } | undefined;
   const valuesOf = (group: number) => {
+    const start = starts[group]!;
+    const [end, size] = [start + groups[group]!.rows, groups[group]!.sizes.get(image)!];
     if (kept?.group !== group)
-      kept = { group, values: columnOfGroup(starts[group]!, starts[group + 1] ?? rows) };
+      kept = { group, values: parquet.pictures({ column: image, start, end }, size) };
     return kept.values;
   };
-  const columnOfGroup = async (rowStart: number, rowEnd: number) => {
-    const { parquetReadObjects, compressors } = await parquetReader();
-    const columns = [image];
-    const read = () =>
-      parquetReadObjects({ file: bytes, metadata, columns, rowStart, rowEnd, compressors, utf8: false });
-    return (await readable(file, read)).map((row) => row[image]);
+  const read = async (row: number) => {
+    const group = starts.findLastIndex((start) => start <= row);
+    const bytes = (await valuesOf(group))[row - starts[group]!];
+    if (bytes) return bytes;
+    throw damaged(file, `row ${row} holds no picture`);
   };
-  const picture = (row: number): SourceFile => ({
-    path: `${file.path}/${row}`,
-    async read() {
-      const group = starts.findLastIndex((start) => start <= row);
-      const value = (await valuesOf(group))[row - starts[group]!] as { bytes?: unknown } | null;
-      const own = value instanceof Uint8Array ? value : value?.bytes;
-      if (own instanceof Uint8Array) return own;
-      throw damaged(file, `row ${row} holds no picture`);
-    },
-  });
-  return picture;
+  async function readExample(this: { id: string } | undefined): Promise<Uint8Array> {
+    const row = Number(this?.id.slice(file.path.length + 1));
+    if (row >= 0 && row < rows && this?.id === `${file.path}/${row}`) return read(row);
+    throw detached();
+  }
+  return (row: number): SourceFile => new RowFile(`${file.path}/${row}`, readExample);
+}
+
+/** A picture in a row of a file. */
+class RowFile implements SourceFile {
+  readonly path: string;
+  readonly readExample: (this: { id: string }) => Promise<Uint8Array>;
+
+  constructor(path: string, readExample: RowFile['readExample']) {
+    this.path = path;
+    this.readExample = readExample;
+  }
+
+  read(): Promise<Uint8Array> {
+    return this.readExample.call({ id: this.path });
+  }
 }
 
 const lookupRows =
   (picture: (row: number) => SourceFile): Lookup =>
   async (rows) =>
-    rows.map((row) => picture(Number(row)));
+    rows.map((_, row) => picture(row));
 
 /** The split in the name of the file's folder or of the file: `default/train/0000.parquet`, `train-00000-of-00001.parquet`. */
 function splitOf({ path }: SourceFile) {

@@ -1,5 +1,6 @@
 import { isImagePath } from '../image/image-paths.ts';
 import { openSource } from './read.ts';
+import type { ListValues } from './read-options.ts';
 import type { SourceFile } from './tree.ts';
 import type { Finding, Unreadable } from './types.ts';
 import { unusedFiles } from './unused-files.ts';
@@ -13,11 +14,14 @@ export interface FoundPictures {
 }
 
 /**
- * Lists the pictures of a folder, a zip or a tar archive by the rules of `readDataset`, without looking for classes. Links that lead out of
- * a folder are followed: nothing is learnt from what they lead to. Throws `DataError` if `source` cannot be read.
+ * Lists the pictures of a folder, a zip or a tar archive by the rules of `readDataset`, without looking for classes. Throws
+ * `DataError` if `source` cannot be read.
  */
-export async function listPictures(source: string, signal?: AbortSignal): Promise<FoundPictures> {
-  const tree = await openSource(source, { followLinks: true }, { signal });
+export async function listPictures(
+  source: string,
+  { signal, ...listing }: ListValues & { signal?: AbortSignal } = {},
+): Promise<FoundPictures> {
+  const tree = await openSource(source, listing, { signal });
   const pictures = tree.files.filter(({ path }) => isImagePath(path));
   // Nothing is learnt from these, so that lists of splits have no meaning.
   const labelled = pictures.map((file) => ({ file, split: 'test' as const }));

@@ -13,6 +13,20 @@ import {
 import { quoted } from './findings.ts';
 import { ROLES, type Role } from './named-columns.ts';
 
+/** How the files of a folder or an archive are listed, whatever is read from them. */
+export const listOptions = {
+  followLinks: flag({ help: 'Follow links that lead out of the folder.' }),
+  zipEncoding: optional(
+    text({
+      value: '<encoding>',
+      help: 'Encoding of the names in a zip that are not in UTF-8, such as shift_jis or gbk.',
+    }),
+  ),
+} as const;
+
+/** The values of `listOptions`. */
+export type ListValues = Partial<ValuesOf<typeof listOptions>>;
+
 /** How a data set is read: one table of options for `readDataset`, the commands, their help and the reference page. */
 export const readOptions = {
   columns: optional(
@@ -33,13 +47,7 @@ export const readOptions = {
     value: '<percent>',
     help: 'With --crop boxes: widen each box on all sides by this percentage of its width and height.',
   }),
-  followLinks: flag({ help: 'Follow links that lead out of the folder.' }),
-  zipEncoding: optional(
-    text({
-      value: '<encoding>',
-      help: 'Encoding of the names in a zip that are not in UTF-8, such as shift_jis or gbk.',
-    }),
-  ),
+  ...listOptions,
   limit: optional(
     integer({
       min: 1,

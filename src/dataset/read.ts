@@ -26,7 +26,7 @@ import { addNoticed } from './noticed.ts';
 import { countsText, overviewOf } from './overview.ts';
 import { type ReadValues, readOptions } from './read-options.ts';
 import { patternTree, withArchives } from './shards.ts';
-import { diskFile, folderTree, reading, tableTree, tarTree, zipTree } from './source.ts';
+import { diskFile, folderTree, tableTree, tarTree, zipTree } from './source.ts';
 import { TABLE_ENDINGS, type Table, tableOf } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Dataset, Example, Finding, Split } from './types.ts';
@@ -182,15 +182,11 @@ function assemble(tree: Tree, labelled: Labelled, names: ClassNames): Dataset {
   const indexOf = new Map(classes.map(({ id }, i) => [id, i]));
   const examples = labelled.pictures.map(({ file, label, split, group }): Example => {
     const index = label === undefined ? -1 : (indexOf.get(label) ?? -1);
-    const { path, read } = reading(file);
-    const example: Example =
-      path === undefined
-        ? { id: file.path, label: index, read }
-        : { id: file.path, label: index, path, read };
-    // Fields are added where they are needed: a million examples are held in memory.
-    if (split) example.split = split;
-    if (group) example.group = group;
-    return example;
+    const { path: id, absolute: path, readExample: read = () => file.read() } = file;
+    // Only the fields that are needed, and none added later: a million examples are held in memory.
+    if (group) return { id, label: index, ...(split && { split }), group, ...(path && { path }), read };
+    if (path === undefined) return split ? { id, label: index, split, read } : { id, label: index, read };
+    return split ? { id, label: index, split, path, read } : { id, label: index, path, read };
   });
   return {
     name: tree.name,

@@ -43,25 +43,26 @@ class FolderFile implements SourceFile {
     return sep === '/' ? this.#base + this.path : join(this.#base, this.path);
   }
 
+  get readExample() {
+    return readOwnFile;
+  }
+
   read(): Promise<Uint8Array> {
     return readRegular(this.absolute, LISTED);
   }
 }
 
-/** Reads an example whose picture is a file of its own. One function serves all examples, because there may be a million of them. */
 function readOwnFile(this: Pick<Example, 'path'> | undefined): Promise<Uint8Array> {
   if (this?.path !== undefined) return readRegular(this.path, LISTED);
-  throw new UsageError('The function read was taken from its example', {
+  throw detached();
+}
+
+/** The error of a function that reads the example it is called on, and was called on none. */
+export function detached(): UsageError {
+  return new UsageError('The function read was taken from its example', {
     code: 'dataset/detached',
     hint: 'Call it as example.read(), or keep a function () => example.read().',
   });
-}
-
-/** What an example of a file has to be read by. */
-export function reading(file: SourceFile): Pick<Example, 'path' | 'read'> {
-  const { absolute } = file;
-  if (file instanceof FolderFile) return { path: absolute, read: readOwnFile };
-  return { ...(absolute && { path: absolute }), read: () => file.read() };
 }
 
 /** A file on disk; `path` is its name in the source. */

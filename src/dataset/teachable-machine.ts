@@ -1,30 +1,45 @@
 import { posix } from 'node:path';
+import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
-import type { LabelledFile, Layout } from './dataset-layout.ts';
-import type { Tree } from './tree.ts';
+import { jsonIn } from './annotations.ts';
+import type { Layout } from './dataset-layout.ts';
+import type { SourceFile } from './tree.ts';
 
-/** The separator of the parts of a sample's name: the class, its number, and the number of the sample. */
-const SEPARATOR = '-!-';
+/** The name of a sample: its class and its number. */
+const SAMPLE = /^(.+)-!-\d+$/;
 
-/** A project of Teachable Machine (`project.tm`, a zip): samples named by their class beside manifest.json. */
+/**
+ * A project of Teachable Machine (`project.tm`, a zip): samples `Class 1-!-0.jpg` beside manifest.json, which gives the kind of project. Its
+ * source is not public. Programs that write and read these files agree on the names: MeemeeLab/TeachableMachine-Scraper on GitHub.
+ */
 export const teachableMachineLayout: Layout = {
   id: 'teachable-machine',
   about: 'a project file of Teachable Machine (.tm)',
-  async read(tree) {
-    const manifest = tree.files.find(({ path }) => posix.basename(path) === 'manifest.json');
-    const samples = tree.files.filter(({ path }) => isImagePath(path) && path.includes(SEPARATOR));
+  async read({ files, root }) {
+    const manifest = files.find(({ path }) => posix.basename(path) === 'manifest.json');
+    const samples = files.filter(({ path }) => SAMPLE.test(posix.parse(path).name));
     if (!manifest || samples.length === 0) return undefined;
-    return { pictures: samples.map(labelled), isListed: true, files: otherFiles(tree) };
+    const pictures = samples.filter(({ path }) => isImagePath(path));
+    if (pictures.length === 0) throw noPictures(root, await kindOf(manifest));
+    return {
+      pictures: pictures.map((file) => ({ file, label: SAMPLE.exec(posix.parse(file.path).name)![1]! })),
+      isListed: true,
+      files: files.filter(({ path }) => !isImagePath(path)),
+    };
   },
 };
 
-/** `Class 1-!-0.jpg`, or `0-!-Class 1-!-0.jpg`. */
-function labelled(file: Tree['files'][number]): LabelledFile {
-  const parts = posix.parse(file.path).name.split(SEPARATOR);
-  return { file, label: parts.length > 2 ? parts.slice(1, -1).join(SEPARATOR) : parts[0]! };
+async function kindOf(manifest: SourceFile): Promise<string> {
+  const value = await jsonIn(manifest);
+  const { type } = (typeof value === 'object' && value !== null ? value : {}) as { type?: unknown };
+  return typeof type === 'string' ? type : 'unknown';
 }
 
-/** The project's own files and models. */
-function otherFiles({ files }: Tree) {
-  return files.filter(({ path }) => !isImagePath(path));
+/** Samples of sound are zip archives. */
+function noPictures(root: string, kind: string): DataError {
+  return new DataError(`${root} is a project of Teachable Machine without pictures (its type is "${kind}")`, {
+    code: 'dataset/empty',
+    hint: 'Give an image project.',
+    details: { root, kind },
+  });
 }

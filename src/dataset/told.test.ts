@@ -115,10 +115,13 @@ describe('pictures without classes', () => {
     expect(codesOf(findings)).toEqual(['leftovers', 'unread-formats', 'not-images', 'hidden']);
   });
 
-  it('are also read through links to places outside the folder', async () => {
+  it('are read through links to places outside the folder only with the option, as for data sets', async () => {
     await at.write('given/', 'elsewhere/a.jpg');
     await symlink(join(at.root, 'elsewhere'), join(at.root, 'given', 'link'));
-    const { pictures } = await listPictures(join(at.root, 'given'));
+    const without = await listPictures(join(at.root, 'given'));
+    expect(without.pictures).toEqual([]);
+    expect(codesOf(without.findings)).toEqual(['link-outside']);
+    const { pictures } = await listPictures(join(at.root, 'given'), { followLinks: true });
     expect(pictures.map(({ path }) => path)).toEqual(['link/a.jpg']);
   });
 });

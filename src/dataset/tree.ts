@@ -1,7 +1,7 @@
 import { isImagePath } from '../image/image-paths.ts';
 import { sortNaturally } from './names.ts';
 import type { ReadValues } from './read-options.ts';
-import type { Finding, Unreadable } from './types.ts';
+import type { Example, Finding, Unreadable } from './types.ts';
 
 /** A file of a source, on disk or in an archive. */
 export interface SourceFile {
@@ -11,6 +11,8 @@ export interface SourceFile {
   absolute?: string;
   /** Returns the bytes of the file. Call it on the file: `file.read()`. */
   read(): Promise<Uint8Array>;
+  /** One function that reads the examples of all files of a source, by their ids or paths. A million functions would take memory. */
+  readExample?: Example['read'];
 }
 
 /** A folder of a source with its contents. */

@@ -1,5 +1,5 @@
 import type { Classifier, Failure } from '../../classifier/index.ts';
-import { givenReading, readOptions } from '../../dataset/read-options.ts';
+import { givenReading, type ReadValues, readOptions } from '../../dataset/read-options.ts';
 import type { Dataset } from '../../dataset/types.ts';
 import { UsageError } from '../../errors.ts';
 import { isImagePath } from '../../image/image-paths.ts';
@@ -43,13 +43,14 @@ export const addCommand = defineCommand({
   ],
   async check([path, ...given], { label, output: target = path, json: _, ...reading }) {
     if (label === undefined) checkData(given);
-    const idle = label === undefined ? undefined : givenReading(reading);
+    const { followLinks: _links, zipEncoding: _encoding, ...ofTables } = reading;
+    const idle = label === undefined ? undefined : givenReading(ofTables);
     if (idle)
       throw noEffect(idle, '--label', 'It says how labelled data are read. Leave out one of the two.');
     await checkOutput(target, given);
   },
   async run([path, ...given], { label, output: target = path, json, ...reading }, io) {
-    const { images = [], unread = [] } = label === undefined ? {} : await imagesToAdd(given, io);
+    const { images = [], unread = [] } = label === undefined ? {} : await imagesToAdd(given, io, reading);
     const source = label === undefined ? await readTold(given[0], io, reading) : undefined;
     const added = source ?? images.map((image) => ({ image, label: label as string }));
     await updateClassifier({ path, target, json, unread, source }, io, (classifier) =>
@@ -104,8 +105,12 @@ function checkData(given: readonly [string, ...string[]]): void {
   }
 }
 
-async function imagesToAdd(given: readonly string[], io: Io) {
-  const found = await findImages(given, io);
+async function imagesToAdd(
+  given: readonly string[],
+  io: Io,
+  { followLinks, zipEncoding }: Partial<ReadValues>,
+) {
+  const found = await findImages(given, io, { followLinks, zipEncoding });
   if (found.images.length === 0) throw found.unread[0]!.error;
   for (const { error } of found.unread) io.note({ style: 'yellow', mark: 'warning:', text: error.message });
   return found;

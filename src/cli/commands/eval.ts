@@ -68,9 +68,11 @@ export const evalCommand = defineCommand({
   },
   async run([path, source], { json, csv, strict, suspects, split, unknown, report, ...reading }, io) {
     const { signal } = io;
+    const { followLinks, zipEncoding } = reading;
     const evaluation = await withClassifier(path, async (classifier) => {
       const dataset = await readTold(source, io, { ...reading, strict, askFrom: 1 });
-      const strangers = unknown === undefined ? undefined : await findImages([unknown], io);
+      const strangers =
+        unknown === undefined ? undefined : await findImages([unknown], io, { followLinks, zipEncoding });
       const result = await withBar(io, 'Encoding', (bar) =>
         classifier.evaluate(dataset, {
           split,

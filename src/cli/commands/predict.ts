@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import type { Classifier } from '../../classifier/index.ts';
 import type { Failure, Prediction } from '../../classifier/types.ts';
+import { listOptions } from '../../dataset/read-options.ts';
 import { errorAbout, messageAbout, throwIfAborted, UsageError } from '../../errors.ts';
 import { flag, integer, optional, realOr, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
@@ -48,6 +49,7 @@ export const predictCommand = defineCommand({
         help: 'Copy each picture into a folder of its class. Existing files are not overwritten.',
       }),
     ),
+    ...listOptions,
     ...adaptingOptions,
     output: optional(
       text({
@@ -110,13 +112,14 @@ export const predictCommand = defineCommand({
     });
   },
   async run([path, ...given], values, screen) {
-    const { top, reject, copyTo, output, json, csv, ndjson, together, stream, method, ...options } = values;
+    const { top, reject, copyTo, output, json, csv, ndjson, together, stream, method, ...rest } = values;
+    const { followLinks, zipEncoding, ...options } = rest;
     const format = formatOf(output, { json, csv, ndjson });
     const adapting = askedAdapting({ together, stream, method });
     const written: string[] = [];
     const io = output === undefined ? screen : writingTo(written, screen);
     const { predictions, failures } = await withClassifier(path, async (classifier) => {
-      const { images, unread } = await findImages(given, io, copyTo);
+      const { images, unread } = await findImages(given, io, { except: copyTo, followLinks, zipEncoding });
       const print =
         format === 'ndjson'
           ? (result: Prediction | Failure) =>
