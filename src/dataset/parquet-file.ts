@@ -88,7 +88,8 @@ function rowClass(columns: readonly string[]): new (values: readonly string[]) =
 
 /** Stretches of whole row groups. */
 function* stretches({ groups }: Description): Generator<{ start: number; end: number }> {
-  let [start, end] = [0, 0];
+  let start = 0;
+  let end = 0;
   for (const { rows } of groups) {
     end += rows;
     if (end - start < TOGETHER) continue;
