@@ -9,7 +9,7 @@ import {
 import type { TestTimeMethod, TransductiveMethod } from '../src/adaptation/method.ts';
 import { fitWanted } from '../src/classifier/model-selection.ts';
 import { CLIP_DEFAULTS } from '../src/encoder/registry.ts';
-import { sharedEngine } from '../src/engine/node.ts';
+import { sharedEngine } from '../src/engine/shared.ts';
 import { UsageError } from '../src/errors.ts';
 import { argmax, type Matrix, matrix, row, selectRows, softmaxRows, unitRows } from '../src/math/matrix.ts';
 import { random } from '../src/math/random.ts';

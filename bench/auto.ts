@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { sharedEngine } from '../src/engine/node.ts';
+import { sharedEngine } from '../src/engine/shared.ts';
 import type { Engine } from '../src/engine/types.ts';
 import { row } from '../src/math/matrix.ts';
 import { methodById, type Task } from '../src/methods/index.ts';

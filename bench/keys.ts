@@ -6,7 +6,7 @@ import { writeClassifier } from '../src/classifier/file.ts';
 import { load } from '../src/classifier/index.ts';
 import { rounded } from '../src/classifier/rounding.ts';
 import type { ClassifierData } from '../src/classifier/types.ts';
-import { sharedEngine } from '../src/engine/node.ts';
+import { sharedEngine } from '../src/engine/shared.ts';
 import { matrix, row, unitRows } from '../src/math/matrix.ts';
 import { random } from '../src/math/random.ts';
 import { plainSupport } from '../src/methods/task.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { encodeImages } from '../src/encoder/encode.ts';
 import { loadEncoder } from '../src/encoder/load.ts';
-import { sharedEngine } from '../src/engine/node.ts';
+import { sharedEngine } from '../src/engine/shared.ts';
 import { photoPaths, tinyClip } from './inputs.ts';
 
 const MIB = 2 ** 20;

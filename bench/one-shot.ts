@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { sharedEngine } from '../src/engine/node.ts';
+import { sharedEngine } from '../src/engine/shared.ts';
 import { softmaxRows } from '../src/math/matrix.ts';
 import { methodById } from '../src/methods/index.ts';
 import { createScorer } from '../src/methods/score.ts';

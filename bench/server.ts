@@ -8,7 +8,7 @@ import { fit } from '../src/classifier/index.ts';
 import { readDataset } from '../src/dataset/read.ts';
 import { sampleDataset } from '../src/dataset/sample-dataset.ts';
 import { loadEncoder } from '../src/encoder/load.ts';
-import { sharedEngine } from '../src/engine/node.ts';
+import { sharedEngine } from '../src/engine/shared.ts';
 import { createImageLoader } from '../src/image/loader.ts';
 import type { Pixels, Preprocessing } from '../src/image/types.ts';
 import { PHOTOS as PHOTOS_FOLDER, photoPaths, tinyClip } from './inputs.ts';

@@ -7,7 +7,7 @@ import { loadEncoder } from '../src/encoder/load.ts';
 import { RECORD_FILE } from '../src/encoder/record.ts';
 import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
 import type { Encoder } from '../src/encoder/types.ts';
-import { sharedEngine } from '../src/engine/node.ts';
+import { sharedEngine } from '../src/engine/shared.ts';
 import type { Pixels } from '../src/image/types.ts';
 import type { Matrix } from '../src/math/matrix.ts';
 import type { Random } from '../src/math/random.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { currentNames, type Former, flagName } from './deprecation.ts';
 import { UsageError } from './errors.ts';
 import { suggestion } from './nearest.ts';
@@ -9,7 +9,7 @@ import { count, plural } from './words.ts';
  * table of options, so that they agree.
  */
 export interface Option<T = unknown> {
-  readonly schema: z.ZodType<T>;
+  readonly schema: z.core.$ZodType<T>;
   /** What the value does, in one sentence. */
   readonly help: string;
   readonly default?: T;
@@ -47,16 +47,16 @@ export interface OptionFacts<T> {
 }
 
 /** Converts text from the command line to a number, and refuses any other text. */
-const numeric = (schema: z.ZodNumber) =>
-  z.preprocess(
-    (v) => (typeof v === 'string' && Number.isFinite(Number.parseFloat(v)) ? Number(v) : v),
-    schema,
+const numeric = (...checks: z.core.$ZodCheck<number>[]): z.core.$ZodType<number> =>
+  z.pipe(
+    z.transform((v) => (typeof v === 'string' && Number.isFinite(Number.parseFloat(v)) ? Number(v) : v)),
+    z.number().check(...checks),
   );
 
 /** An option that is a number from `min` to `max`. */
 export function real(given: OptionFacts<number> & { min?: number; max?: number }): Option<number> {
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = given;
-  return { value: '<number>', ...given, schema: numeric(z.number().min(min).max(max)) as z.ZodType<number> };
+  return { value: '<number>', ...given, schema: numeric(z.gte(min), z.lte(max)) };
 }
 
 /** An option that is a number above 0, at most `max`. */
@@ -65,24 +65,24 @@ export function positive(given: OptionFacts<number> & { max?: number }): Option<
   return {
     value: '<number>',
     ...given,
-    schema: numeric(z.number().positive().max(max)) as z.ZodType<number>,
+    schema: numeric(z.positive(), z.lte(max)),
   };
 }
 
 /** An option that is a whole number from `min` (default 0) to `max`. */
 export function integer(given: OptionFacts<number> & { min?: number; max?: number }): Option<number> {
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = given;
-  return { value: '<n>', ...given, schema: numeric(z.number().int().min(min).max(max)) as z.ZodType<number> };
+  return { value: '<n>', ...given, schema: numeric(z.int(), z.gte(min), z.lte(max)) };
 }
 
 /** An option that is text, not empty. */
 export function text(given: OptionFacts<string>): Option<string> {
-  return { value: '<text>', ...given, schema: z.string().min(1) };
+  return { value: '<text>', ...given, schema: z.string().check(z.minLength(1)) };
 }
 
 /** An option that is a list of texts. The command line takes one text each time it is given. */
 export function texts(given: OptionFacts<string[]>): Option<string[]> {
-  return { value: '<text>', ...given, schema: z.array(z.string().min(1)), repeatable: true };
+  return { value: '<text>', ...given, schema: z.array(z.string().check(z.minLength(1))), repeatable: true };
 }
 
 /** An option that is on or off (default: off). */
@@ -99,7 +99,7 @@ export function choice<const C extends string>(
     value: `<${choices.join('|')}>`,
     ...given,
     choices,
-    schema: z.enum(choices as [C, ...C[]]) as z.ZodType<C>,
+    schema: z.enum(choices as [C, ...C[]]) as z.core.$ZodType<C>,
   };
 }
 
@@ -108,9 +108,11 @@ export function positiveOr<const C extends string>(
   words: readonly C[],
   given: OptionFacts<number | NoInfer<C>>,
 ): Option<number | C> {
-  const number = numeric(z.number().positive()) as z.ZodType<number>;
+  const number = numeric(z.positive());
   const message = `it must be a number above 0, or one of ${words.join(', ')}`;
-  const schema = z.union([number, z.enum(words as [C, ...C[]])], { error: message }) as z.ZodType<number | C>;
+  const schema = z.union([number, z.enum(words as [C, ...C[]])], { error: message }) as z.core.$ZodType<
+    number | C
+  >;
   return { value: `<number|${words.join('|')}>`, ...given, schema };
 }
 
@@ -119,9 +121,11 @@ export function realOr<const C extends string>(
   words: readonly C[],
   { min, max, ...given }: OptionFacts<number | NoInfer<C>> & { min: number; max: number },
 ): Option<number | C> {
-  const number = numeric(z.number().min(min).max(max)) as z.ZodType<number>;
+  const number = numeric(z.gte(min), z.lte(max));
   const message = `it must be a number from ${min} to ${max}, or one of ${words.join(', ')}`;
-  const schema = z.union([number, z.enum(words as [C, ...C[]])], { error: message }) as z.ZodType<number | C>;
+  const schema = z.union([number, z.enum(words as [C, ...C[]])], { error: message }) as z.core.$ZodType<
+    number | C
+  >;
   return { value: `<number|${words.join('|')}>`, ...given, schema };
 }
 
@@ -132,7 +136,7 @@ export function nameOf(listed: readonly string[], given: OptionFacts<string>): O
 
 /** The same option, but undefined if it is not given. */
 export function optional<T>(option: Option<T>): Option<T | undefined> {
-  return { ...option, schema: option.schema.optional() };
+  return { ...option, schema: z.optional(option.schema) };
 }
 
 /** Throws `UsageError` if an option has an unknown name. Otherwise a misspelt option would have no effect. */
@@ -146,6 +150,11 @@ export function refuseUnknown(given: object, known: readonly string[]): void {
   });
 }
 
+/** The checked value of an option, or the fault that it has. */
+export function checkValue<T>({ schema }: Option<T>, value: unknown) {
+  return z.safeParse(schema, value);
+}
+
 /** The checked values, with defaults for options that are not given. Throws `UsageError` that names the option. */
 export function resolveOptions<T extends Options>(
   table: T,
@@ -154,7 +163,7 @@ export function resolveOptions<T extends Options>(
   const given = currentNames(table, values);
   const entries = Object.entries(table).map(([name, option]) => {
     const value = given[name] ?? option.default;
-    const result = option.schema.safeParse(value);
+    const result = checkValue(option, value);
     if (result.success) return [name, result.data];
     const shown = value === undefined ? 'is missing' : `cannot be ${JSON.stringify(value)}`;
     throw new UsageError(`Option ${flagName(name)} ${shown}: ${faultOf(result.error)}`, {
@@ -167,7 +176,7 @@ export function resolveOptions<T extends Options>(
 }
 
 /** The first fault of a value, with its place: `classes.0: it must be text`. */
-export function faultOf(error: z.ZodError): string {
+export function faultOf(error: z.core.$ZodError): string {
   const issue = error.issues[0]!;
   return [issue.path.join('.'), requirement(issue)].filter(Boolean).join(': ');
 }

@@ -7,7 +7,7 @@ import { commonOptions, optionsOf } from '../src/cli/command.ts';
 import { commands } from '../src/cli/commands/index.ts';
 import { sampleDataset } from '../src/dataset/sample-dataset.ts';
 import { findEncoder } from '../src/encoder/installed.ts';
-import { type Options, resolveOptions } from '../src/options.ts';
+import { checkValue, type Options, resolveOptions } from '../src/options.ts';
 import { blocksOf, isPrinted, read, root, runPage, updatePage } from './documents.ts';
 
 const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
@@ -168,7 +168,7 @@ async function commandFault(line: string): Promise<string | undefined> {
     const name = names.get(word);
     if (name === undefined) return `there is no option ${word}`;
     if (word.startsWith('--no-')) given[name] = false;
-    else if (options[name]!.schema.safeParse(true).success) given[name] = true;
+    else if (checkValue(options[name]!, true).success) given[name] = true;
     else if (options[name]!.repeatable) given[name] = [...((given[name] as string[]) ?? []), rest[++i]];
     else given[name] = rest[++i];
   }

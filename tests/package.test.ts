@@ -2,17 +2,23 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseMarkdown } from '../scripts/markdown.mjs';
+import { version as own } from '../src/version.ts';
 
 const root = join(import.meta.dirname, '..');
-const { files, man } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+const { files, man, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   files: string[];
   man: string;
+  version: string;
 };
 const DOCUMENTS = 'docs/**/*.md';
 const isPacked = (path: string) =>
   /^docs\/.*\.md$/.test(path) || files.some((entry) => path === entry || path.startsWith(`${entry}/`));
 
 describe('the package', () => {
+  it('has one version in package.json and in its sources', () => {
+    expect(own).toBe(version);
+  });
+
   it('has every file that package.json names, and the manual page; dist/ is built before packing', () => {
     expect(files).toContain(DOCUMENTS);
     const single = files.filter((entry) => entry !== 'dist' && entry !== DOCUMENTS);

@@ -4,7 +4,7 @@ import type { Wanted } from '../classifier/given.ts';
 import { fitWanted } from '../classifier/model-selection.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/few-shot.ts';
-import { sharedEngine } from '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import type { Engine } from '../engine/types.ts';
 import { TipAdapterError, throwIfAborted, UsageError } from '../errors.ts';
 import { argmax, type Matrix, matrix, row, selectRows } from '../math/matrix.ts';

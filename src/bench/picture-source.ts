@@ -13,7 +13,7 @@ import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
 import { loadEncoder } from '../encoder/load.ts';
 import { TEMPLATES, textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
-import { sharedEngine } from '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import { DataError, messageAbout } from '../errors.ts';
 import { selectRows } from '../math/matrix.ts';
 import { type Support, selectExamples } from '../methods/task.ts';

@@ -1,11 +1,7 @@
-import { checkSource } from '../dataset/check-source.ts';
 import { matchClasses } from '../dataset/classes.ts';
 import { NEAR_DUPLICATE } from '../dataset/duplicates.ts';
-import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { visible } from '../dataset/names.ts';
-import { readDataset } from '../dataset/read.ts';
-import { learnable } from '../dataset/split.ts';
-import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
+import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import { errorAbout, UsageError } from '../errors.ts';
 import { selectRows, unitRows } from '../math/matrix.ts';
 import { plainRows } from '../methods/task.ts';
@@ -13,37 +9,25 @@ import { count } from '../words.ts';
 import { headWith } from './class-texts.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import { embedExamples, engineProduct } from './examples.ts';
-import { addFeatures } from './features.ts';
 import { emptiedClasses, unreadable } from './fit-findings.ts';
-import { type Growth, grown, joinClasses } from './grow.ts';
-import { isList, readSource } from './image-source.ts';
+import { type Growth, grown } from './grow.ts';
 import { learnAgain, type Told } from './learn.ts';
-import type { ClassifierData, ImageSource, WorkOptions } from './types.ts';
-import { unencoded, unlisted } from './unread.ts';
+import type { ClassifierData, WorkOptions } from './types.ts';
+import { unencoded } from './unread.ts';
 
-/** A picture with its label: the id or shown name of a class. A name that the classifier does not have becomes a new class. */
-export interface NewExample {
-  readonly image: ImageSource;
-  readonly label: string;
+/** Further examples with the numbers of their classes. New classes follow the known ones. */
+export interface Labelled extends Told {
+  readonly examples: readonly Example[];
+  readonly classes: readonly ClassInfo[];
 }
 
-/**
- * The data with further examples, from labelled pictures, a data set, or the path of a data set or a folder of features. Examples that
- * the classifier already has are left out and reported.
- */
-export async function addExamples(
+/** The data with further examples. Examples that the classifier already has are left out and reported. */
+export async function addLabelled(
   data: ClassifierData,
   session: EncoderSession,
-  added: readonly NewExample[] | Dataset | string,
+  { examples, classes, findings: told, unread: before }: Labelled,
   { signal, onProgress }: WorkOptions = {},
 ): Promise<{ data: ClassifierData } & Told> {
-  if (typeof added === 'string') {
-    if (!(await isFeatureDump(added)))
-      return addExamples(data, session, await readDataset(added, { signal }), { signal, onProgress });
-    const { data: next, findings } = await addFeatures(data, session, added, { signal });
-    return { data: await learnAgain(next, session, signal), findings, unread: [] };
-  }
-  const { examples, classes, findings: told, unread: before } = labelled(data.classes, added);
   const { kept, failures, support, described } = await embedExamples(session, examples, {
     views: data.views,
     seed: data.seed,
@@ -113,30 +97,21 @@ async function nearFindings(
   return [{ level: 'warning', code: 'add/near-duplicate', message, paths }];
 }
 
-/** Examples with the classifier's class numbers. New classes follow the known ones. */
-function labelled(
+/** A list of pictures, each with the id or shown name of its class. */
+export function labelledList(
   known: readonly ClassInfo[],
-  added: readonly NewExample[] | Dataset,
-): { examples: Example[]; classes: ClassInfo[] } & Told {
-  if (!isList(added)) {
-    checkSource(added);
-    const { classes: own, examples, findings } = learnable(added);
-    const { classes, places } = joinClasses(known, own);
-    const numbered = examples
-      .filter(({ label }) => label >= 0)
-      .map((example) => ({ ...example, label: places[example.label]! }));
-    return { examples: numbered, classes, findings, unread: unlisted(added, (split) => split === 'train') };
-  }
+  added: readonly (Pick<Example, 'id' | 'read'> & { readonly name: string })[],
+): Labelled {
   const classes = [...known];
   const numberOf = (info: ClassInfo): number => {
     const match = matchClasses([info], classes).toB[0]!;
     return match >= 0 ? match : classes.push(info) - 1;
   };
-  const examples = added.map(({ image, label }): Example => {
+  const examples = added.map(({ name: label, ...picture }): Example => {
     const id = visible(label);
     const name = id.replaceAll('_', ' ').trim();
     if (name === '') throw new UsageError('A label cannot be empty', { code: 'add/label' });
-    return { ...readSource(image), label: numberOf({ id, name, promptName: name, prompts: [] }) };
+    return { ...picture, label: numberOf({ id, name, promptName: name, prompts: [] }) };
   });
   return { examples, classes, findings: [], unread: [] };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { sharedEngine } from '../engine/node.ts';
+import '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import { argmax, fromRows, type Matrix, row } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { logPriors } from '../methods/class-balance.ts';

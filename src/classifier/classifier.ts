@@ -3,7 +3,7 @@ import type { Dataset, Finding } from '../dataset/types.ts';
 import { signalOf } from '../deprecation.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import type { Encoder } from '../encoder/types.ts';
-import { sharedEngine } from '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import { closedError, errorAbout, throwIfAborted, UsageError } from '../errors.ts';
 import { type Matrix, row, softmax, softmaxRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
@@ -19,7 +19,7 @@ import {
   type TogetherOptions,
   type TogetherPredictions,
 } from './adapted.ts';
-import { addExamples, type NewExample } from './add.ts';
+import { addExamples, type NewExample } from './add-source.ts';
 import { checkedOptions, checkedReject, explainOptions, predictOptions } from './answer-options.ts';
 import { autoReject } from './auto-reject.ts';
 import { chunks, STREAM_CHUNK } from './chunks.ts';

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { atOnce, type Pieces } from '../abort.ts';
 import type { DType, Tensor } from '../math/tensor.ts';
-import type { SafetensorsFile } from '../store/safetensors.ts';
+import { createSha256 } from '../sha256.ts';
+import type { SafetensorsFile } from '../store/safetensors-file.ts';
 import { tensorBytes } from '../store/safetensors-header.ts';
 
 /**
@@ -20,7 +20,7 @@ export function* contentHashInPieces(
   tensors: Readonly<Record<string, Tensor>>,
   classifier: string,
 ): Pieces<string> {
-  const hash = createHash('sha256').update(classifier);
+  const hash = createSha256().update(classifier);
   for (const [name, tensor] of byName(Object.entries(tensors))) {
     hash.update(tensorLine(name, tensor));
     const bytes = tensorBytes(tensor);
@@ -47,7 +47,7 @@ export async function fileHash(
   shown: string,
   look: (piece: Uint8Array) => void,
 ): Promise<string> {
-  const hash = createHash('sha256').update(classifier);
+  const hash = createSha256().update(classifier);
   for (const [name, entry] of byName(file.entries)) {
     hash.update(tensorLine(name, entry));
     for await (const chunk of file.chunks(name)) {

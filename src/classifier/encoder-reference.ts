@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { Encoder } from '../encoder/types.ts';
 import { ModelError } from '../errors.ts';
+import { sha256 } from '../sha256.ts';
 import { count } from '../words.ts';
 import type { EncoderReference } from './types.ts';
 
@@ -38,7 +38,7 @@ export function featuresReference(
 ): EncoderReference {
   return {
     id: `features of ${encoder}`,
-    fingerprint: createHash('sha256').update(`features\n${encoder}\n${dimension}`).digest('hex'),
+    fingerprint: sha256(`features\n${encoder}\n${dimension}`),
     source: FEATURES,
     licence: 'unknown',
     dimension,

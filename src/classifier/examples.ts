@@ -8,7 +8,7 @@ import {
 import type { Dataset, Example, Finding } from '../dataset/types.ts';
 import { ahead } from '../encoder/ahead.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
-import { sharedEngine } from '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import { input } from '../graph/expression.ts';
 import { matmulT } from '../graph/products.ts';
 import { type Matrix, matrix, selectRows, unitRows } from '../math/matrix.ts';

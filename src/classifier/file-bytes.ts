@@ -65,8 +65,11 @@ export function* classifierContent(
     pictures.forEach((picture, i) => {
       offsets[i + 1] = offsets[i]! + picture.length;
     });
-    const bytes = Buffer.concat(pictures);
-    tensors.thumbnails = { dtype: 'uint8', shape: [bytes.length], data: new Uint8Array(bytes) };
+    const bytes = new Uint8Array(offsets.at(-1)!);
+    pictures.forEach((picture, i) => {
+      bytes.set(picture, offsets[i]);
+    });
+    tensors.thumbnails = { dtype: 'uint8', shape: [bytes.length], data: bytes };
     tensors['thumbnails.offsets'] = integers(offsets);
   }
   const described = {

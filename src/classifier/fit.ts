@@ -8,7 +8,7 @@ import { chooseEncoder } from '../encoder/choose.ts';
 import { checkEncoderName, loadEncoder } from '../encoder/load.ts';
 import type { PullProgress } from '../encoder/pull.ts';
 import type { Encoder } from '../encoder/types.ts';
-import { sharedEngine } from '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import { UsageError } from '../errors.ts';
 import type { Method } from '../methods/method.ts';
 import { registerMethod } from '../methods/registry.ts';

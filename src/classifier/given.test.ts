@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { interpreterEngine } from '../engine/interpreter-engine.ts';
-import { setSharedEngine } from '../engine/node.ts';
+import { setSharedEngine } from '../engine/shared.ts';
 import { UsageError } from '../errors.ts';
 import { mul } from '../graph/elementwise.ts';
 import { constant, type Expr } from '../graph/expression.ts';

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../errors.ts';
 import { encodePixels } from '../image/pixels.ts';
-import { sha256 } from '../store/checksum.ts';
+import { sha256 } from '../sha256.ts';
 import { PICTURE, readRegular } from '../store/regular.ts';
 import { describedValue } from '../words.ts';
 import type { ImagePixels, ImageSource } from './types.ts';

@@ -1,6 +1,6 @@
 export type { TestTimeId, TransductiveId } from '../adaptation/index.ts';
 export type { PredictionStream, StreamOptions, TogetherOptions, TogetherPredictions } from './adapted.ts';
-export type { NewExample } from './add.ts';
+export type { NewExample } from './add-source.ts';
 export {
   type Classifier,
   type ExplainOptions,

@@ -1,7 +1,7 @@
 import { giveWay, waitFor } from '../abort.ts';
 import type { Finding } from '../dataset/types.ts';
 import type { Encoder } from '../encoder/types.ts';
-import { sharedEngine } from '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import { argmax, dot, type Matrix, norm, row, selectRows, softmaxRows } from '../math/matrix.ts';
 import { methodById, tipAdapter } from '../methods/index.ts';
 import { checkNeeds } from '../methods/method.ts';

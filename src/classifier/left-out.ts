@@ -1,6 +1,6 @@
 import { type Abortable, waitFor } from '../abort.ts';
 import type { Encoder } from '../encoder/types.ts';
-import { sharedEngine } from '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import { type Matrix, matrix, softmaxRows } from '../math/matrix.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
 import { methodById } from '../methods/index.ts';

@@ -1,5 +1,8 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { preprocessingSchema } from '../image/preprocessing.ts';
+
+/** A share, 0 to 1. */
+const share = z.number().check(z.gte(0), z.lte(1));
 
 /** The JSON text in a classifier's file: everything except tensors. */
 export const metadataSchema = z.object({
@@ -7,52 +10,52 @@ export const metadataSchema = z.object({
     .array(
       z.object({ id: z.string(), name: z.string(), promptName: z.string(), prompts: z.array(z.string()) }),
     )
-    .min(2)
-    .refine((classes) => new Set(classes.map(({ id }) => id)).size === classes.length, 'two have one id'),
+    .check(
+      z.minLength(2),
+      z.refine((classes) => new Set(classes.map(({ id }) => id)).size === classes.length, 'two have one id'),
+    ),
   templates: z.array(z.string()),
   encoder: z.object({
     id: z.string(),
-    fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+    fingerprint: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
     source: z.string(),
-    revision: z.string().optional(),
+    revision: z.optional(z.string()),
     licence: z.string(),
-    dimension: z.number().int().positive(),
-    logitScale: z.number().positive().max(1e6),
-    preprocessing: preprocessingSchema.optional(),
+    dimension: z.int().check(z.positive()),
+    logitScale: z.number().check(z.positive(), z.lte(1e6)),
+    preprocessing: z.optional(preprocessingSchema),
   }),
-  prompts: z.array(z.array(z.string())).optional(),
+  prompts: z.optional(z.array(z.array(z.string()))),
   examples: z.array(z.object({ id: z.string(), sha256: z.string() })),
-  keys: z
-    .object({
+  keys: z.optional(
+    z.object({
       type: z.literal('int8'),
       cosine: z.number(),
       probability: z.number(),
       agreement: z.number(),
-    })
-    .optional(),
+    }),
+  ),
   method: z.string(),
   options: z.record(z.string(), z.unknown()),
   scalars: z.record(z.string(), z.number()),
   tuning: z.object({
-    temperature: z.number().positive(),
-    nll: z.number().optional(),
+    temperature: z.number().check(z.positive()),
+    nll: z.optional(z.number()),
     protocol: z.enum(['folds', 'val', 'fixed', 'paper']),
-    judges: z.number().int(),
-    folds: z.number().int(),
-    tuned: z.array(z.string()).optional(),
-    given: z.array(z.string()).optional(),
+    judges: z.int(),
+    folds: z.int(),
+    tuned: z.optional(z.array(z.string())),
+    given: z.optional(z.array(z.string())),
     surface: z.array(z.record(z.string(), z.number())),
-    compared: z
-      .array(z.object({ method: z.string(), nll: z.number(), accuracy: z.number().min(0).max(1) }))
-      .optional(),
+    compared: z.optional(z.array(z.object({ method: z.string(), nll: z.number(), accuracy: share }))),
   }),
-  reject: z.number().min(0).max(1),
+  reject: share,
   exif: z.boolean(),
-  views: z.number().int().positive().max(64),
-  shots: z.number().int().positive().optional(),
-  seed: z.number().int(),
+  views: z.int().check(z.positive(), z.lte(64)),
+  shots: z.optional(z.int().check(z.positive())),
+  seed: z.int(),
   dataset: z.string(),
   created: z.string(),
   createdBy: z.string(),
-  version: z.number().int().nonnegative(),
+  version: z.int().check(z.nonnegative()),
 });

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { atOnce, type Pieces } from '../abort.ts';
 import { roundToHalf } from '../math/half.ts';
 import { roundToInt8, roundToInt8InPieces } from '../math/int8.ts';
 import { type Matrix, matrix, row, unitRowsInPieces } from '../math/matrix.ts';
 import { converted } from '../math/pieces.ts';
 import type { Support } from '../methods/task.ts';
+import { sha256 } from '../sha256.ts';
 import type { ClassifierData } from './types.ts';
 
 /** Precision of the examples' features in the file: 16 or 8 bits. */
@@ -26,7 +26,7 @@ export function* roundedInPieces(features: Matrix, keys: Keys): Pieces<Matrix> {
 export function* rowHashes(half: Matrix): Pieces<string[]> {
   const hashes: string[] = [];
   for (let i = 0; i < half.rows; i++) {
-    hashes.push(createHash('sha256').update(row(half, i)).digest('hex'));
+    hashes.push(sha256(row(half, i)));
     yield;
   }
   return hashes;

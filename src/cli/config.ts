@@ -4,7 +4,7 @@ import { flagName } from '../deprecation.ts';
 import { encoderOption } from '../encoder/encoder-option.ts';
 import { UsageError } from '../errors.ts';
 import { nearestName } from '../nearest.ts';
-import { faultOf, flag, type Option, type Options, text } from '../options.ts';
+import { checkValue, faultOf, flag, type Option, type Options, text } from '../options.ts';
 import { commonOptions, engineOptions } from './command.ts';
 import type { ConfigFile } from './config-file.ts';
 
@@ -93,7 +93,7 @@ function unknown(file: ConfigFile, field: string, known: readonly string[]): nev
 }
 
 function checkedValue(file: ConfigFile, field: string, value: unknown, option: Option): unknown {
-  const result = option.schema.safeParse(value);
+  const result = checkValue(option, value);
   if (!result.success) {
     throw refusal(file, field, `cannot be ${JSON.stringify(value)}: ${faultOf(result.error)}`, option.help);
   }

@@ -1,7 +1,7 @@
 import { currentNames } from '../deprecation.ts';
 import type { Device } from '../engine/device.ts';
 import { UsageError } from '../errors.ts';
-import { type Options, resolveOptions } from '../options.ts';
+import { checkValue, type Options, resolveOptions } from '../options.ts';
 import { type Command, commonOptions, type ListedCommand, type Program } from './command.ts';
 import type { Configured } from './config.ts';
 import { findConfig } from './config-file.ts';
@@ -87,14 +87,15 @@ async function chooseDevice(device: Device, io: Io): Promise<void> {
     }),
   );
   if (device === 'cpu') return;
-  const { createEngine, setSharedEngine } = await import('../engine/node.ts');
+  const { createEngine } = await import('../engine/node.ts');
+  const { setSharedEngine } = await import('../engine/shared.ts');
   setSharedEngine(createEngine({ device, note }));
 }
 
 /** Checks for required options here, because Commander would report a missing option before a misspelt one. */
 function checkNeeded({ options, examples }: Command, given: Readonly<Record<string, unknown>>): void {
   for (const [name, option] of Object.entries(options)) {
-    if (given[name] !== undefined || option.schema.safeParse(option.default).success) continue;
+    if (given[name] !== undefined || checkValue(option, option.default).success) continue;
     throw new UsageError(`Option ${flagsText(name, option)} is missing`, {
       code: 'usage',
       hint: `For example: ${examples[0][0]}`,

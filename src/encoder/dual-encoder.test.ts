@@ -7,8 +7,10 @@ import { fromHalfBits, toHalf } from '../math/half.ts';
 import { row } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { dualEncoder } from './dual-encoder.ts';
+import { folderFiles } from './folder-files.ts';
 import type { EncoderRecord } from './record.ts';
 import { CLIP_DEFAULTS } from './registry.ts';
+import type { EncoderFiles } from './tower.ts';
 
 const WORDS = { '[UNK]': 0, a: 1, b: 2, c: 3 };
 const TOKENIZER = {
@@ -104,8 +106,10 @@ const pixel = (r: number, g: number) => ({ width: 1, height: 1, data: Uint8Array
 
 describe('a dual encoder', () => {
   let folder: string;
+  let files: EncoderFiles;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'dual-'));
+    files = folderFiles(folder);
     await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(TOKENIZER));
     for (const model of ['model.onnx', 'vision_model.onnx'])
       await writeFile(join(folder, model), 'stands in');
@@ -120,7 +124,7 @@ describe('a dual encoder', () => {
   const both = [port('logits_per_image'), port('text_embeds'), port('image_embeds')];
 
   it('from one combined model also feeds the inputs of the other tower', async () => {
-    const encoder = dualEncoder(record, folder, fakeEngine(combined, both));
+    const encoder = dualEncoder(record, files, fakeEngine(combined, both));
     const images = await encoder.embedImages([1, 2, 3, 4, 5].map((i) => pixel(i, 10 * i)));
     expect([...row(images, 4)]).toEqual([5, 50]);
     const texts = await encoder.embedTexts(['a b', 'c']);
@@ -136,18 +140,18 @@ describe('a dual encoder', () => {
     ];
     const two = { ...record, imageModel: 'vision_model.onnx' };
     const text = [port('text_embeds')];
-    await dualEncoder(two, folder, fakeEngine(masked, text, seen)).embedTexts(['a b c', 'b']);
+    await dualEncoder(two, files, fakeEngine(masked, text, seen)).embedTexts(['a b c', 'b']);
     expect(seen).toHaveLength(1);
     expect([...seen[0]!.attention_mask!.data]).toEqual([1, 1, 1, 1, 0, 0]);
     expect(seen[0]!.input_ids!.dtype).toBe('int32');
     expect([...seen[0]!.position_ids!.data]).toEqual([0n, 1n, 2n, 0n, 1n, 2n]);
 
-    const bare = dualEncoder(two, folder, fakeEngine([port('input_ids', 'int64')], text));
+    const bare = dualEncoder(two, files, fakeEngine([port('input_ids', 'int64')], text));
     expect([...(await bare.embedTexts(['a b c', 'b', 'c c c'])).data]).toEqual([6, 3, 2, 1, 9, 3]);
   });
 
   it('reports the length of texts, and the limit', async () => {
-    const { textLength } = dualEncoder(record, folder, fakeEngine(combined, both));
+    const { textLength } = dualEncoder(record, files, fakeEngine(combined, both));
     expect(await textLength?.(['a', 'a b c a b c a b', 'a b c a b c a b c'])).toEqual({
       tokens: [1, 8, 9],
       read: 8,
@@ -158,7 +162,7 @@ describe('a dual encoder', () => {
     const seen: Record<string, Tensor>[] = [];
     const quantized = { ...record, precision: 'quantized', textModel: 'text_model.onnx' } as const;
     const engine = fakeEngine([port('pixel_values', 'float16', 4)], [port('image_embeds', 'float16')], seen);
-    const images = await dualEncoder(quantized, folder, engine).embedImages([pixel(3, 4), pixel(5, 6)]);
+    const images = await dualEncoder(quantized, files, engine).embedImages([pixel(3, 4), pixel(5, 6)]);
     expect([...images.data]).toEqual([3, 4, 5, 6]);
     expect(seen.map(({ pixel_values }) => pixel_values!.shape[0])).toEqual([1, 1]);
   });
@@ -167,11 +171,11 @@ describe('a dual encoder', () => {
     const two = { ...record, imageModel: 'vision_model.onnx' };
     const headless = [port('last_hidden_state', 'float32', 3)];
     await expect(
-      dualEncoder(two, folder, fakeEngine([port('pixel_values')], headless)).embedImages([pixel(1, 1)]),
+      dualEncoder(two, files, fakeEngine([port('pixel_values')], headless)).embedImages([pixel(1, 1)]),
     ).rejects.toMatchObject({ code: 'encoder/outputs', hint: expect.stringContaining('last_hidden_state') });
     const wide = dualEncoder(
       { ...two, dimension: 512 },
-      folder,
+      files,
       fakeEngine([port('input_ids', 'int64')], [port('text_embeds')]),
     );
     await expect(wide.embedTexts(['a'])).rejects.toMatchObject({ code: 'encoder/dimension' });

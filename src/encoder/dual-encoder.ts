@@ -1,22 +1,24 @@
-import { dirname, join } from 'node:path';
 import type { Engine, PortInfo, Session } from '../engine/types.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
+import type { TextTower } from '../methods/text-tower.ts';
 import { count } from '../words.ts';
-import { clipSessions } from './clip/sessions.ts';
-import { configurationPath } from './configuration-files.ts';
-import { isWeights } from './dual-files.ts';
+import { configurationPath } from './fields.ts';
 import { type Precision, precisionsOf } from './precision.ts';
 import type { EncoderRecord, PairRecord } from './record.ts';
+import type { TextTokenizer } from './tokenizer.ts';
 import {
   asMatrix,
   batches,
+  type EncoderFiles,
   factsOf,
   fixedBatch,
   IMAGE_BATCH,
   imageSide,
+  type Lazy,
+  type LazySession,
   lazySession,
   lazyTokenizer,
   lengthOfTexts,
@@ -40,18 +42,30 @@ const TEXT_OUTPUTS = [
 
 const TEXT_BATCH = 32;
 
-/** The encoder of two ONNX models, of one model with both towers, or of CLIP's weights. Each tower is loaded at its first use. */
-export function dualEncoder(record: PairRecord, folder: string, engine: Engine): ReadingEncoder {
+/** Sessions of towers that are not ONNX files, with their own tokenizer. */
+export interface BuiltTowers {
+  readonly image: LazySession;
+  readonly text: LazySession;
+  readonly tokenizer: Lazy<TextTokenizer>;
+  textTower(): Promise<TextTower>;
+}
+
+/**
+ * The encoder of two ONNX models, of one model with both towers, or of towers that were built from weights (`built`). Each tower is
+ * loaded at its first use.
+ */
+export function dualEncoder(
+  record: PairRecord,
+  files: EncoderFiles,
+  engine: Engine,
+  built?: BuiltTowers,
+): ReadingEncoder {
   const { preprocessing, text } = record;
   const size = preprocessing.crop;
-  const plainTokenizer = lazyTokenizer(tokenizerFolder(record, folder), text);
-  const weights = isWeights(record.imageModel)
-    ? clipSessions(record, folder, engine, plainTokenizer)
-    : undefined;
-  const combined = !weights && record.imageModel === record.textModel;
-  const image = weights?.image ?? lazySession(engine, join(folder, record.imageModel));
-  const words = weights?.text ?? (combined ? image : lazySession(engine, join(folder, record.textModel)));
-  const tokenizer = weights?.tokenizer ?? plainTokenizer;
+  const combined = !built && record.imageModel === record.textModel;
+  const image = built?.image ?? lazySession(engine, files, record.imageModel);
+  const words = built?.text ?? (combined ? image : lazySession(engine, files, record.textModel));
+  const tokenizer = built?.tokenizer ?? lazyTokenizer(files, text, tokenizerPlace(record));
   const precisions = precisionsOf(record.precision);
   const blank: Pixels = { width: size, height: size, data: new Uint8Array(3 * size * size) };
 
@@ -96,7 +110,7 @@ export function dualEncoder(record: PairRecord, folder: string, engine: Engine):
       return out ?? matrix(0, record.dimension);
     },
     textLength: (texts) => lengthOfTexts(tokenizer, text, texts),
-    ...(weights ? { textTower: weights.textTower } : {}),
+    ...(built ? { textTower: built.textTower } : {}),
     close: async () => {
       await image.close();
       if (!combined) await words.close();
@@ -104,10 +118,10 @@ export function dualEncoder(record: PairRecord, folder: string, engine: Engine):
   };
 }
 
-/** The folder of tokenizer.json, which Immich's exports keep beside the text tower. */
-export function tokenizerFolder({ files }: EncoderRecord, folder: string): string {
+/** The folder of tokenizer.json within the encoder's, empty or with a slash: Immich's exports keep it beside the text tower. */
+export function tokenizerPlace({ files }: Pick<EncoderRecord, 'files'>): string {
   const paths = files.map(({ path }) => path);
-  return join(folder, dirname(configurationPath(paths, 'tokenizer.json') ?? ''));
+  return (configurationPath(paths, 'tokenizer.json') ?? '').replace(/[^/]*$/, '');
 }
 
 /**

@@ -2,7 +2,7 @@ import { DataError, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { createImageLoader, type ImageLoader } from '../image/loader.ts';
 import { DECODING, type Pixels, type View } from '../image/types.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
-import { sha256 } from '../store/checksum.ts';
+import { sha256 } from '../sha256.ts';
 import type { FeatureCache } from '../store/feature-cache.ts';
 import { ahead } from './ahead.ts';
 import { isFeature } from './checked.ts';

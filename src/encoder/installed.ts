@@ -2,9 +2,10 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ModelError, type TipAdapterError, UsageError } from '../errors.ts';
 import { folderSize, homeFolder } from '../store/home.ts';
-import { unlessMissing } from '../store/regular.ts';
+import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { removeFolder } from '../store/temporary.ts';
-import { type EncoderRecord, readRecord } from './record.ts';
+import { ENCODER_FILE } from './configuration-files.ts';
+import { type EncoderRecord, parseRecord, RECORD_FILE } from './record.ts';
 import { REGISTRY, type RegisteredEncoder, unknownName } from './registry.ts';
 
 /** An encoder on disk, with its folder and its record. It needs no network. */
@@ -28,6 +29,13 @@ export async function listEncoders(): Promise<LocalEncoder[]> {
   return found
     .filter((encoder) => encoder !== undefined)
     .sort((a, b) => (a.record.id < b.record.id ? -1 : 1));
+}
+
+/** The record in an encoder's folder. Undefined if there is none. Throws `ModelError` if it is malformed. */
+async function readRecord(folder: string): Promise<EncoderRecord | undefined> {
+  const path = join(folder, RECORD_FILE);
+  const text = await readRegularText(path, ENCODER_FILE).catch(unlessMissing);
+  return text === undefined ? undefined : parseRecord(text, path);
 }
 
 /** The encoder in a folder with a record. Undefined if the folder has no record. */

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createEngine } from '../engine/node.ts';
 import type { Engine } from '../engine/types.ts';
 import { startFakeHub } from '../store/fake-hub.fixture.ts';
-import { dualEncoder } from './dual-encoder.ts';
 import { describeFolder } from './dual-record.ts';
+import { encoderOf } from './encoder-of.ts';
 import { pullEncoder } from './pull.ts';
 import type { PairRecord } from './record.ts';
 import { type EncoderSource, encoderSource } from './registry.ts';
@@ -358,10 +358,10 @@ describe('layouts of ONNX exports on the hub', () => {
     const record = found as PairRecord;
     expect([record.imageModel, record.textModel]).toEqual(layout.uses);
     expect(record.dimension).toBe(WIDTH);
-    const encoder = dualEncoder(record, folder, engine);
+    const encoder = encoderOf(record, folder, engine);
     const data = new Uint8Array(SIDE * SIDE * 3).map((_, p) => [51, 102, 204][p % 3]!);
     const pictures = await encoder.embedImages(Array(5).fill({ width: SIDE, height: SIDE, data }));
-    const texts = await encoder.embedTexts(['a b', 'b b']);
+    const texts = await encoder.embedTexts!(['a b', 'b b']);
     await encoder.close();
     const marks = layout.uses.map((path) => 1 + layout.models.findIndex((model) => model.path === path));
     const near = (value: number, expected: number) =>

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Abortable } from '../abort.ts';
-import { sharedEngine } from '../engine/node.ts';
+import '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import type { Engine } from '../engine/types.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
 import { withNamedErrors } from '../system-error.ts';

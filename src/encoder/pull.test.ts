@@ -9,7 +9,7 @@ import { normalize } from '../image/preprocess.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
-import { sha256 } from '../store/checksum.ts';
+import { sha256 } from '../sha256.ts';
 import { commitOf, type FakeHub, startFakeHub } from '../store/fake-hub.fixture.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
 import { bundleEncoder, unbundle } from './bundle.ts';

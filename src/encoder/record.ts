@@ -1,22 +1,19 @@
-import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { ModelError } from '../errors.ts';
 import { preprocessingSchema as preprocessing } from '../image/preprocessing.ts';
 import type { Preprocessing } from '../image/types.ts';
 import { faultOf } from '../options.ts';
-import { sha256 } from '../store/checksum.ts';
-import { readRegularText, unlessMissing } from '../store/regular.ts';
-import { ENCODER_FILE, parseObject } from './configuration-files.ts';
-import type { Json } from './fields.ts';
+import { sha256 } from '../sha256.ts';
+import { type Json, parseObject } from './fields.ts';
 import { isTowerPrecision, type TowerPrecision } from './precision.ts';
 import type { CacheDefaults } from './types.ts';
 
 /** The file name of an encoder's record. It is written last, so that it marks a complete encoder. */
 export const RECORD_FILE = 'encoder.json';
 
-const count = z.number().int().positive();
+const count = z.int().check(z.positive());
 
-const defaults: z.ZodType<CacheDefaults> = z.object({
+const defaults: z.ZodMiniType<CacheDefaults> = z.object({
   alpha: z.number(),
   beta: z.number(),
   maxBeta: z.number(),
@@ -34,15 +31,15 @@ const textRule = z.object({
   length: count,
   /** `fixed`: every text is padded to `length`; `longest`: only as far as its batch needs. */
   padding: z.enum(['fixed', 'longest']),
-  pad: z.number().int().nonnegative(),
+  pad: z.int().check(z.nonnegative()),
 });
 export type TextRule = z.infer<typeof textRule>;
 
 /** A path inside the encoder's own folder. Paths are checked because bundles come from other machines. */
-const inside = z
-  .string()
-  .regex(/^[^/\\:][^\\:]*$/)
-  .refine((path) => !path.split('/').includes('..'), 'leaves the folder');
+const inside = z.string().check(
+  z.regex(/^[^/\\:][^\\:]*$/),
+  z.refine((path) => !path.split('/').includes('..'), 'leaves the folder'),
+);
 
 export function isInside(path: string): boolean {
   return inside.safeParse(path).success;
@@ -50,24 +47,24 @@ export function isInside(path: string): boolean {
 
 const file = z.object({
   path: inside,
-  bytes: z.number().int().nonnegative(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  bytes: z.int().check(z.nonnegative()),
+  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
 });
 export type RecordedFile = z.infer<typeof file>;
 
 const common = {
   format: z.literal(1),
-  id: z.string().min(1),
+  id: z.string().check(z.minLength(1)),
   source: z.string(),
-  revision: z.string().optional(),
+  revision: z.optional(z.string()),
   licence: z.string(),
   precision: z.custom<TowerPrecision>((text) => typeof text === 'string' && isTowerPrecision(text)),
-  fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+  fingerprint: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
   dimension: count,
-  logitScale: z.number().positive(),
+  logitScale: z.number().check(z.positive()),
   preprocessing,
   /** Differences between towers built from weights and OpenAI's. They are part of the fingerprint. */
-  recipe: z.record(z.string(), z.unknown()).optional(),
+  recipe: z.optional(z.record(z.string(), z.unknown())),
   defaults,
   /** The file of the image tower. */
   imageModel: inside,
@@ -96,13 +93,6 @@ export type EncoderRecord = PairRecord | VisionRecord;
 /** The files of the encoder's models, each once. */
 export function modelsOf(record: EncoderRecord): string[] {
   return [...new Set(record.kind === 'vision' ? [record.imageModel] : [record.imageModel, record.textModel])];
-}
-
-/** The record in an encoder's folder. Undefined if there is none. Throws `ModelError` if it is malformed. */
-export async function readRecord(folder: string): Promise<EncoderRecord | undefined> {
-  const path = join(folder, RECORD_FILE);
-  const text = await readRegularText(path, ENCODER_FILE).catch(unlessMissing);
-  return text === undefined ? undefined : parseRecord(text, path);
 }
 
 /** @param where the name of the text in an error */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { type Fields, isJson, type Json, readFields, unused } from './fields.ts';
 
 /**
@@ -33,7 +33,7 @@ const MODELS: Types = {
     continuing_subword_prefix: z.string(),
     max_input_chars_per_word: z.number(),
   },
-  Unigram: { vocab: list, unk_id: z.int().nonnegative(), byte_fallback: z.boolean() },
+  Unigram: { vocab: list, unk_id: z.int().check(z.nonnegative()), byte_fallback: z.boolean() },
 };
 
 const NORMALIZERS: Types = {
@@ -112,7 +112,7 @@ const TOKENIZER = {
 
 const ADDED_TOKEN = {
   content: z.string(),
-  id: z.int().nonnegative().max(1e8),
+  id: z.int().check(z.nonnegative(), z.lte(1e8)),
   single_word: off,
   lstrip: z.boolean(),
   rstrip: z.boolean(),

@@ -5,12 +5,11 @@ import type { Pixels, Preprocessing } from '../image/types.ts';
 import { toHalf } from '../math/half.ts';
 import { concatRows, type Matrix, matrix, matrixOf } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
-import { checkRegular, unlessMissing } from '../store/regular.ts';
 import { count, number } from '../words.ts';
 import { ahead } from './ahead.ts';
-import { ENCODER_FILE, readJson } from './configuration-files.ts';
+import type { Json } from './fields.ts';
 import type { EncoderRecord, TextRule } from './record.ts';
-import { createTokenizer, type TextTokenizer } from './tokenizer.ts';
+import type { TextTokenizer } from './tokenizer.ts';
 import type { Encoder, TextLength } from './types.ts';
 
 export interface Lazy<T> {
@@ -32,17 +31,22 @@ export function lazily<T>(make: () => Promise<T>): Lazy<T> & { made(): Promise<T
   };
 }
 
+/** The files of an encoder, by their paths in its folder. The folder is on a disk, or below a URL. */
+export interface EncoderFiles {
+  /** An ONNX model as an engine takes it. */
+  model(path: string): Promise<Uint8Array | string>;
+  /** The object in a JSON file. Undefined if there is no such file. */
+  json(path: string): Promise<Json | undefined>;
+}
+
 /** A session that is loaded at its first use, so that predicting a picture does not wait for the text model. */
 export interface LazySession {
   get(): Promise<Session>;
   close(): Promise<void>;
 }
 
-export function lazySession(engine: Engine, model: string): LazySession {
-  return sessionOf(async () => {
-    await checkRegular(model, ENCODER_FILE);
-    return engine.load(model);
-  });
+export function lazySession(engine: Engine, files: EncoderFiles, model: string): LazySession {
+  return sessionOf(async () => engine.load(await files.model(model)));
 }
 
 /** A session that is made at its first use. */
@@ -56,11 +60,18 @@ export function sessionOf(make: () => Promise<Session>): LazySession {
   };
 }
 
-/** @param folder the folder with tokenizer.json */
-export function lazyTokenizer(folder: string, rule: TextRule): Lazy<TextTokenizer> {
+/** @param place the folder with tokenizer.json within the encoder's, empty or with a slash at its end */
+export function lazyTokenizer(files: EncoderFiles, rule: TextRule, place = ''): Lazy<TextTokenizer> {
   return lazily(async () => {
-    const tokenizer = await readJson(`${folder}/tokenizer.json`);
-    const config = await readJson(`${folder}/tokenizer_config.json`).catch(unlessMissing);
+    const tokenizer = await files.json(`${place}tokenizer.json`);
+    if (!tokenizer)
+      throw new ModelError('The encoder has no tokenizer.json', {
+        code: 'encoder/no-configuration',
+        hint: 'Get the encoder again.',
+      });
+    const config = await files.json(`${place}tokenizer_config.json`);
+    // Imported here, because pictures need no tokenizer.
+    const { createTokenizer } = await import('./tokenizer.ts');
     return createTokenizer({ tokenizer, config }, rule);
   });
 }

@@ -1,7 +1,8 @@
 export { DEVICES, type Device, type EngineOptions } from './device.ts';
 export { interpreterEngine } from './interpreter-engine.ts';
 export type { KeyCache, KeyFile } from './keys/types.ts';
-export { createEngine, examineDevices, setSharedEngine, sharedEngine } from './node.ts';
+export { createEngine, examineDevices } from './node.ts';
+export { setSharedEngine, sharedEngine } from './shared.ts';
 export { type AdamSettings, type Optimiser, referenceUpdate } from './training/optimiser.ts';
 export { constantRate, cosineRate, type Schedule } from './training/schedule.ts';
 export type { Blocks, StepResult, Trainer, TrainingSpec, TrainingState } from './training/types.ts';

@@ -3,10 +3,6 @@ import { type Expr, inputsOf } from '../graph/expression.ts';
 import { interpret } from '../graph/interpret.ts';
 import type { DType, Tensor } from '../math/tensor.ts';
 import { noFiles } from './keys/types.ts';
-import { planTraining } from './training/plan.ts';
-import { createShard } from './training/shard.ts';
-import { createShardedTrainer } from './training/sharded.ts';
-import { createTrainer, dataOf } from './training/trainer.ts';
 import type { Run } from './training/types.ts';
 import type { Engine, Session } from './types.ts';
 
@@ -23,6 +19,9 @@ export function interpreterEngine(): Engine {
     },
     compile: async (outputs) => interpreterSession(outputs),
     train: async (spec) => {
+      const { createShard, createShardedTrainer, createTrainer, dataOf, planTraining } = await import(
+        './training/index.ts'
+      );
       const { loss, blocks } = planTraining(spec);
       const data = dataOf(spec);
       if (!blocks) return createTrainer(interpreterRun(loss), data);

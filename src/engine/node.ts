@@ -6,9 +6,11 @@ import { Worker } from 'node:worker_threads';
 import { closable } from '../closable.ts';
 import type { Thread, ThreadEvents } from './channel.ts';
 import { DEVICES, type Device, type EngineOptions } from './device.ts';
+import { threadedKeyCache } from './keys/threaded-cache.ts';
 import { chooseRuntime, giveUpNative, installedRuntime } from './onnxruntime.ts';
 import { type Answer, BUSY, ENDING } from './protocol.ts';
-import { sharedBy, threadedEngine } from './threaded-engine.ts';
+import { sharedEngineBy } from './shared.ts';
+import { threadedEngine } from './threaded-engine.ts';
 import type { Engine } from './types.ts';
 
 const EXTENSION = extname(import.meta.url);
@@ -39,7 +41,9 @@ export function createEngine(options: EngineOptions = {}): Engine & AsyncDisposa
     const folder = await native();
     return folder === undefined ? NEEDS_NATIVE : deviceRefusal(device, folder);
   };
-  return closable(threadedEngine({ start, settings: { threads }, native, files: true, refusal }, options));
+  return closable(
+    threadedEngine({ start, settings: { threads }, native, openKeys: threadedKeyCache, refusal }, options),
+  );
 }
 
 /**
@@ -148,8 +152,4 @@ export function examineDevices(): Promise<{ device: Device; refused?: string }[]
   );
 }
 
-/**
- * `sharedEngine()` returns the engine that is used wherever no other is given; the first call makes it.
- * `setSharedEngine(engine)` replaces it; call that before the first use.
- */
-export const { sharedEngine, setSharedEngine } = sharedBy(createEngine);
+sharedEngineBy(createEngine);

@@ -2,11 +2,11 @@ import type { InferenceSession, OnnxValue, Tensor as OrtTensor, TypedTensor } fr
 import { ModelError, TipAdapterError } from '../errors.ts';
 import { matrixOf } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
-import { type KeyPages, openPages } from './keys/pages.ts';
+import type { KeyPages } from './keys/pages.ts';
 import { type FileReader, noFiles } from './keys/types.ts';
 import type { Answer, Request, Settings } from './protocol.ts';
-import { createShard, type Shard } from './training/shard.ts';
-import { createTrainer, pick } from './training/trainer.ts';
+import { pick } from './training/pick.ts';
+import type { Shard } from './training/shard.ts';
 import type { Run, Trainer } from './training/types.ts';
 import type { PortInfo } from './types.ts';
 
@@ -73,6 +73,7 @@ export function createRequestHandler(
       case 'train': {
         const backend = await backendFor(request.settings);
         const loss = await runner(backend, request.loss);
+        const { createTrainer } = await import('./training/index.ts');
         trainers.set(request.trainer, createTrainer(loss, request.data));
         return { id, tensors: {} };
       }
@@ -89,6 +90,7 @@ export function createRequestHandler(
         return { id, tensors: {} };
       case 'shard': {
         const backend = await backendFor(request.settings);
+        const { createShard } = await import('./training/index.ts');
         shard = await createShard(request.plan, request.data, (model) => runner(backend, model));
         return { id, tensors: {} };
       }
@@ -99,10 +101,12 @@ export function createRequestHandler(
         return { id, tensors: {} };
       case 'shard-read':
         return { id, state: await own(shard).read() };
-      case 'keys':
+      case 'keys': {
+        const { openPages } = await import('./keys/pages.ts');
         keys?.close();
         keys = openPages(request.part, openFile);
         return { id, tensors: {} };
+      }
       case 'keys-sums': {
         const sums = own(keys).sums(matrixOf(request.features), request.beta, request.each);
         return { id, tensors: { sums: floatTensor([sums.rows, sums.cols], sums.data) } };

@@ -7,13 +7,11 @@ import { printable } from '../printable.ts';
 import { count } from '../words.ts';
 import { channelTo, type Thread, type ThreadEvents, type Without } from './channel.ts';
 import { type Device, type EngineOptions, refusalOf } from './device.ts';
-import { threadedKeyCache } from './keys/threaded-cache.ts';
+import type { threadedKeyCache } from './keys/threaded-cache.ts';
 import { noFiles } from './keys/types.ts';
 import { type Answer, NATIVE_REFUSED, type Request, type Settings, tensorsOf } from './protocol.ts';
-import { type BlockPlan, mapPlan, planTraining } from './training/plan.ts';
+import type { BlockPlan } from './training/plan.ts';
 import type { Shard } from './training/shard.ts';
-import { createShardedTrainer, shardData } from './training/sharded.ts';
-import { dataOf } from './training/trainer.ts';
 import type {
   Run,
   StepResult,
@@ -30,8 +28,8 @@ export interface Platform {
   readonly settings: Omit<Settings, 'device' | 'native'>;
   /** The folder of the native build, if one is used. `error` tells why the folder given before does not load. */
   native?(error?: unknown): Promise<string | undefined>;
-  /** Whether the threads can read files. */
-  readonly files: boolean;
+  /** Opens keys in a file, if the threads can read files. */
+  readonly openKeys?: typeof threadedKeyCache;
   /** Why a device cannot be used; undefined if it may be tried. Asked once, before the first use. */
   refusal?(device: Device): Promise<string | undefined>;
 }
@@ -155,6 +153,7 @@ export function threadedEngine(
 
   async function train(spec: TrainingSpec, work: Abortable = {}): Promise<Trainer> {
     const signal = signalOf(work);
+    const { dataOf, mapPlan, planTraining } = await import('./training/index.ts');
     const { loss, blocks } = mapPlan(planTraining(spec), (graph) => toOnnx(graph));
     const data = dataOf(spec);
     if (blocks) return trainSharded(loss, blocks, data, signal);
@@ -181,6 +180,7 @@ export function threadedEngine(
     data: TrainingData,
     signal?: AbortSignal,
   ): Promise<Trainer> {
+    const { createShardedTrainer, shardData } = await import('./training/index.ts');
     const single = { ...platform, settings: { ...platform.settings, threads: 1 } };
     const parts = shardData(data, platform.settings.threads);
     const engines = parts.map(() => threadedEngine(single, { device: 'cpu', note }));
@@ -226,9 +226,7 @@ export function threadedEngine(
     train,
     shard,
     openKeys: (file, labels, classes) =>
-      platform.files
-        ? threadedKeyCache(platform.start, platform.settings.threads, file, labels, classes)
-        : noFiles(),
+      platform.openKeys?.(platform.start, platform.settings.threads, file, labels, classes) ?? noFiles(),
     close,
   };
 }
@@ -259,20 +257,4 @@ function checkFilled(name: string, { shape, data }: Tensor): void {
       details: { name, shape, length: data.length },
     },
   );
-}
-
-/** One engine for a whole program. It is made at the first use, unless another engine was set before. */
-export function sharedBy(create: () => Engine) {
-  let shared: Engine | undefined;
-  return {
-    /** Returns the engine that the whole program shares. */
-    sharedEngine: (): Engine => {
-      shared ??= create();
-      return shared;
-    },
-    /** Replaces the shared engine; call it before the work that uses it. */
-    setSharedEngine: (engine: Engine): void => {
-      shared = engine;
-    },
-  };
 }

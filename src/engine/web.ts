@@ -1,7 +1,8 @@
 import type { Thread, ThreadEvents } from './channel.ts';
 import type { EngineOptions } from './device.ts';
 import type { Answer } from './protocol.ts';
-import { sharedBy, threadedEngine } from './threaded-engine.ts';
+import { sharedEngineBy } from './shared.ts';
+import { threadedEngine } from './threaded-engine.ts';
 import type { Engine } from './types.ts';
 
 /** The parts of the DOM that are used here: the library is compiled without the DOM's types. */
@@ -34,7 +35,7 @@ export function createEngine(options: WebEngineOptions = {}): Engine {
   const { threads = most, wasmPaths } = options;
   const folder = wasmPaths && new URL(wasmPaths, location.href).href;
   const settings = { threads: Math.min(threads, most), wasmPaths: folder };
-  return threadedEngine({ start, settings, files: false }, options);
+  return threadedEngine({ start, settings }, options);
 }
 
 function start({ answer, died }: ThreadEvents): Thread {
@@ -51,8 +52,4 @@ function start({ answer, died }: ThreadEvents): Thread {
   };
 }
 
-/**
- * `sharedEngine()` returns the engine that is used wherever no other is given; the first call makes it.
- * `setSharedEngine(engine)` replaces it; call that before the first use.
- */
-export const { sharedEngine, setSharedEngine } = sharedBy(createEngine);
+sharedEngineBy(createEngine);

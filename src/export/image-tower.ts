@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import { withClip } from '../encoder/clip/sessions.ts';
 import { imageGraph } from '../encoder/clip/towers.ts';
 import { ENCODER_FILE } from '../encoder/configuration-files.ts';
-import { IMAGE_OUTPUTS, tokenizerFolder } from '../encoder/dual-encoder.ts';
+import { IMAGE_OUTPUTS, tokenizerPlace } from '../encoder/dual-encoder.ts';
 import { isWeights } from '../encoder/dual-files.ts';
 import { EXTERNAL_DATA, externalPath, externalPlace } from '../encoder/external-data.ts';
+import { folderFiles } from '../encoder/folder-files.ts';
 import type { LocalEncoder } from '../encoder/installed.ts';
 import type { EncoderRecord, PairRecord } from '../encoder/record.ts';
 import { lazyTokenizer, outputNamed, pixelPort, textFeeds } from '../encoder/tower.ts';
@@ -77,7 +78,7 @@ async function blankText(
 ): Promise<ImageTower['others']> {
   const tokens =
     inputs.length > 0
-      ? (await lazyTokenizer(tokenizerFolder(record, folder), record.text).get()).encode('')
+      ? (await lazyTokenizer(folderFiles(folder), record.text, tokenizerPlace(record)).get()).encode('')
       : [];
   return textFeeds(inputs, [tokens], record.text);
 }

@@ -2,7 +2,7 @@ import type { Classifier } from '../classifier/classifier.ts';
 import { checkEncoder } from '../classifier/encoder-reference.ts';
 import type { ClassifierData, EncoderReference } from '../classifier/types.ts';
 import { loadEncoder, locateEncoder } from '../encoder/load.ts';
-import { sharedEngine } from '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { normalize } from '../image/preprocess.ts';

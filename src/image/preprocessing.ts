@@ -1,11 +1,11 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { Preprocessing } from './types.ts';
 
-const count = z.number().int().positive();
+const count = z.int().check(z.positive());
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 
 /** Schema of an encoder's preprocessing in files. */
-export const preprocessingSchema: z.ZodType<Preprocessing> = z.object({
+export const preprocessingSchema: z.ZodMiniType<Preprocessing> = z.object({
   resize: z.enum(['shortest', 'longest', 'squash']),
   resizeTo: count,
   crop: count,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { mul } from '../graph/elementwise.ts';
 import type { Expr } from '../graph/expression.ts';
 import { logSoftmax } from '../graph/reduce.ts';
@@ -26,8 +26,8 @@ const parts: Option<Readonly<Record<string, StackPart>>> = {
     z.string(),
     z.object({
       options: z.record(z.string(), z.unknown()),
-      sharpness: z.number().positive(),
-      share: z.number().positive().max(1),
+      sharpness: z.number().check(z.positive()),
+      share: z.number().check(z.positive(), z.lte(1)),
     }),
   ),
   help: 'The stacked methods by id, each with its options, sharpness and share.',

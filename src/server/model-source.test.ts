@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { sha256 } from '../store/checksum.ts';
+import { sha256 } from '../sha256.ts';
 import { modelFile } from './model-registry.ts';
 import { fittedAnimals, PREDICT, png, serve } from './serve.fixture.ts';
 

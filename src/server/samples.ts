@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { readSource } from '../classifier/image-source.ts';
 import type { ImageSource, Prediction } from '../classifier/types.ts';
 import { signatureOf } from '../image/signature.ts';
+import { sha256 } from '../sha256.ts';
 import { diskError, writeFileAtomic } from '../store/atomic.ts';
-import { sha256 } from '../store/checksum.ts';
 import { unlessMissing } from '../store/regular.ts';
 
 export interface SamplesOptions {

@@ -81,8 +81,3 @@ function sha512Of(integrity: string): string {
     hint: 'Give it as in a package-lock.json: sha512-…',
   });
 }
-
-/** Sha256 (hex) of bytes or of a text in UTF-8. */
-export function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
-}

@@ -12,9 +12,8 @@ export { parseNpy } from './npy.ts';
 export type { FileUse } from './regular.ts';
 export {
   encodeSafetensors,
-  openSafetensors,
   parseSafetensors,
   type Safetensors,
   type SafetensorsEntry,
-  type SafetensorsFile,
 } from './safetensors.ts';
+export { openSafetensors, type SafetensorsFile } from './safetensors-file.ts';

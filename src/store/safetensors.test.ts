@@ -6,7 +6,8 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Tensor } from '../math/tensor.ts';
-import { encodeSafetensors, openSafetensors, parseSafetensors } from './safetensors.ts';
+import { encodeSafetensors, parseSafetensors } from './safetensors.ts';
+import { openSafetensors } from './safetensors-file.ts';
 import { MAX_HEADER } from './safetensors-header.ts';
 
 const EVERY_TYPE: Record<string, Tensor> = {

@@ -2,7 +2,7 @@ import { taskOf } from '../classifier/classifier-task.ts';
 import { leftOutAnswers } from '../classifier/left-out.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { sampleFewShot } from '../dataset/few-shot.ts';
-import { sharedEngine } from '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import { throwIfAborted } from '../errors.ts';
 import { argmax, row, selectRows } from '../math/matrix.ts';
 import type { Method } from '../methods/method.ts';

@@ -1,6 +1,6 @@
 import { taskOf } from '../classifier/classifier-task.ts';
 import type { ClassifierData } from '../classifier/types.ts';
-import { sharedEngine } from '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import { throwIfAborted } from '../errors.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
 import { prepareClassSums, textLogits, tuningRowsOfFolds } from '../tuning/cache-search.ts';

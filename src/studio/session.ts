@@ -7,7 +7,7 @@ import { loadEncoder } from '../encoder/load.ts';
 import type { PullPlan } from '../encoder/pull.ts';
 import { DEFAULT_CLIP, REGISTRY, type RegisteredEncoder } from '../encoder/registry.ts';
 import type { Encoder } from '../encoder/types.ts';
-import { sharedEngine } from '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import { UsageError } from '../errors.ts';
 import { createImageLoader } from '../image/loader.ts';
 import { writeFileAtomic } from '../store/atomic.ts';

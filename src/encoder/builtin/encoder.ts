@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import type { Engine } from '../../engine/types.ts';
 import { matrix } from '../../math/matrix.ts';
 import { floatTensor } from '../../math/tensor.ts';
 import type { PairRecord } from '../record.ts';
-import { asMatrix, factsOf, imageSide, lazySession } from '../tower.ts';
+import { asMatrix, type EncoderFiles, factsOf, imageSide, lazySession } from '../tower.ts';
 import type { Encoder } from '../types.ts';
 import { openSentences } from './sentences.ts';
 import { TEXT_MAP_FILE } from './text-map.ts';
@@ -13,10 +12,10 @@ import { TEXT_MAP_FILE } from './text-map.ts';
  * text's embedding is MiniLM's sentence embedding mapped into that space. It is not CLIP: its text tower works best for names similar to
  * the 1,000 classes of ImageNet. Each tower loads its model at its first use.
  */
-export function builtinEncoder(record: PairRecord, folder: string, engine: Engine): Encoder {
-  const image = lazySession(engine, join(folder, record.imageModel));
-  const sentences = openSentences(folder, join(folder, record.textModel), engine);
-  const map = lazySession(engine, join(folder, TEXT_MAP_FILE));
+export function builtinEncoder(record: PairRecord, files: EncoderFiles, engine: Engine): Encoder {
+  const image = lazySession(engine, files, record.imageModel);
+  const sentences = openSentences(files, record.textModel, engine);
+  const map = lazySession(engine, files, TEXT_MAP_FILE);
   return {
     ...factsOf(record),
     ...imageSide(record, image, { outputs: ['feature'] }),

@@ -2,7 +2,14 @@ import type { Engine } from '../../engine/types.ts';
 import { throwIfAborted } from '../../errors.ts';
 import { type Matrix, matrix, norm, row } from '../../math/matrix.ts';
 import type { TextRule } from '../record.ts';
-import { asMatrix, lazySession, lazyTokenizer, lengthOfTexts, textFeeds } from '../tower.ts';
+import {
+  asMatrix,
+  type EncoderFiles,
+  lazySession,
+  lazyTokenizer,
+  lengthOfTexts,
+  textFeeds,
+} from '../tower.ts';
 import type { TextLength } from '../types.ts';
 
 /** MiniLM's sentence embeddings: the mean over a text's tokens, as unit rows. */
@@ -16,10 +23,10 @@ export interface Sentences {
 export const SENTENCE_RULE: TextRule = { cleaning: 'none', length: 128, padding: 'longest', pad: 0 };
 const DIMENSION = 384;
 
-/** @param folder holds tokenizer.json @param model path of the ONNX file */
-export function openSentences(folder: string, model: string, engine: Engine): Sentences {
-  const session = lazySession(engine, model);
-  const tokenizer = lazyTokenizer(folder, SENTENCE_RULE);
+/** @param model path of the ONNX file */
+export function openSentences(files: EncoderFiles, model: string, engine: Engine): Sentences {
+  const session = lazySession(engine, files, model);
+  const tokenizer = lazyTokenizer(files, SENTENCE_RULE);
   return {
     embed: async (texts, signal) => {
       const out = matrix(texts.length, DIMENSION);

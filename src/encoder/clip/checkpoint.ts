@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../../errors.ts';
-import { openSafetensors, type SafetensorsFile } from '../../store/safetensors.ts';
+import { openSafetensors, type SafetensorsFile } from '../../store/safetensors-file.ts';
 import { openTorchArchive } from '../../store/torch-archive.ts';
 import { ENCODER_FILE, readJson } from '../configuration-files.ts';
 import { type Checkpoint, type ClipCheckpoint, openAiNames } from './weights.ts';

@@ -1,8 +1,8 @@
 import { UsageError } from '../../errors.ts';
 import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
 import { allocate } from './parameter-store.ts';
+import { pick } from './pick.ts';
 import type { BlockPlan } from './plan.ts';
-import { pick } from './trainer.ts';
 import type { Run, TrainingData, TrainingState } from './types.ts';
 
 /** The blocks that one thread trains, with their parameters and moments. */

@@ -1,6 +1,7 @@
 import { floatTensor, sizeOf, type Tensor } from '../../math/tensor.ts';
+import { pick } from './pick.ts';
 import { type Shard, slice } from './shard.ts';
-import { pick, resultOf } from './trainer.ts';
+import { resultOf } from './trainer.ts';
 import type { Run, Trainer, TrainingData, TrainingState } from './types.ts';
 
 /**

@@ -1,6 +1,7 @@
 import { ModelError } from '../../errors.ts';
 import type { Tensor } from '../../math/tensor.ts';
 import { allocate } from './parameter-store.ts';
+import { pick } from './pick.ts';
 import type { Run, StepResult, Trainer, TrainingData, TrainingSpec } from './types.ts';
 
 /** The part of a spec that is data: everything but its expressions. */
@@ -42,12 +43,4 @@ export function resultOf(outputs: Readonly<Record<string, Tensor>>): StepResult 
     loss,
     observed: Object.fromEntries(observed.map(([name, { data }]) => [name.slice(8), Number(data[0])])),
   };
-}
-
-/** The feeds that a graph takes. */
-export function pick<T>(
-  { inputs }: Pick<Run, 'inputs'>,
-  feeds: Readonly<Record<string, T>>,
-): Record<string, T> {
-  return Object.fromEntries(Object.entries(feeds).filter(([name]) => inputs.includes(name)));
 }

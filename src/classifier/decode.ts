@@ -1,0 +1,198 @@
+import { atOnce, type Pieces } from '../abort.ts';
+import { ModelError } from '../errors.ts';
+import { parseJson } from '../json.ts';
+import type { Matrix } from '../math/matrix.ts';
+import type { Tensor } from '../math/tensor.ts';
+import type { FileRows } from '../methods/file-rows.ts';
+import { type Method, type State, scoresOf } from '../methods/method.ts';
+import { methodIfKnown } from '../methods/registry.ts';
+import { bindInPieces } from '../methods/score.ts';
+import { countByClass } from '../methods/task.ts';
+import { headFromPrompts } from '../methods/text-head.ts';
+import { faultOf, resolveOptions } from '../options.ts';
+import { parseSafetensors } from '../store/safetensors.ts';
+import { version } from '../version.ts';
+import { count } from '../words.ts';
+import { taskOf } from './classifier-task.ts';
+import { contentHashInPieces } from './content-hash.ts';
+import { FEATURES, FORMAT, noteHash } from './file-bytes.ts';
+import { metadataSchema } from './metadata.ts';
+import { isHeld, type Refuse, type TensorReader, tensorReader } from './tensor-reader.ts';
+import type { ClassifierData } from './types.ts';
+
+/** The classifier in a file's bytes. Throws `ModelError` that names `path` if anything does not fit. */
+export function decodeClassifier(bytes: Uint8Array, path?: string): ClassifierData {
+  return atOnce(decoding(bytes, path));
+}
+
+/** The same as interruptible work. */
+export function* decoding(bytes: Uint8Array, path = 'the file'): Pieces<ClassifierData> {
+  const refuse = refusal(path);
+  const { tensors, metadata } = (() => {
+    try {
+      return parseSafetensors(bytes);
+    } catch (error) {
+      return refuse((error as Error).message, error);
+    }
+  })();
+  yield;
+  const classifier = checkFormat(metadata, path, refuse);
+  const hash = yield* contentHashInPieces(Object.fromEntries(tensors), classifier);
+  if (metadata.sha256 !== hash) refuse('its checksum does not match');
+  const data = yield* dataOf(tensorReader(tensors, refuse), tensors, classifier, path);
+  noteHash(data, hash);
+  return data;
+}
+
+/** Throws `ModelError` that names the file. */
+export function refusal(path: string): Refuse {
+  return (reason, cause) => {
+    throw new ModelError(`${path} is not a usable classifier: ${reason.replace(`${path} `, 'it ')}`, {
+      code: 'classifier/damaged',
+      hint: 'The file was cut short, changed, or written by another program. Fit the classifier again or take another copy.',
+      details: { path },
+      cause,
+    });
+  };
+}
+
+/** The JSON text of a file of this format. */
+export function checkFormat(
+  metadata: Readonly<Record<string, string>>,
+  path: string,
+  refuse: Refuse,
+): string {
+  if (metadata.format === undefined) refuse('it is a safetensors file of another kind');
+  if (metadata.format === FORMAT) return metadata.classifier ?? '';
+  throw new ModelError(`${path} has format ${metadata.format}; this version reads ${FORMAT}`, {
+    code: 'classifier/format',
+    hint: 'Update tip-adapter, or fit the classifier again.',
+    details: { path },
+  });
+}
+
+/** The classifier that tensors and text describe. `rows` are features that stay in the file. */
+export function* dataOf(
+  take: TensorReader,
+  tensors: ReadonlyMap<string, Tensor>,
+  classifier: string,
+  path: string,
+  rows?: FileRows,
+): Pieces<ClassifierData> {
+  const refuse = refusal(path);
+  const json = parseJson(classifier, BOUNDS, (why) => refuse(`its metadata cannot be read: ${why}`));
+  yield;
+  const parsed = metadataSchema.safeParse(json);
+  yield;
+  if (!parsed.success) {
+    return refuse(`its metadata cannot be used: ${faultOf(parsed.error)}`, parsed.error);
+  }
+  const { scalars, prompts, examples, ...rest } = parsed.data;
+  const method = methodIfKnown(rest.method);
+  if (!method) {
+    throw new ModelError(
+      `${path} uses the method "${rest.method}", which tip-adapter ${version} does not have and no program has registered`,
+      {
+        code: 'classifier/method',
+        hint: 'Update tip-adapter if a newer version made the classifier. Register a method of your own before you load the classifier: with registerMethod, or with --import on the command line.',
+        details: { path, method: rest.method },
+      },
+    );
+  }
+  const d = rest.encoder.dimension;
+  const c = rest.classes.length;
+  const n = examples.length;
+
+  const features = rows ?? (yield* readFeatures(take, rest.keys, d));
+  if (features.cols !== d) refuse(`tensor ${FEATURES} has ${count(features.cols, 'column')} instead of ${d}`);
+  if (rows && (rows.file.dtype === 'int8') !== (rest.keys?.type === 'int8'))
+    refuse(`tensor ${FEATURES} is ${rows.file.dtype}, which contradicts "keys"`);
+  const support = {
+    features,
+    example: take.integers('support.example', features.rows, n),
+    view: take.integers('support.view', features.rows),
+    labels: take.integers('support.labels', n, c),
+    groups: take.integers('support.groups', n),
+  };
+  const seen = new Uint8Array(n);
+  for (const example of support.example) seen[example] = 1;
+  if (seen.includes(0)) refuse('an example has no features');
+
+  const pictures = take.pictures(n);
+  const data = {
+    ...rest,
+    head: yield* readHead(take, tensors.has('text.features'), rest.encoder, c, prompts, refuse),
+    support,
+    examples: examples.map((example, i) => ({ ...example, thumbnail: pictures?.[i] })),
+    state: {},
+  };
+  const state = readState(take, method, data, scalars, refuse);
+  take.end();
+  const whole = { ...data, state };
+  yield* checkMethod(method, whole, refuse);
+  return whole;
+}
+
+/** Limits of the JSON text: a million examples have three million values. */
+const BOUNDS = { depth: 16, values: 4_000_000 };
+
+/** The method's state. It must hold all numbers and tensors of the method and no others, each in its range. */
+function readState(
+  take: TensorReader,
+  method: Method,
+  data: ClassifierData,
+  scalars: Readonly<Record<string, number>>,
+  refuse: Refuse,
+): State {
+  const held = (() => {
+    try {
+      return method.holds(taskOf(data), resolveOptions(method.options, data.options));
+    } catch (error) {
+      return refuse(`its options do not fit its method ${method.id} (${(error as Error).message})`, error);
+    }
+  })();
+  const foreign = Object.keys(scalars).find((name) => !Object.hasOwn(held, name) || held[name]!.shape);
+  if (foreign !== undefined) refuse(`its method ${method.id} has no number scalars.${foreign}`);
+  return Object.fromEntries(
+    Object.entries(held).map(([name, entry]) => {
+      if (entry.shape) return [name, take.state(`state.${name}`, entry)];
+      const value = scalars[name];
+      if (value === undefined) return refuse(`scalars.${name} is missing`);
+      return isHeld(value, entry) ? [name, value] : refuse(`scalars.${name} is ${value}`);
+    }),
+  );
+}
+
+/** Refuses a classifier that the method cannot score with. Building the expression of the scores finds shapes that do not fit. */
+function* checkMethod(method: Method, data: ClassifierData, refuse: Refuse): Pieces<void> {
+  // The encoder, which such a method needs for its scores, is opened only when it is used.
+  if (method.readsTexts) return;
+  try {
+    const { f, state, task } = yield* bindInPieces(method, data.state, taskOf(data));
+    scoresOf(method, f, state, task);
+  } catch (error) {
+    refuse(`its method ${method.id} does not fit it (${(error as Error).message})`, error);
+  }
+}
+
+function* readFeatures(take: TensorReader, keys: ClassifierData['keys'], d: number): Pieces<Matrix> {
+  if (keys?.type !== 'int8') return yield* take.matrix(FEATURES, d);
+  return yield* take.int8Rows(FEATURES, take.steps(d));
+}
+
+function* readHead(
+  take: TensorReader,
+  present: boolean,
+  encoder: { dimension: number; logitScale: number },
+  classes: number,
+  prompts: string[][] | undefined,
+  refuse: Refuse,
+): Pieces<ClassifierData['head']> {
+  if (!present) return undefined;
+  const features = yield* take.matrix('text.features', encoder.dimension);
+  const promptClass = take.integers('text.class', features.rows, classes);
+  const counts = countByClass(promptClass, classes);
+  if (prompts?.length !== classes || prompts.some((list, c) => list.length !== counts[c] || counts[c] === 0))
+    return refuse('prompts do not match the classes');
+  return { ...headFromPrompts(features, promptClass, classes, encoder.logitScale), prompts };
+}
