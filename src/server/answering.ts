@@ -2,6 +2,7 @@ import { readSource } from '../classifier/image-source.ts';
 import { predictionOf } from '../classifier/prediction.ts';
 import type { Abortable, Failure, ImageSource, Prediction } from '../classifier/types.ts';
 import { type Matrix, row } from '../math/matrix.ts';
+import { traced } from '../tracing.ts';
 import type { Ready } from './model.ts';
 import type { Samples } from './samples.ts';
 
@@ -25,7 +26,8 @@ export async function answerFeatures(
   names: readonly string[],
   { reject, signal }: AnswerOptions,
 ): Promise<Answered> {
-  const probabilities = await classifier.probabilities(features, { signal });
+  const scored = { 'tip_adapter.pictures': features.rows };
+  const probabilities = await traced('score', scored, () => classifier.probabilities(features, { signal }));
   const predictions = names.map((name, i) => {
     const prediction = predictionOf(classifier.data, name, row(probabilities, i), reject);
     watch(prediction, row(features, i));

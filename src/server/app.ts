@@ -8,7 +8,7 @@ import type { Model } from './model.ts';
 import { observe, type ServerEnv, tellProblem } from './observe.ts';
 import { openApi } from './openapi.ts';
 import { Refusal } from './problem.ts';
-import { reading, renderMetrics } from './prometheus.ts';
+import * as prometheus from './prometheus.ts';
 import { routes } from './routes.ts';
 import { answerHeaders, hostGuard, originGuard, tokenGuard } from './security.ts';
 
@@ -85,7 +85,9 @@ function healthRoutes(app: Hono<ServerEnv>, admission: Admission): void {
   for (const path of HEALTH) app.all(path, wrongMethod(path, ['GET']));
 }
 
-function metricsRoute(app: Hono<ServerEnv>, { admission, registry, metrics }: Serving): void {
+function metricsRoute(app: Hono<ServerEnv>, { admission, registry, metrics, meter }: Serving): void {
+  const reading: typeof prometheus.reading = (type, name, help, read) =>
+    prometheus.reading(type, name, help, read, meter);
   const ofModels = (value: (model: Model) => number) => () =>
     registry.all.map((model) => [{ model: model.name }, value(model)] as const);
   const now = [
@@ -116,7 +118,7 @@ function metricsRoute(app: Hono<ServerEnv>, { admission, registry, metrics }: Se
     ]),
   ];
   app.get('/metrics', (c) => {
-    const text = renderMetrics([...Object.values(metrics), ...now]);
+    const text = prometheus.renderMetrics([...Object.values(metrics), ...now]);
     const type = 'text/plain; version=0.0.4; charset=utf-8';
     return at(c, '/metrics').body(text, 200, { 'content-type': type });
   });

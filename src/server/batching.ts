@@ -1,8 +1,10 @@
-import { type Abortable, onAbort } from '../abort.ts';
+import { AsyncResource } from 'node:async_hooks';
+import { onAbort } from '../abort.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { InterruptedError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
+import { traced } from '../tracing.ts';
 
 /** Largest number of crops in a batch: two of the encoder's own batches, so that one is prepared while the other is computed. */
 const FULL = 8;
@@ -10,6 +12,8 @@ const FULL = 8;
 /** One caller's crops, and the functions that settle its promise. */
 interface Waiting {
   readonly pixels: Pixels[];
+  /** Calls a function in the caller's own asynchronous context, so that its spans belong to the caller. */
+  inContext<T>(work: () => T): T;
   readonly signal?: AbortSignal;
   resolve(features: Matrix): void;
   reject(error: unknown): void;
@@ -19,7 +23,8 @@ interface Waiting {
 /**
  * The same encoder, which embeds crops of different callers in common batches. There is no delay to fill a batch: a batch has the
  * crops that arrived while the one before was computed. A single request is thus embedded at once, and batches grow with the load.
- * A caller whose signal fires is rejected at once, and computing stops if all callers of a batch are gone.
+ * A caller whose signal fires is rejected at once, and computing stops if all callers of a batch are gone. A trace has a span `batch` for
+ * each caller, from its arrival to its features, and in that of a batch's first caller a span `encode` for the computation.
  */
 export function batching(encoder: Encoder, onBatch: (size: number) => void): Encoder {
   const queue: Waiting[] = [];
@@ -35,10 +40,12 @@ export function batching(encoder: Encoder, onBatch: (size: number) => void): Enc
         batch.push(queue.shift()!);
       }
       computing++;
-      void embed(batch).finally(() => {
-        computing--;
-        next();
-      });
+      void batch[0]!
+        .inContext(() => embed(batch))
+        .finally(() => {
+          computing--;
+          next();
+        });
     }
   }
 
@@ -52,7 +59,10 @@ export function batching(encoder: Encoder, onBatch: (size: number) => void): Enc
     const pixels = batch.flatMap((caller) => caller.pixels);
     onBatch(pixels.length);
     try {
-      const features = await encoder.embedImages(pixels, { signal: stop.signal });
+      const facts = { 'tip_adapter.crops': pixels.length, 'tip_adapter.requests': batch.length };
+      const features = await traced('encode', facts, () =>
+        encoder.embedImages(pixels, { signal: stop.signal }),
+      );
       let start = 0;
       for (const caller of batch) {
         const end = start + caller.pixels.length * features.cols;
@@ -66,7 +76,7 @@ export function batching(encoder: Encoder, onBatch: (size: number) => void): Enc
     }
   }
 
-  function embedImages(pixels: Pixels[], { signal }: Abortable = {}): Promise<Matrix> {
+  function queued(pixels: Pixels[], signal?: AbortSignal): Promise<Matrix> {
     if (signal?.aborted) return Promise.reject(new InterruptedError());
     return new Promise((resolve, reject) => {
       const leave = () => {
@@ -79,6 +89,7 @@ export function batching(encoder: Encoder, onBatch: (size: number) => void): Enc
       const caller: Waiting = {
         pixels,
         signal,
+        inContext: AsyncResource.bind((work) => work()),
         gone: false,
         resolve: (features) => {
           forget();
@@ -94,5 +105,9 @@ export function batching(encoder: Encoder, onBatch: (size: number) => void): Enc
     });
   }
 
-  return { ...encoder, embedImages };
+  return {
+    ...encoder,
+    embedImages: (pixels, { signal } = {}) =>
+      traced('batch', { 'tip_adapter.crops': pixels.length }, () => queued(pixels, signal)),
+  };
 }

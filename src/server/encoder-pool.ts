@@ -2,6 +2,7 @@ import { type EncoderSession, lentSession, sessionFor } from '../classifier/enco
 import type { EncoderReference } from '../classifier/types.ts';
 import type { Encoder } from '../encoder/types.ts';
 import type { ImageLoader } from '../image/loader.ts';
+import { traced } from '../tracing.ts';
 import { batching } from './batching.ts';
 
 export interface EncoderPoolOptions {
@@ -51,7 +52,7 @@ export class EncoderPool {
     };
     try {
       // There is no feature cache, because it would grow with every picture that a client sends.
-      return { session: lentSession(await own.encoder, this.#options.loader), release };
+      return { session: lentSession(await own.encoder, tracedLoader(this.#options.loader)), release };
     } catch (error) {
       await release();
       throw error;
@@ -67,4 +68,11 @@ export class EncoderPool {
     await encoder.embedImages([{ width: side, height: side, data: new Uint8Array(3 * side * side) }]);
     return batching(encoder, this.#options.onBatch);
   }
+}
+
+/** The same loader, with a span for each picture that it decodes and resizes. */
+function tracedLoader(loader: ImageLoader): ImageLoader {
+  const load: ImageLoader['load'] = (bytes, ...given) =>
+    traced('decode', { 'tip_adapter.bytes': bytes.length }, () => loader.load(bytes, ...given));
+  return { ...loader, load };
 }

@@ -1,3 +1,4 @@
+import type { Meter } from '@opentelemetry/api';
 import type { Context } from 'hono';
 import { jsonText } from '../printable.ts';
 import type { Admission } from './admission.ts';
@@ -21,6 +22,8 @@ export interface Serving {
   readonly registry: Registry;
   readonly admission: Admission;
   readonly metrics: Metrics;
+  /** Records the metrics for OpenTelemetry, if the program does. */
+  readonly meter?: Meter;
   /** Where pictures are saved for later labelling, if they are. */
   readonly samples?: Samples;
   /** Fires when the server stops waiting for running requests. */

@@ -3,6 +3,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context, MiddlewareHandler } from 'hono';
 import { TipAdapterError } from '../errors.ts';
 import { jsonText } from '../printable.ts';
+import { traced } from '../tracing.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { PROBLEM_TYPE, problemOf, Refusal } from './problem.ts';
@@ -29,18 +30,33 @@ export interface ServerEnv {
 /** Ids that clients may give their requests. */
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 
-/** Names each request, counts it, and logs it when it is answered. */
+/** Names each request, traces and counts it, and logs it when it is answered. */
 export function observe(metrics: Metrics, log: Log): MiddlewareHandler<ServerEnv> {
   return async (c, next) => {
+    const { method } = c.req;
     const started = performance.now();
     const asked = c.req.header('x-request-id') ?? '';
     const facts: Facts = { id: REQUEST_ID.test(asked) ? asked : randomUUID(), route: 'other' };
     c.set('facts', facts);
-    await next();
+    await traced(
+      'request',
+      { 'http.request.method': method },
+      async (note) => {
+        await next();
+        const { route, id, model, pictures } = facts;
+        note({
+          'http.route': route,
+          'http.response.status_code': c.res.status,
+          'tip_adapter.request': id,
+          'tip_adapter.model': model,
+          'tip_adapter.pictures': pictures,
+        });
+      },
+      { headers: c.env.incoming.headers },
+    );
     c.header('x-request-id', facts.id);
     const { route, error, ...known } = facts;
     const { status } = c.res;
-    const { method } = c.req;
     const milliseconds = performance.now() - started;
     metrics.requests.add({ route, method, status });
     metrics.seconds.observe(milliseconds / 1000, { route });

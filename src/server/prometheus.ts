@@ -1,4 +1,9 @@
-/** Metrics in Prometheus's text format, version 0.0.4. Labels come from fixed sets, so the number of series is bounded. */
+import type { Meter } from '@opentelemetry/api';
+
+/**
+ * Metrics in Prometheus's text format, version 0.0.4, which are also recorded by an OpenTelemetry meter, if there is one. Labels come
+ * from fixed sets, so the number of series is bounded.
+ */
 
 type Labels = Readonly<Record<string, string | number>>;
 
@@ -24,7 +29,8 @@ export interface Counter extends Family {
   add(labels?: Labels, by?: number): void;
 }
 
-export function counter(name: string, help: string): Counter {
+export function counter(name: string, help: string, meter?: Meter): Counter {
+  const recorded = meter?.createCounter(name.replace(/_total$/, ''), { description: help });
   const values = new Map<string, number>();
   return {
     name,
@@ -33,6 +39,7 @@ export function counter(name: string, help: string): Counter {
     add: (labels = {}, by = 1) => {
       const key = labelText(labels);
       values.set(key, (values.get(key) ?? 0) + by);
+      recorded?.add(by, labels);
     },
     *samples() {
       for (const [labels, value] of values) yield ['', labels, value] as const;
@@ -46,7 +53,16 @@ export function reading(
   name: string,
   help: string,
   read: () => Iterable<readonly [Labels, number]>,
+  meter?: Meter,
 ): Family {
+  const plain = name.replace(/_total$/, '');
+  const recorded =
+    type === 'counter'
+      ? meter?.createObservableCounter(plain, { description: help })
+      : meter?.createObservableGauge(plain, { description: help });
+  recorded?.addCallback((result) => {
+    for (const [labels, value] of read()) result.observe(value, labels);
+  });
   return {
     name,
     help,
@@ -62,7 +78,9 @@ export interface Histogram extends Family {
 }
 
 /** `bounds` are the upper ends of the buckets, ascending. */
-export function histogram(name: string, help: string, bounds: readonly number[]): Histogram {
+export function histogram(name: string, help: string, bounds: readonly number[], meter?: Meter): Histogram {
+  const advice = { explicitBucketBoundaries: [...bounds] };
+  const recorded = meter?.createHistogram(name, { description: help, advice });
   const series = new Map<
     string,
     { labels: Labels; buckets: { bound: number; count: number }[]; sum: number; count: number }
@@ -72,6 +90,7 @@ export function histogram(name: string, help: string, bounds: readonly number[])
     help,
     type: 'histogram',
     observe: (value, labels = {}) => {
+      recorded?.record(value, labels);
       const key = labelText(labels);
       let own = series.get(key);
       if (!own) {

@@ -5,6 +5,8 @@ import type { Encoder } from '../encoder/types.ts';
 import { UsageError } from '../errors.ts';
 import { createImageLoader } from '../image/loader.ts';
 import { refuseUnknown, resolveOptions } from '../options.ts';
+import { telemetry } from '../tracing.ts';
+import { version } from '../version.ts';
 import { Admission } from './admission.ts';
 import { createApp } from './app.ts';
 import { EncoderPool } from './encoder-pool.ts';
@@ -98,7 +100,8 @@ export async function createServer(options: ServerOptions): Promise<Server & Asy
   const values = resolveOptions(serverOptions, given);
   checkServing(values);
   const { log = () => {}, openEncoder } = options;
-  const metrics = createMetrics();
+  const meter = (await telemetry('metrics'))?.metrics.getMeter('tip-adapter', version);
+  const metrics = createMetrics(meter);
   const loader = createImageLoader({
     maxPixels: values.maxMegapixels * 1e6,
   });
@@ -136,7 +139,10 @@ export async function createServer(options: ServerOptions): Promise<Server & Asy
       deadline: values.deadline * 1000,
     });
     const stopping = new AbortController();
-    const app = createApp({ values, registry, admission, metrics, samples, stopping: stopping.signal }, log);
+    const app = createApp(
+      { values, registry, admission, metrics, meter, samples, stopping: stopping.signal },
+      log,
+    );
     const { headersTimeout = HEADERS_TIMEOUT, requestTimeout = REQUEST_TIMEOUT } = options;
     const http = httpServer(app, {
       headersTimeout,
