@@ -38,7 +38,7 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder' | 'method'
   /** Called with one line about each choice (encoder, method) and its reason. */
   note?(line: string): void;
   /** Asks the user a yes/no question. Without it no download of CLIP is offered. */
-  ask?(question: string, signal: AbortSignal): Promise<boolean>;
+  ask?(question: string, signal: AbortSignal, preset: boolean): Promise<boolean>;
   /** Values of the method's own options: `{ epochs: 50 }`. */
   options?: Readonly<Record<string, unknown>>;
   /** Called with the progress of a training or search, after the pictures are encoded. */
@@ -141,7 +141,7 @@ export async function openEncoder(
   { note, ask, onPull, signal }: Pick<FitOptions, 'note' | 'ask' | 'onPull' | 'signal'> = {},
 ): Promise<Encoder> {
   if (typeof wanted !== 'string') return wanted;
-  const { name, reason } = await chooseEncoder(wanted, { interactive: ask !== undefined, ask, signal });
+  const { name, reason } = await chooseEncoder(wanted, { ask, signal });
   note?.(reason);
   return loadEncoder(name, {
     confirm: async ({ id, bytes, licence }) => {

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { readDataset } from '../dataset/read.ts';
 import type { Dataset } from '../dataset/types.ts';
+import { BUILTIN_ID } from '../encoder/builtin/packages.ts';
 import { checkEncoderName } from '../encoder/load.ts';
 import { DEFAULT_CLIP, REGISTRY } from '../encoder/registry.ts';
 import { InterruptedError, TipAdapterError, UsageError } from '../errors.ts';
@@ -48,7 +49,7 @@ export async function firstSteps(
     });
   }
   const answers = await answered(given, silent ? undefined : io.prompt, io);
-  const lines = linesOf(answers);
+  const lines = linesOf(answers, yes);
   if (json) return printJson(io, { commands: lines.map((line) => ['tip-adapter', ...line]) });
   io.print(['The commands:', ...lines.map((line) => `  ${typed(line)}`)]);
   if (!silent && !(await agrees(io))) return io.note('Nothing was run.');
@@ -85,8 +86,8 @@ async function answered(given: Given, prompt: Io['prompt'], io: Io): Promise<Ans
   });
   const { value: encoder } = await ask('Which encoder?', {
     choices: {
-      auto: 'a CLIP that is installed, or else the built-in encoder',
-      [DEFAULT_CLIP]: `CLIP, a download of ${REGISTRY.find(({ id }) => id === DEFAULT_CLIP)?.megabytes} MB`,
+      auto: `a CLIP that is installed, or a small one (a download of ${REGISTRY.find(({ id }) => id === DEFAULT_CLIP)?.megabytes} MB), or else the built-in encoder`,
+      [BUILTIN_ID]: 'the built-in encoder, which is not CLIP',
     },
     given: given.encoder,
     preset: 'auto',
@@ -154,8 +155,9 @@ async function agrees({ prompt }: Io): Promise<boolean> {
   return /^y(es)?$/i.test((await prompt?.('Run them now?', 'yes')) ?? 'no');
 }
 
-function linesOf({ data, dataset, encoder, use, output }: Answers): string[][] {
-  const fit = ['fit', data, '-o', output, ...(encoder === 'auto' ? [] : ['--encoder', encoder])];
+function linesOf({ data, dataset, encoder, use, output }: Answers, yes: boolean): string[][] {
+  const chosen = encoder === 'auto' ? (yes ? ['--yes'] : []) : ['--encoder', encoder];
+  const fit = ['fit', data, '-o', output, ...chosen];
   switch (use) {
     case 'serve':
       return [fit, ['serve', output]];

@@ -43,8 +43,8 @@ export interface Io {
   /** Fires at the first Ctrl-C. */
   readonly signal: AbortSignal;
   progress(title: string): ProgressBar;
-  /** Asks a yes/no question. No answer within 15 s is a no. Absent if nobody can answer. */
-  readonly ask?: (question: string, signal?: AbortSignal) => Promise<boolean>;
+  /** Asks a yes/no question. An empty line, and no answer within 15 s, is the preset (default no). Absent if nobody can answer. */
+  readonly ask?: (question: string, signal?: AbortSignal, preset?: boolean) => Promise<boolean>;
   /** Asks a question and returns the answer: `preset` for an empty line, undefined at Ctrl-C. Absent if nobody can answer. */
   readonly prompt?: (question: string, preset: string) => Promise<string | undefined>;
   /** The lines of stdin. */

@@ -92,6 +92,13 @@ const preprocessing = object({
   mean: z.array(z.number()),
   std: z.array(z.number()),
 });
+const encoderFacts = {
+  languages: z.enum(['English', 'many']).optional().describe('Languages of class names'),
+  imagenet: object({ accuracy: z.number(), source: z.string() })
+    .optional()
+    .describe('Published zero-shot accuracy on ImageNet in percent'),
+  milliseconds: z.number().optional().describe('For a picture, on two cores of a Xeon'),
+};
 const address = object({ address: z.url().describe('Address at which it answers') });
 const setting = {
   method: z.string(),
@@ -366,6 +373,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       megabytes: count,
       licence: z.string(),
       about: z.string(),
+      ...encoderFacts,
     }),
   ),
   'encoders pull': object({
@@ -381,6 +389,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     source: z.string().optional(),
     revision: z.string().optional(),
     precision: z.string(),
+    ...encoderFacts,
     installed: object({ folder: z.string(), bytes: count, fingerprint: z.string() }).optional(),
     megabytes: count.optional().describe('Size of the download'),
     template: z.string().optional(),

@@ -20,6 +20,8 @@ export interface DemoSettings {
   readonly output: string;
   readonly seed: number;
   readonly encoder: string;
+  /** Whether to download the small CLIP without asking. */
+  readonly yes: boolean;
   /** Whether to open the report in a browser. */
   readonly open: boolean;
   /** Whether to print the figures as JSON instead of tables. */
@@ -39,11 +41,13 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
   const result = await demonstrate(data, {
     encoder: settings.encoder,
     seed: settings.seed,
-    ask: io.ask,
+    ask: settings.yes ? async () => true : io.ask,
     signal: io.signal,
     note: (line) => {
-      reason ||= line.startsWith('Encoder') ? line : '';
-      io.note(line);
+      // The first note says which encoder is used, and why. It is the first line of the output.
+      if (reason || settings.json) io.note(line);
+      else io.print(line);
+      reason ||= line;
     },
     onPull: ({ received, total = 0 }) => pulling.update({ done: received, total, unit: 'bytes' }),
     onPhotos: ({ received, total = 0 }) => fetching.update({ done: received, total, unit: 'bytes' }),

@@ -55,9 +55,9 @@ export function processIo(signal: AbortSignal, interrupt: () => void): Io {
       return drawn;
     },
     ask: withPerson
-      ? (question, stop) => {
+      ? (question, stop, preset = false) => {
           hideBars();
-          return askPerson(question, stop ? AbortSignal.any([signal, stop]) : signal, interrupt);
+          return askPerson(question, preset, stop ? AbortSignal.any([signal, stop]) : signal, interrupt);
         }
       : undefined,
     prompt: withPerson
@@ -90,8 +90,13 @@ function isDumb(): boolean {
   return process.env.TERM === 'dumb';
 }
 
-/** The answer to a yes/no question. No answer, the end of input and Ctrl-C are a no. */
-function askPerson(question: string, signal: AbortSignal, interrupt: () => void): Promise<boolean> {
+/** The answer to a yes/no question. An empty line or no answer is the preset; the end of input and Ctrl-C are a no. */
+function askPerson(
+  question: string,
+  preset: boolean,
+  signal: AbortSignal,
+  interrupt: () => void,
+): Promise<boolean> {
   const reader = createInterface({ input: process.stdin, output: process.stderr });
   return new Promise<boolean>((resolve) => {
     const settle = (answer: boolean) => {
@@ -103,13 +108,15 @@ function askPerson(question: string, signal: AbortSignal, interrupt: () => void)
       'abort',
       () => {
         process.stderr.write('\n');
-        settle(false);
+        settle(preset && !signal.aborted);
       },
       { once: true },
     );
     reader.once('SIGINT', interrupt);
     reader.once('close', () => resolve(false));
-    reader.question(`${printable(question)} [y/N] `, (answer) => settle(/^\s*y(es)?\s*$/i.test(answer)));
+    reader.question(`${printable(question)} ${preset ? '[Y/n]' : '[y/N]'} `, (answer) =>
+      settle(answer.trim() === '' ? preset : /^\s*y(es)?\s*$/i.test(answer)),
+    );
   });
 }
 

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { chooseEncoder } from './choose.ts';
 import { encoderFolder } from './installed.ts';
 import { checkEncoderName } from './load.ts';
@@ -72,48 +72,56 @@ describe('choosing an encoder', () => {
     expect((await chooseEncoder('auto')).name).toBe('resnet50-minilm');
     await onDisk('mobileclip-s0');
     expect((await chooseEncoder('auto')).name).toBe('mobileclip-s0');
+    await onDisk('clip-vit-b32-q4');
     await onDisk('clip-vit-b32');
-    const { name, reason } = await chooseEncoder('auto', {
-      interactive: true,
-      ask: answering(true),
-      fetch: hub,
-    });
+    const { name, reason } = await chooseEncoder('auto', { ask: answering(true), fetch: hub });
     expect(name).toBe('clip-vit-b32');
     expect(reason).toContain('on this machine');
     expect(asked).toEqual([]);
   });
 
-  it('offers CLIP once, with its size, and remembers the answer', async () => {
-    const options = { interactive: true, ask: answering(false), fetch: hub };
-    expect((await chooseEncoder('auto', options)).name).toBe('resnet50-minilm');
-    expect((await chooseEncoder('auto', options)).name).toBe('resnet50-minilm');
+  it('takes a small CLIP that the user accepts, and says its size before', async () => {
+    const { name, reason } = await chooseEncoder('auto', { ask: answering(true), fetch: hub });
+    expect(name).toBe('clip-vit-b32-q4');
+    expect(asked).toEqual([expect.stringMatching(/clip-vit-b32-q4 \(130 MB, licence MIT\)/)]);
+    expect(reason).toMatch(/^Encoder: clip-vit-b32-q4, a small CLIP \(130 MB.*because no other CLIP/);
+  });
+
+  it('takes the built-in one if the user declines, and does not ask again', async () => {
+    for (let i = 0; i < 2; i++) {
+      const { name, reason } = await chooseEncoder('auto', { ask: answering(false), fetch: hub });
+      expect(name).toBe('resnet50-minilm');
+      expect(reason).toMatch(/not CLIP.* and its download was declined; .*130 MB/);
+    }
     expect(asked).toHaveLength(1);
-    expect(asked[0]).toMatch(/clip-vit-b32 .*606 MB/);
   });
 
-  it('uses CLIP if the answer is yes', async () => {
-    const choice = await chooseEncoder('auto', { interactive: true, ask: answering(true), fetch: hub });
-    expect(choice.name).toBe('clip-vit-b32');
-  });
-
-  it('does not ask without a terminal or a hub', async () => {
-    await chooseEncoder('auto', { ask: answering(true), fetch: hub });
-    const { name, reason } = await chooseEncoder('auto', {
-      interactive: true,
-      ask: answering(true),
-      fetch: noHub,
-    });
+  it('takes the built-in one if nobody can be asked, or if no hub answers', async () => {
+    const { name, reason } = await chooseEncoder('auto', { fetch: hub });
     expect(name).toBe('resnet50-minilm');
-    expect(reason).toContain('not CLIP');
+    expect(reason).toMatch(/because no CLIP is on this machine; "tip-adapter encoders pull clip-vit-b32-q4"/);
+    const other = await chooseEncoder('auto', { ask: answering(true), fetch: noHub });
+    expect(other.name).toBe('resnet50-minilm');
+    expect(other.reason).toContain('and the Hugging Face hub does not answer');
     expect(asked).toEqual([]);
   });
 
-  it('takes a missing answer as a no, and withdraws the question', async () => {
+  it('takes the small CLIP without a question if TIP_ADAPTER_YES is set, even after it was declined', async () => {
+    await chooseEncoder('auto', { ask: answering(false), fetch: hub });
+    vi.stubEnv('TIP_ADAPTER_YES', '1');
+    expect((await chooseEncoder('auto', { fetch: hub })).name).toBe('clip-vit-b32-q4');
+    expect((await chooseEncoder('auto', { ask: answering(false), fetch: hub })).name).toBe('clip-vit-b32-q4');
+    expect((await chooseEncoder('auto', { fetch: noHub })).name).toBe('resnet50-minilm');
+    expect(asked).toHaveLength(1);
+    vi.unstubAllEnvs();
+  });
+
+  it('takes a missing answer as a yes, and withdraws the question', async () => {
     let withdrawn = false;
     const ask = (_: string, signal: AbortSignal) =>
       new Promise<boolean>(() => signal.addEventListener('abort', () => (withdrawn = true)));
-    const choice = await chooseEncoder('auto', { interactive: true, ask, fetch: hub, patience: 20 });
-    expect(choice.name).toBe('resnet50-minilm');
+    const choice = await chooseEncoder('auto', { ask, fetch: hub, patience: 20 });
+    expect(choice.name).toBe('clip-vit-b32-q4');
     expect(withdrawn).toBe(true);
   });
 });

@@ -1,6 +1,7 @@
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfAborted } from '../errors.ts';
+import { writeFileAtomic } from '../store/atomic.ts';
 import { homeFolder } from '../store/home.ts';
 import { hubAnswers } from '../store/hub.ts';
 import type { Fetch } from '../store/network.ts';
@@ -10,14 +11,15 @@ import { DEFAULT_CLIP, REGISTRY, type RegisteredEncoder } from './registry.ts';
 
 /** Options of `chooseEncoder`: the question to the user, and its timeout. */
 export interface ChooseOptions {
-  /** Whether a user can be asked. */
-  readonly interactive?: boolean;
-  /** Asks a yes/no question. The signal fires at the timeout. */
-  ask?(question: string, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Asks a yes/no question, with the answer of a user who only confirms. The signal fires at the timeout. Absent if nobody can be asked;
+   * then the variable TIP_ADAPTER_YES agrees to the download.
+   */
+  ask?(question: string, signal: AbortSignal, preset: boolean): Promise<boolean>;
   readonly signal?: AbortSignal;
   /** Replaces the global `fetch`. */
   readonly fetch?: Fetch;
-  /** Milliseconds to wait for the answer, after which it is no (default 15,000). */
+  /** Milliseconds to wait for the answer, after which it is yes (default 15,000). */
   readonly patience?: number;
 }
 
@@ -32,75 +34,73 @@ const HUB_PATIENCE = 2_000;
 const PERSON_PATIENCE = 15_000;
 
 /**
- * Returns the encoder to use: the wanted one, or for `auto` a CLIP that is on this machine, else the built-in one. A user at a terminal is
- * asked once whether to download CLIP, if the hub answers. The answer is remembered.
+ * Returns the encoder to use: the wanted one, or for `auto` a CLIP that is on this machine, else a small CLIP if the hub answers and the
+ * user agrees to the download, else the built-in one. A user who declined is not asked again.
  */
 export async function chooseEncoder(wanted: string, options: ChooseOptions = {}): Promise<EncoderChoice> {
   if (wanted !== 'auto') return { name: wanted, reason: `Encoder: ${wanted}.` };
   const clip = await clipOnDisk();
   if (clip) return { name: clip, reason: `Encoder: ${clip}, a CLIP on this machine.` };
   const offered = REGISTRY.find(({ id }) => id === DEFAULT_CLIP) as RegisteredEncoder;
-  if (await acceptsOffer(offered, options)) {
-    return { name: offered.id, reason: `Encoder: ${offered.id}, which stays on this machine.` };
-  }
-  const size = `${offered.megabytes} MB`;
-  return {
-    name: BUILTIN_ID,
-    reason:
-      `Encoder: ${BUILTIN_ID}, the built-in one (not CLIP), because no CLIP is on this machine; ` +
-      `"tip-adapter encoders pull ${offered.id}" downloads one (${size}).`,
-  };
+  const { id, megabytes, licence } = offered;
+  const obstacle = await obstacleTo(offered, options);
+  return obstacle === undefined
+    ? {
+        name: id,
+        reason: `Encoder: ${id}, a small CLIP (${megabytes} MB, licence ${licence}), because no other CLIP is on this machine. It is downloaded once.`,
+      }
+    : {
+        name: BUILTIN_ID,
+        reason:
+          `Encoder: ${BUILTIN_ID}, the built-in one (not CLIP), because no CLIP is on this machine${obstacle}; ` +
+          `"tip-adapter encoders pull ${id}" downloads one (${megabytes} MB).`,
+      };
 }
 
-/** The preferred CLIP, else the first in the registry's order, else any other pair of towers. */
+/** The first CLIP in the registry's order, else any other pair of towers. */
 async function clipOnDisk(): Promise<string | undefined> {
   const ids = (await listEncoders())
     .filter(({ record }) => record.kind === 'dual')
     .map(({ record }) => record.id);
-  const order = [DEFAULT_CLIP, ...REGISTRY.map(({ id }) => id)];
-  return order.find((id) => ids.includes(id)) ?? ids[0];
+  return REGISTRY.map(({ id }) => id).find((id) => ids.includes(id)) ?? ids[0];
 }
 
-async function acceptsOffer(
-  { id, megabytes, repo }: RegisteredEncoder,
-  { interactive, ask, signal, fetch, patience = PERSON_PATIENCE }: ChooseOptions,
-): Promise<boolean> {
-  if (
-    !interactive ||
-    !ask ||
-    (await wasOffered()) ||
-    !(await hubAnswers(HUB_PATIENCE, repo as string, { signal, fetch }))
-  )
-    return false;
+/** The reason not to download an encoder, as the end of a sentence; empty if nobody can agree. Undefined if it may be downloaded. */
+async function obstacleTo(
+  { id, megabytes, licence, repo }: RegisteredEncoder,
+  { ask, signal, fetch, patience = PERSON_PATIENCE }: ChooseOptions,
+): Promise<string | undefined> {
+  const agreed = Boolean(process.env.TIP_ADAPTER_YES);
+  if (!agreed && !ask) return '';
+  if (!agreed && (await declined()) === id) return ' and its download was declined';
+  if (!(await hubAnswers(HUB_PATIENCE, repo as string, { signal, fetch })))
+    return ' and the Hugging Face hub does not answer';
   throwIfAborted(signal);
+  if (agreed || !ask) return undefined;
   const stop = new AbortController();
-  const question = `Download ${id} (OpenAI's CLIP, ${megabytes} MB)? It knows far more names than the built-in encoder.`;
+  const question = `Download ${id} (${megabytes} MB, licence ${licence})? It knows far more names than the built-in encoder.`;
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), patience);
+    timer = setTimeout(() => resolve(true), patience);
   });
   try {
-    const answer = await Promise.race([ask(question, stop.signal), silence]);
+    const answer = await Promise.race([ask(question, stop.signal, true), silence]);
     throwIfAborted(signal);
-    await rememberOffer(answer);
-    return answer;
+    if (answer) return undefined;
+    // If the home cannot be written, the question is asked again next time.
+    await writeFileAtomic(declineFile(), JSON.stringify({ declined: id })).catch(() => {});
+    return ' and its download was declined';
   } finally {
     clearTimeout(timer);
     stop.abort();
   }
 }
 
-const offerFile = () => join(homeFolder(), 'clip-offer.json');
+const declineFile = () => join(homeFolder(), 'clip-offer.json');
 
-async function wasOffered(): Promise<boolean> {
-  return stat(offerFile()).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** If the home cannot be written, the question is asked again next time. */
-async function rememberOffer(accepted: boolean): Promise<void> {
-  await mkdir(homeFolder(), { recursive: true }).catch(() => {});
-  await writeFile(offerFile(), JSON.stringify({ accepted })).catch(() => {});
+/** The id of the encoder whose download the user declined. */
+async function declined(): Promise<string | undefined> {
+  return readFile(declineFile(), 'utf8')
+    .then((text) => JSON.parse(text).declined)
+    .catch(() => undefined);
 }

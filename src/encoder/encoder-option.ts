@@ -1,4 +1,4 @@
-import { text } from '../options.ts';
+import { flag, text } from '../options.ts';
 
 /** The option `encoder`, which several commands share. */
 export const encoderOption = text({
@@ -6,4 +6,9 @@ export const encoderOption = text({
   value: '<name>',
   names: 'encoders',
   help: 'The encoder: a name, hf:owner/repo, a folder, or auto.',
+});
+
+/** The option `yes` of commands that may download an encoder. */
+export const yesOption = flag({
+  help: 'Download the small CLIP that auto prefers without asking. The variable TIP_ADAPTER_YES has the same effect.',
 });

@@ -176,7 +176,7 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
     it('refuse a registered encoder whose pinned hash differs', async () => {
       hub.repos['Xenova/clip-vit-base-patch32'] = {
         files: exportedFiles(),
-        commit: '4c1807b705b1d015fb032789cc4d221b23025a6f',
+        commit: 'd15189d7028b43f1d3e65039190477f6af591c2a',
       };
       await expect(pull('clip-vit-b32')).rejects.toMatchObject({ code: 'hub/other-file' });
     });

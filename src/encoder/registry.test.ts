@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { encoderSource, REGISTRY } from './registry.ts';
+import { DEFAULT_CLIP, encoderSource, REGISTRY } from './registry.ts';
 
 describe('names of encoders', () => {
   it('in the registry stand for a repository, a revision and a precision', () => {
     expect(encoderSource('clip-vit-b32-int8')).toMatchObject({
       kind: 'hub',
       repo: 'Xenova/clip-vit-base-patch32',
-      revision: '4c1807b705b1d015fb032789cc4d221b23025a6f',
+      revision: 'd15189d7028b43f1d3e65039190477f6af591c2a',
       precision: 'quantized',
     });
     expect(encoderSource('resnet50-minilm')).toEqual({ kind: 'builtin', id: 'resnet50-minilm' });
+    expect(encoderSource(DEFAULT_CLIP)).toMatchObject({ precision: 'vision=q4,text=quantized' });
     expect(new Set(REGISTRY.map(({ id }) => id)).size).toBe(REGISTRY.length);
   });
 

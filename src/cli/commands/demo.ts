@@ -1,4 +1,4 @@
-import { encoderOption } from '../../encoder/encoder-option.ts';
+import { encoderOption, yesOption } from '../../encoder/encoder-option.ts';
 import { flag, integer, text } from '../../options.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { checkOutputFolder } from '../output-checks.ts';
@@ -15,6 +15,7 @@ export const demoCommand = defineCommand({
     seed: integer({ default: 1, help: 'Seed of the draw of examples.' }),
     open: flag({ help: 'Open the report in a browser.' }),
     encoder: encoderOption,
+    yes: yesOption,
     json: jsonOption,
   },
   computes: 'on-device',

@@ -2,6 +2,7 @@ import { type FitValues, fitOptions, methodOptions } from '../../classifier/fit-
 import type { Classifier } from '../../classifier/index.ts';
 import type { ClassifierData, ExampleSuspects } from '../../classifier/types.ts';
 import { partReading, readOptions } from '../../dataset/read-options.ts';
+import { yesOption } from '../../encoder/encoder-option.ts';
 import { InterruptedError } from '../../errors.ts';
 import { flag, optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
@@ -28,6 +29,7 @@ export const fitCommand = defineCommand({
       help: 'Also list the labels of examples that are most likely wrong, by classifiers that have not learnt from them.',
     }),
     strict: strictOption,
+    yes: yesOption,
     json: jsonOption,
     resume: flag({
       help: 'Continue an interrupted training. Pictures and all other options must be the same as before.',
@@ -55,7 +57,10 @@ export const fitCommand = defineCommand({
     ],
     ['tip-adapter fit --help --method gda', "Lists a method's own options."],
   ],
-  async check([data], { output, fromBundle, resume, suspects: _, strict: __, json: ___, ...given }) {
+  async check(
+    [data],
+    { output, fromBundle, resume, suspects: _, strict: __, json: ___, yes: ____, ...given },
+  ) {
     if (fromBundle !== undefined && given.encoder !== fitOptions.encoder.default) {
       throw noEffect(
         'encoder',
@@ -70,7 +75,7 @@ export const fitCommand = defineCommand({
     const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(values.encoder);
   },
-  async run([data], { output, fromBundle, resume, suspects, strict, json, ...given }, io) {
+  async run([data], { output, fromBundle, resume, suspects, strict, json, yes, ...given }, io) {
     const started = performance.now();
     const { fit } = await import('../../classifier/index.ts');
     const { reading, rest } = partReading(given);
@@ -92,7 +97,7 @@ export const fitCommand = defineCommand({
           resume,
           signal: io.signal,
           note: (line) => io.note(line),
-          ask: io.ask,
+          ask: yes ? async () => true : io.ask,
           onPull: pulling.onPull,
           onProgress: (progress) => {
             pulling.done();
