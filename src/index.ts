@@ -15,7 +15,7 @@ export * from './classifier/index.ts';
 export { readDataset } from './dataset/read.ts';
 export type { Dataset } from './dataset/types.ts';
 export { loadEncoder } from './encoder/load.ts';
-export type { Encoder } from './encoder/types.ts';
+export type { Encoder, StoredFeature } from './encoder/types.ts';
 export {
   DataError,
   type ErrorOptions,
@@ -24,3 +24,14 @@ export {
   TipAdapterError,
   UsageError,
 } from './errors.ts';
+export {
+  type EmbedOptions,
+  type EmbedSummary,
+  type EmbedTextsOptions,
+  type EmbedValues,
+  embed,
+  embedOptions,
+  embedTexts,
+  type RunProgress,
+  type RunSummary,
+} from './scale/index.ts';

@@ -31,7 +31,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
   await options.onRead?.(listed);
   const read = options.groupBy ? await groupedBy(listed, options.groupBy, { signal }) : listed;
   const dataset = testOnly ? read : splitDataset(read, { testFraction: 'auto', seed: 1 });
-  const { name, reason } = await chooseEncoder(options.encoder, { signal });
+  const { name, reason } = await chooseEncoder(wantedEncoder(options.encoder, dataset), { signal });
   note?.(reason);
   const encoder = await loadEncoder(name, { engine: sharedEngine(), signal });
   const { learnt, tested, tuned } = await encodeSplits(dataset, encoder, options);
@@ -87,6 +87,11 @@ export async function openPictures({ path, known }: Located, options: OpenOption
       ),
     ],
   };
+}
+
+/** The encoder of stored features, if the data are such and no other is wanted. */
+function wantedEncoder(given: string, { encoder }: Dataset): string {
+  return given === 'auto' ? (encoder ?? given) : given;
 }
 
 /** Sha256 (hex) of everything about these pictures that affects the cells. */
@@ -210,8 +215,14 @@ function rowsOf(
 /** Number of pictures that are encoded again to measure the time. */
 const TIMED = 16;
 
-async function timeOf(encoder: Encoder, examples: readonly Example[], signal?: AbortSignal): Promise<number> {
+/** Milliseconds for one picture. Undefined if the pictures are not there, but only their stored features. */
+async function timeOf(
+  encoder: Encoder,
+  examples: readonly Example[],
+  signal?: AbortSignal,
+): Promise<number | undefined> {
   const some = examples.slice(0, TIMED);
+  if (some.some(({ stored }) => stored)) return undefined;
   const started = performance.now();
   await encodeImages(encoder, some, { signal });
   return (performance.now() - started) / some.length;

@@ -9,6 +9,7 @@ import type { Dataset, Example, Finding } from '../dataset/types.ts';
 import { ahead } from '../encoder/ahead.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import { sharedEngine } from '../engine/shared.ts';
+import { DataError } from '../errors.ts';
 import { input } from '../graph/expression.ts';
 import { matmulT } from '../graph/products.ts';
 import { type Matrix, matrix, selectRows, unitRows } from '../math/matrix.ts';
@@ -67,12 +68,26 @@ export async function embedExamples(
   const describe = async ([i, example]: [number, Example]): Promise<SupportExample> => ({
     id: example.id,
     sha256: hashes[i]!,
-    thumbnail: thumbnails ? await session.thumbnail(example, { signal }) : undefined,
+    thumbnail: thumbnails ? await thumbnailOf(session, example, signal) : undefined,
   });
   const described: SupportExample[] = [];
   for await (const one of ahead(kept.entries(), describe, READ_AHEAD)) described.push(one);
   const exact = keys === 'int8' ? features : undefined;
   return { kept, failures, support, described, exact, findings: repeats?.findings ?? [] };
+}
+
+/** The thumbnail of an example. One whose features are stored has none if its picture is not there any more. */
+async function thumbnailOf(
+  session: EncoderSession,
+  example: Example,
+  signal?: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const made = session.thumbnail(example, { signal });
+  if (!example.stored) return made;
+  return made.catch((error) => {
+    if (!(error instanceof DataError)) throw error;
+    return undefined;
+  });
 }
 
 /** Number of pictures whose bytes are in memory at a time while thumbnails are made. */

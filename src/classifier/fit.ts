@@ -24,7 +24,7 @@ import { remarkFindings, unevaluatedFindings } from './fit-findings.ts';
 import { type FitValues, fitOptions } from './fit-options.ts';
 import { preparePictures } from './fit-pictures.ts';
 import { checkGiven, promptFindings } from './given.ts';
-import { learn } from './learn.ts';
+import { learn, type Prepared } from './learn.ts';
 import type { LeftOutOptions } from './left-out.ts';
 import { fileCheckpoint } from './training-checkpoint.ts';
 import type { ClassifierData, WorkOptions } from './types.ts';
@@ -68,7 +68,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     onFit,
     ...rest
   } = options;
-  const { checkpoint: path, resume, options: own, ...general } = rest;
+  const { checkpoint: path, resume, options: methodOptions, ...general } = rest;
   const given = currentNames(fitOptions, general);
   refuseUnknown(given, Object.keys(fitOptions));
   const values = resolveOptions(fitOptions, {
@@ -76,11 +76,13 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     method: typeof method === 'string' ? method : registerMethod(method).id,
     encoder: typeof wanted === 'string' ? wanted : checkedEncoder(wanted).id,
   });
-  checkGiven({ ...values, options: own, resume, checkpoint: path });
+  checkGiven({ ...values, options: methodOptions, resume, checkpoint: path });
   if (typeof wanted === 'string') await checkEncoderName(wanted);
   checkSource(source);
   if (values.classes !== undefined && typeof source !== 'string') throw readAlready();
-  const open = () => openEncoder(wanted, { note, ask, onPull, signal });
+  /** The encoder of stored features, if the data are such and no other is wanted. */
+  let own: string | undefined;
+  const open = () => openEncoder(own ?? wanted, { note, ask, onPull, signal });
   const session = openSession(open, { lent: typeof wanted !== 'string' });
   try {
     const checkpoint = path === undefined ? undefined : fileCheckpoint(path, { resume });
@@ -88,16 +90,16 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     // A classifier fitted to features takes features, unless an encoder is named.
     const used = isFeatures && wanted === 'auto' ? undefined : session;
     const { classes } = values;
+    const pictures = async (): Promise<Prepared> => {
+      const dataset = typeof source === 'string' ? await readDataset(source, { classes, signal }) : source;
+      if (wanted === 'auto') own = dataset.encoder;
+      return preparePictures(dataset, values, session, { signal, onProgress });
+    };
     const { known, encoder, rows, findings, unread } = isFeatures
       ? await prepareFeatures(source, values, await used?.encoder(), { signal })
-      : await preparePictures(
-          typeof source === 'string' ? await readDataset(source, { classes, signal }) : source,
-          values,
-          session,
-          { signal, onProgress },
-        );
+      : await pictures();
     const watch = { signal, onFit, checkpoint };
-    const learnt = await learn(known, { ...values, options: own }, encoder, rows, watch);
+    const learnt = await learn(known, { ...values, options: methodOptions }, encoder, rows, watch);
     if (!signal?.aborted) await checkpoint?.remove();
     const { reject, said } = await rejectOf(learnt, values.reject, { ...used, signal });
     const data = { ...learnt, reject };

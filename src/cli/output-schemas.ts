@@ -139,6 +139,19 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     classifier: z.string(),
     report: z.string(),
   }),
+  embed: object({
+    folder: z.string(),
+    shards: count.optional().describe('Number of parts that the pictures were encoded in'),
+    pictures: count.optional(),
+    failures: count
+      .optional()
+      .describe('Number of pictures that could not be read, as failures.csv lists them'),
+    texts: count.optional(),
+    before: z.boolean().optional().describe('Whether an earlier run had written all of it'),
+    encoder: z.string(),
+    dimension: count,
+    seconds: z.number(),
+  }),
   fit: object({
     ...classifierSize,
     bytes: count,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -75,6 +75,7 @@ describe('with --json', () => {
       ]),
     );
     hub = await startFakeHub({ 'tiny/clip': { files } });
+    await writeFile(at('texts.txt'), 'a red photo\na blue photo\n');
     vi.stubEnv('TIP_ADAPTER_HOME', at('home'));
     vi.stubEnv('HF_ENDPOINT', hub.endpoint);
     for (const [split, count] of [
@@ -140,6 +141,8 @@ describe('with --json', () => {
     await check('predict', [colours, at('nowhere.png'), picture], [3]);
     for (const how of ['--together', '--stream']) await check('predict', [colours, at('photos'), how]);
     await check('eval', [colours, at('photos')]);
+    await check('embed', [at('photos'), '-o', at('features'), ...encoder]);
+    await check('embed', ['--texts', at('texts.txt'), '-o', at('texts'), ...encoder]);
     await check('compare', [colours, other, at('photos')]);
     await check('explain', [colours, picture]);
     await check('explain', [other, picture]);

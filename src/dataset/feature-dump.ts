@@ -12,6 +12,7 @@ import { quoted } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { visible } from './names.ts';
 import { splitNamed } from './splits.ts';
+import { storedInfo } from './stored-info.ts';
 import { decodeText, parseJson } from './text-files.ts';
 import type { ClassInfo, Split } from './types.ts';
 
@@ -56,10 +57,11 @@ const info = z.object({
 /** A table that holds a draw of `k` examples of each class. */
 const SUPPORT = /^support_(\d+)shot$/;
 
-/** Whether a folder is a dump of features. */
+/** Whether a folder is a dump of features. One that `tip-adapter embed` wrote is none: it is a data set (`readDataset`). */
 export async function isFeatureDump(folder: string): Promise<boolean> {
   const names: string[] = await readdir(folder).catch(() => []);
-  return names.includes('info.json') && names.some((name) => /\.(npy|safetensors)$/.test(name));
+  const isDump = names.includes('info.json') && names.some((name) => /\.(npy|safetensors)$/.test(name));
+  return isDump && (await storedInfo(folder)) === undefined;
 }
 
 /** The name of the data set whose features these are. Throws `DataError` if `info.json` is malformed. */

@@ -11,6 +11,7 @@ import { isHidden, isLeftover } from './leftovers.ts';
 import { sortNaturally } from './names.ts';
 import { isShardPattern } from './shards.ts';
 import { splitNamed } from './splits.ts';
+import { storedInfo } from './stored-info.ts';
 
 /** A data set that was found: pictures, or a dump of features. */
 export interface Located {
@@ -44,6 +45,8 @@ export async function locateDatasets(path: string): Promise<Located[]> {
 }
 
 async function locateInside(path: string, depth: number, unread: string[]): Promise<Located[]> {
+  const stored = await storedInfo(path);
+  if (stored) return [located(path, 'pictures', stored.dataset)];
   if (await isFeatureDump(path)) return [located(path, 'features', await dumpName(path))];
   const entries = await readdir(path, { withFileTypes: true }).catch((error) => {
     // A link may lead to a file.

@@ -10,6 +10,8 @@ export interface Parquet extends Description {
   texts(range: Range): Promise<string[]>;
   /** The encoded pictures of a column; undefined for a row without one. */
   pictures(range: Range, bytes: number): Promise<(Uint8Array | undefined)[]>;
+  /** The bytes of a column of FIXED_LEN_BYTE_ARRAY, or of the float32 numbers of a column of lists of one length, without gaps. */
+  numbers(range: Range): Promise<Uint8Array>;
 }
 
 /** Number of files that were opened. */
@@ -31,6 +33,7 @@ export async function openParquet(file: SourceFile, thread = parquetThread()): P
     file,
     texts: (range) => ask({ of: 'texts', ...range }),
     pictures: (range, bytes) => ask({ of: 'pictures', ...range }, bytes),
+    numbers: async (range) => (await ask<Uint8Array[]>({ of: 'numbers', ...range }))[0]!,
   };
 }
 

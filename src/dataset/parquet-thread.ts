@@ -28,14 +28,16 @@ export interface Description {
   scalars: string[];
   /** Names of the values of `ClassLabel` columns. */
   names: ReadonlyMap<string, readonly string[]>;
+  /** Texts of the file's metadata by their keys. */
+  metadata: ReadonlyMap<string, string>;
 }
 
 /** A question about a file, which is given by its absolute path or its bytes. The same key means the same file. */
 export interface Request {
   key: number;
   source: string | Uint8Array;
-  /** Asks for the description, or for the texts or pictures of a range. */
-  ask: 'description' | (Range & { of: 'texts' | 'pictures' });
+  /** Asks for the description, or for the texts, pictures or numbers of a range. */
+  ask: 'description' | (Range & { of: 'texts' | 'pictures' | 'numbers' });
 }
 
 export type Answer = Description | string[] | (Uint8Array | undefined)[];

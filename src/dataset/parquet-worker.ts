@@ -103,6 +103,7 @@ function describe({ metadata, names }: Opened): Description {
     images: images.map(nameOf),
     scalars: scalars.map(nameOf),
     names,
+    metadata: new Map(metadata.key_value_metadata?.map(({ key, value }) => [key, value ?? ''])),
   };
 }
 
@@ -153,9 +154,28 @@ async function pictures(
   });
 }
 
+/** The bytes of a column of FIXED_LEN_BYTE_ARRAY, or of the numbers of a column of lists, one row after the other. */
+async function numbers({ bytes, metadata }: Opened, { column, start, end }: Range): Promise<Uint8Array> {
+  const range = { columns: [column], rowStart: start, rowEnd: end };
+  const rows = await parquetReadObjects({ file: bytes, metadata, compressors, utf8: false, ...range });
+  const values = rows.map((row) => {
+    const value = row[column];
+    return Array.isArray(value) ? new Uint8Array(Float32Array.from(value).buffer) : value;
+  });
+  const width = values[0]?.length ?? 0;
+  const out = new Uint8Array(values.length * width);
+  for (const [i, value] of values.entries()) {
+    if (!(value instanceof Uint8Array) || value.length !== width)
+      throw new Error(`row ${start + i} of "${column}" does not have as many numbers as the others`);
+    out.set(value, i * width);
+  }
+  return out;
+}
+
 async function answer(request: Request): Promise<Answer> {
   const [file, { ask }] = [await opened(request), request];
   if (ask === 'description') return describe(file);
+  if (ask.of === 'numbers') return [await numbers(file, ask)];
   return ask.of === 'texts' ? texts(file, ask) : pictures(file, ask);
 }
 

@@ -129,17 +129,27 @@ function picturesIn(parquet: Parquet, image: string) {
     if (row >= 0 && row < rows && this?.id === `${file.path}/${row}`) return read(row);
     throw detached();
   }
-  return (row: number): SourceFile => new RowFile(`${file.path}/${row}`, readExample);
+  const own = { readExample, within: file.absolute };
+  return (row: number): SourceFile => new RowFile(`${file.path}/${row}`, own);
 }
 
 /** A picture in a row of a file. */
 class RowFile implements SourceFile {
   readonly path: string;
-  readonly readExample: (this: { id: string }) => Promise<Uint8Array>;
+  /** What all rows of a file have in common. */
+  readonly #common: Pick<RowFile, 'readExample' | 'within'>;
 
-  constructor(path: string, readExample: RowFile['readExample']) {
+  constructor(path: string, common: Pick<RowFile, 'readExample' | 'within'>) {
     this.path = path;
-    this.readExample = readExample;
+    this.#common = common;
+  }
+
+  get readExample(): (this: { id: string }) => Promise<Uint8Array> {
+    return this.#common.readExample;
+  }
+
+  get within(): string | undefined {
+    return this.#common.within;
   }
 
   read(): Promise<Uint8Array> {

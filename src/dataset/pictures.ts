@@ -11,6 +11,9 @@ export interface FoundPictures {
   /** What was left out and why. */
   readonly findings: readonly Finding[];
   readonly unreadable: readonly Unreadable[];
+  /** Name and absolute path of the folder or archive. */
+  readonly name: string;
+  readonly root: string;
 }
 
 /**
@@ -26,5 +29,6 @@ export async function listPictures(
   // Nothing is learnt from these, so that lists of splits have no meaning.
   const labelled = pictures.map((file) => ({ file, split: 'test' as const }));
   const unused = unusedFiles(tree, { pictures: labelled, classIds: [], layout: '', findings: [] }, []);
-  return { pictures, findings: [...tree.findings, ...unused], unreadable: tree.unreadable };
+  const { name, root, findings, unreadable } = tree;
+  return { pictures, findings: [...findings, ...unused], unreadable, name, root };
 }

@@ -24,9 +24,11 @@ import { limited } from './limit.ts';
 import { visible } from './names.ts';
 import { addNoticed } from './noticed.ts';
 import { countsText, overviewOf } from './overview.ts';
-import { type ReadValues, readOptions } from './read-options.ts';
+import { givenReading, type ReadValues, readOptions } from './read-options.ts';
 import { patternTree, withArchives } from './shards.ts';
 import { diskFile, folderTree, tableTree, tarTree, zipTree } from './source.ts';
+import { readStoredFeatures } from './stored-features.ts';
+import { storedInfo } from './stored-info.ts';
 import { TABLE_ENDINGS, type Table, tableOf } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Dataset, Example, Finding, Split } from './types.ts';
@@ -58,6 +60,11 @@ export function readDataset(
   return withNamedErrors(async () => {
     refuseUnknown(given, Object.keys(readOptions));
     const options = resolveOptions(readOptions, given);
+    const stored = await storedInfo(source);
+    if (stored) {
+      refuseReading(source, options);
+      return selectSplit(await readStoredFeatures(source, stored, { classes, signal }), split);
+    }
     const watch = { signal, note, onProgress: onDownload };
     const tree = { ...(await openSource(source, options, watch)), options };
     await giveWay(signal);
@@ -71,6 +78,17 @@ export function readDataset(
       await addNoticed(error, tree);
       throw error;
     }
+  });
+}
+
+/** Throws `UsageError` for an option that says how pictures are read, because features are given. */
+function refuseReading(source: string, options: ReadValues): void {
+  const option = givenReading(options);
+  if (option === undefined) return;
+  throw new UsageError(`Option ${option} has no effect: ${source} holds features`, {
+    code: 'dataset/no-effect',
+    hint: 'Leave it out, or give it to tip-adapter embed.',
+    details: { option, source },
   });
 }
 
@@ -182,9 +200,13 @@ function assemble(tree: Tree, labelled: Labelled, names: ClassNames): Dataset {
   const indexOf = new Map(classes.map(({ id }, i) => [id, i]));
   const examples = labelled.pictures.map(({ file, label, split, group }): Example => {
     const index = label === undefined ? -1 : (indexOf.get(label) ?? -1);
-    const { path: id, absolute: path, readExample: read = () => file.read() } = file;
+    const { path: id, absolute: path, within, readExample: read = () => file.read() } = file;
     // Only the fields that are needed, and none added later: a million examples are held in memory.
-    if (group) return { id, label: index, ...(split && { split }), group, ...(path && { path }), read };
+    if (group) {
+      const place = { ...(path && { path }), ...(within && { within }) };
+      return { id, label: index, ...(split && { split }), group, ...place, read };
+    }
+    if (within) return split ? { id, label: index, split, within, read } : { id, label: index, within, read };
     if (path === undefined) return split ? { id, label: index, split, read } : { id, label: index, read };
     return split ? { id, label: index, split, path, read } : { id, label: index, path, read };
   });

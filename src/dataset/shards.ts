@@ -1,4 +1,4 @@
-import { dirname, relative, sep } from 'node:path';
+import { dirname, relative, resolve, sep } from 'node:path';
 import { openTar } from '../store/tar.ts';
 import { openZip } from '../store/zip.ts';
 import { count } from '../words.ts';
@@ -68,22 +68,25 @@ async function archivesTree(
   paths: readonly string[],
   options: ArchiveOptions,
 ): Promise<Tree> {
-  const files = new Map<string, () => Promise<Uint8Array>>();
+  const files = new Map<string, { path: string; read(): Promise<Uint8Array> }>();
   const folders: string[] = [];
   const skipped: { name: string; reason: string }[] = [];
   const guessed: string[] = [];
-  for (const path of paths) {
+  for (const given of paths) {
+    const path = resolve(given);
     const archive: Archive = isZipName(path)
       ? await openZip(path, { signal: options.signal, encoding: options.zipEncoding })
       : await openTar(path, options);
-    const own = relative(base, path).replaceAll(sep, '/');
+    const own = relative(base, given).replaceAll(sep, '/');
     const prefix = `${isZipName(path) ? archiveStem(own) : own}/`;
-    for (const { name } of archive.entries) files.set(prefix + name, () => archive.read(name));
+    for (const { name } of archive.entries)
+      files.set(prefix + name, { path, read: () => archive.read(name) });
     folders.push(...(archive.folders ?? []).map((name) => prefix + name));
     skipped.push(...archive.skipped.map(({ name, reason }) => ({ name: prefix + name, reason })));
     guessed.push(...(archive.guessed ?? []).map((name) => prefix + name));
   }
   const entries = Array.from(files.keys(), (name) => ({ name }));
-  const read: Archive['read'] = (name) => files.get(name)!();
-  return archiveTree(root, 'archives', { entries, folders, skipped, guessed, read }, options.signal);
+  const read: Archive['read'] = (name) => files.get(name)!.read();
+  const pathOf = (name: string) => files.get(name)!.path;
+  return archiveTree(root, 'archives', { entries, folders, skipped, guessed, pathOf, read }, options.signal);
 }

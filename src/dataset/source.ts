@@ -121,6 +121,8 @@ export interface Archive {
   readonly folders?: readonly string[];
   readonly skipped: readonly { name: string; reason: string }[];
   readonly guessed?: readonly string[];
+  /** Absolute path of the archive that holds an entry, if there are several. */
+  pathOf?(name: string): string;
   read(name: string): Promise<Uint8Array>;
 }
 
@@ -131,6 +133,7 @@ export async function archiveTree(
   archive: Archive,
   signal?: AbortSignal,
 ): Promise<Tree> {
+  const root = resolve(path);
   const files: SourceFile[] = [];
   const hidden: SourceFile[] = [];
   const leftovers = new Set<string>();
@@ -143,7 +146,8 @@ export async function archiveTree(
   for (const { name } of archive.entries) {
     const parts = name.split('/');
     if (leftoverIn(parts)) continue;
-    (parts.some(isHidden) ? hidden : files).push({ path: name, read: () => archive.read(name) });
+    const within = archive.pathOf?.(name) ?? root;
+    (parts.some(isHidden) ? hidden : files).push({ path: name, within, read: () => archive.read(name) });
   }
   await giveWay(signal);
   const folders = [...new Set([...(archive.folders ?? []), ...foldersOf(archive.skipped)])].filter(
@@ -154,7 +158,7 @@ export async function archiveTree(
   );
   return {
     name: archiveStem(basename(path)),
-    root: resolve(path),
+    root,
     ...grow(
       sortNaturally(files, (file) => file.path),
       folders,

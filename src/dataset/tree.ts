@@ -9,6 +9,8 @@ export interface SourceFile {
   path: string;
   /** Absolute path; absent inside an archive. */
   absolute?: string;
+  /** Absolute path of the archive or Parquet file that holds it. */
+  within?: string;
   /** Returns the bytes of the file. Call it on the file: `file.read()`. */
   read(): Promise<Uint8Array>;
   /** One function that reads the examples of all files of a source, by their ids or paths. A million functions would take memory. */

@@ -1,3 +1,5 @@
+import type { StoredFeature } from '../encoder/types.ts';
+
 /** A class with its id, its names and its prompts. */
 export interface ClassInfo {
   /** The name in the data (of the folder, or in the label column), in Unicode form NFC. It identifies the class. */
@@ -24,6 +26,10 @@ export interface Example {
   group?: string;
   /** Absolute path, if the picture is a file of its own. */
   path?: string;
+  /** Absolute path of the archive or Parquet file that holds the picture. */
+  within?: string;
+  /** Its features, if `tip-adapter embed` stored them. */
+  stored?: StoredFeature;
   /** Returns the bytes of the picture file. Call it on the example: `example.read()`. Throws `DataError` if it cannot be read. */
   read(): Promise<Uint8Array>;
 }
@@ -39,6 +45,8 @@ export interface Dataset {
   /** Class ids in the source's own order, if it numbers its classes. */
   order?: number[];
   examples: Example[];
+  /** Id of the encoder of the examples' stored features, if they have such features. */
+  encoder?: string;
   /** Files and folders of the data set that could not be read when its pictures were listed. They are not among the examples. */
   unreadable?: readonly Unreadable[];
   /** Remarks about the data, among them which files were left out and why. */

@@ -1,4 +1,4 @@
-import { DataError, TipAdapterError, throwIfAborted } from '../errors.ts';
+import { DataError, ModelError, TipAdapterError, throwIfAborted, UsageError } from '../errors.ts';
 import { createImageLoader, type ImageLoader } from '../image/loader.ts';
 import { DECODING, type Pixels, type View } from '../image/types.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
@@ -6,11 +6,13 @@ import { sha256 } from '../sha256.ts';
 import type { FeatureCache } from '../store/feature-cache.ts';
 import { ahead } from './ahead.ts';
 import { isFeature } from './checked.ts';
-import type { Encoder } from './types.ts';
+import type { Encoder, StoredFeature } from './types.ts';
 
 /** A picture to encode. `read` returns its file's bytes. */
 export interface EncodableImage {
   readonly id: string;
+  /** Its features, if they are known. The picture is then not read. */
+  readonly stored?: StoredFeature;
   read(): Promise<Uint8Array>;
 }
 
@@ -202,15 +204,19 @@ async function prepareGroup(
   signal?: AbortSignal,
 ): Promise<Prepared[]> {
   throwIfAborted(signal);
-  const read = await Promise.all(group.map(readBytes));
+  const read = await Promise.all(
+    group.map((one) => (one.image.stored ? knownFeature(one.image, one.image.stored, plan) : readBytes(one))),
+  );
   const keys = read.map(({ hash }) => plan.keys(hash));
-  const known = cache?.getMany(keys.flat());
-  // Start to load the model, so that it loads while the first pictures are decoded.
-  if (!known || known.includes(undefined)) plan.encoder.prepare?.();
+  const known = read.every(({ values }) => values) ? undefined : cache?.getMany(keys.flat());
   const width = plan.views.length;
+  const lacks = (i: number) => plan.views.some((_, v) => known?.[i * width + v] === undefined);
+  // Start to load the model, so that it loads while the first pictures are decoded.
+  if (read.some(({ bytes }, i) => bytes && lacks(i))) plan.encoder.prepare?.();
   return Promise.all(
     group.map((numbered, i) => {
-      const { bytes, hash, failure } = read[i]!;
+      const { bytes, hash, failure, values } = read[i]!;
+      if (values) return { item: numbered.item, hash, features: [values], missing: [] };
       const features = plan.views.map((_, v) => {
         const kept = known?.[i * width + v];
         return isFeature(kept, plan.encoder.dimension) ? kept : undefined;
@@ -222,9 +228,36 @@ async function prepareGroup(
   );
 }
 
-async function readBytes(
-  numbered: Numbered,
-): Promise<{ bytes?: Uint8Array; hash: string; failure?: EncodeFailure }> {
+/** A picture's bytes, or its known features, or why it has neither. */
+interface ReadPicture {
+  readonly hash: string;
+  readonly bytes?: Uint8Array;
+  readonly values?: Float32Array;
+  readonly failure?: EncodeFailure;
+}
+
+/** The stored features of a picture. Throws if they are of another encoder or of other pixels than the plan wants. */
+function knownFeature({ id }: EncodableImage, stored: StoredFeature, plan: Plan): ReadPicture {
+  const { encoder, views, exif } = plan;
+  if (stored.encoder !== encoder.fingerprint) {
+    throw new ModelError(`The features of ${id} are not those of the encoder ${encoder.id}`, {
+      code: 'features/other-encoder',
+      hint: 'Use the encoder that made the features, or make them again with tip-adapter embed --encoder.',
+      details: { expected: encoder.fingerprint, actual: stored.encoder },
+    });
+  }
+  if (views.length === 1 && views[0] === 0 && stored.exif === exif)
+    return { hash: stored.sha256, values: stored.values };
+  const what =
+    stored.exif === exif ? 'the whole picture only, without views' : 'pictures that were rotated otherwise';
+  throw new UsageError(`The features of ${id} are those of ${what}`, {
+    code: 'features/view',
+    hint: 'Leave out the options for views and EXIF, or give the pictures.',
+    details: { id },
+  });
+}
+
+async function readBytes(numbered: Numbered): Promise<ReadPicture> {
   try {
     const bytes = await numbered.image.read();
     return { bytes, hash: sha256(bytes) };

@@ -29,4 +29,4 @@ export { type PullOptions, type PullPlan, type PullProgress, pullEncoder } from 
 export type { EncoderRecord, PairRecord, VisionRecord } from './record.ts';
 export { registerEncoder } from './registered.ts';
 export { REGISTRY, type RegisteredEncoder } from './registry.ts';
-export type { CacheDefaults, Encoder, TextLength } from './types.ts';
+export type { CacheDefaults, Encoder, StoredFeature, TextLength } from './types.ts';

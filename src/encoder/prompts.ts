@@ -82,7 +82,7 @@ export function readsNone({ id }: Pick<Encoder, 'id'>, what: string): UsageError
 }
 
 /** Throws `UsageError` if an encoder embeds only pictures. */
-function checkReads(encoder: Encoder): asserts encoder is ReadingEncoder {
+export function checkReads(encoder: Encoder): asserts encoder is ReadingEncoder {
   if (!encoder.embedTexts) throw readsNone(encoder, 'Prompts are texts');
 }
 

@@ -46,6 +46,18 @@ export interface Encoder {
 /** An encoder that embeds pictures and texts. */
 export type ReadingEncoder = Encoder & Required<Pick<Encoder, 'embedTexts'>>;
 
+/** A picture's features that were computed before (`tip-adapter embed`), so that the picture need not be read. */
+export interface StoredFeature {
+  /** Fingerprint of the encoder. */
+  readonly encoder: string;
+  /** Sha256 (hex) of the picture's file. */
+  readonly sha256: string;
+  /** Whether the picture was rotated by its EXIF orientation. */
+  readonly exif: boolean;
+  /** Features of view 0, [d], not normalised. */
+  readonly values: Float32Array;
+}
+
 /** The number of tokens of each text, and the largest number that the encoder reads. */
 export interface TextLength {
   /** Number of tokens of each text, with start and end. */

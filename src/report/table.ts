@@ -58,11 +58,15 @@ export function renderMarkdown<Row>(table: Table<Row>): string {
 
 /** The table as CSV (RFC 4180): a header record, CRLF after every record, fields quoted where they must be. */
 export function renderCsv<Row>(table: Table<Row>): string {
-  const record = (fields: readonly string[]) => `${fields.map(csv).join(',')}\r\n`;
   return [
-    record(table.columns.map(({ title }) => title)),
-    ...table.rows.map((row) => record(table.columns.map((column) => String(column.value(row))))),
+    csvRecord(table.columns.map(({ title }) => title)),
+    ...table.rows.map((row) => csvRecord(table.columns.map((column) => String(column.value(row))))),
   ].join('');
+}
+
+/** One record of CSV with its line end. */
+export function csvRecord(fields: readonly string[]): string {
+  return `${fields.map(csv).join(',')}\r\n`;
 }
 
 function isRight<Row>(table: Table<Row>, column: Column<Row>): boolean {
@@ -105,6 +109,7 @@ export function markdown(text: string): string {
   return printable(text).replace(/[\\`*_{}[\]<>#|~]/g, '\\$&');
 }
 
+/** Blanks at the ends are quoted, because many readers drop them otherwise. */
 function csv(field: string): string {
-  return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
+  return /[",\r\n]|^\s|\s$/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
 }

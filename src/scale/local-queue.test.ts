@@ -23,6 +23,7 @@ function countedWork(n: number, results: Set<string>, failing?: string): Work & 
       results.add(`results/${id}`);
       return { pictures: 10, failures: 1, seconds: 0, bytesRead: 0 };
     },
+    begin: async () => undefined,
     finish: async () => ({ shards: n, pictures: 10 * n, failures: n }),
     close: async () => {},
   };

@@ -5,7 +5,10 @@ import type { Queue, RunProgress } from './work.ts';
 export const localQueue: Queue = {
   async run(work, { signal, onProgress } = {}) {
     const finished = await work.finished({ signal });
-    let [shards, kept, pictures, failures] = [0, 0, 0, 0];
+    let shards = 0;
+    let kept = 0;
+    let pictures = 0;
+    let failures = 0;
     const tell = (more = 0) => {
       const progress: RunProgress = { shards, kept, pictures: pictures + more, failures };
       onProgress?.(work.pictures === undefined ? progress : { ...progress, total: work.pictures });

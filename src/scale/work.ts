@@ -51,6 +51,11 @@ export interface Work {
   /** The keys of all results that are in the target. */
   finished(options?: Abortable): Promise<ReadonlySet<string>>;
   /**
+   * Marks the target as holding an unfinished run. Returns the summary instead if the target holds the finished result of exactly these
+   * shards. Throws `UsageError` if the target holds other things, which the run would replace.
+   */
+  begin(options?: Abortable): Promise<RunSummary | undefined>;
+  /**
    * Does a shard and puts its result into the target. A result that is already there stays. Throws `InterruptedError` if the signal fires,
    * and any error that is not about a single picture; pictures that cannot be read are part of the result.
    */

@@ -65,3 +65,17 @@ export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
   const data = type.view(buffer as ArrayBuffer, byteOffset, sizeOf(shape));
   return { dtype: type.dtype, shape, data };
 }
+
+/** The header of a `.npy` file (format 1.0) whose array has this type and shape. The numbers follow, little-endian and row by row. */
+export function npyHeader(dtype: 'float32' | 'float16' | 'int32', shape: readonly number[]): Uint8Array {
+  const descr = { float32: '<f4', float16: '<f2', int32: '<i4' }[dtype];
+  const dims = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
+  const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${dims}), }`;
+  // The numbers begin at a multiple of 64 bytes, and the header ends with a line feed.
+  const padded = `${text.padEnd(Math.ceil((text.length + 11) / 64) * 64 - 11)}\n`;
+  const bytes = Buffer.alloc(10 + padded.length);
+  bytes.write('\x93NUMPY\x01\x00', 'latin1');
+  bytes.writeUInt16LE(padded.length, 8);
+  bytes.write(padded, 10, 'latin1');
+  return bytes;
+}

@@ -30,6 +30,11 @@ export const commands: readonly ListedCommand[] = [
     load: async () => (await import('./predict.ts')).predictCommand,
   },
   {
+    name: 'embed',
+    summary: 'Write the features of pictures or texts into a folder; fit, eval and bench read them back.',
+    load: async () => (await import('./embed.ts')).embedCommand,
+  },
+  {
     name: 'eval',
     summary: 'Measure a classifier on labelled pictures: on the test split, if there is one.',
     load: async () => (await import('./eval.ts')).evalCommand,

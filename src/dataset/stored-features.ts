@@ -1,0 +1,182 @@
+import { join, resolve } from 'node:path';
+
+import type { StoredFeature } from '../encoder/types.ts';
+import { DataError, throwIfAborted } from '../errors.ts';
+import { row } from '../math/matrix.ts';
+import { sha256 } from '../sha256.ts';
+import { PICTURE, readRegular, readRegularText } from '../store/regular.ts';
+import { count } from '../words.ts';
+import { readClassTable } from './class-table.ts';
+import { describeClasses } from './classes.ts';
+import { openTables } from './dump-tables.ts';
+import { type FailedRow, type FeatureRow, placeOf, readFeatureFile } from './feature-file.ts';
+import { info } from './findings.ts';
+import { countsText, overviewOf } from './overview.ts';
+import { diskFile } from './source.ts';
+import { FAILURES_NAME, FILES_NAME, type StoredInfo } from './stored-info.ts';
+import { parseTable } from './text-files.ts';
+import type { ClassInfo, Dataset, Example, Finding } from './types.ts';
+
+/** A picture in its place among all pictures: with its features, or with the reason why it has none. */
+type Placed = { readonly at: number } & (
+  | { readonly row: FeatureRow; readonly values: Float32Array }
+  | { readonly failed: Omit<FailedRow, 'at'> }
+);
+
+/**
+ * The data set whose features `tip-adapter embed` stored in a folder. Its examples are those of the pictures' data set, in the same order,
+ * and carry their features; pictures that could not be read are among them, and reading them throws the stored reason. So whatever is
+ * made of it is the same as from the pictures. Throws `DataError` `features/…` if the run is not finished or files are missing or damaged.
+ */
+export async function readStoredFeatures(
+  folder: string,
+  stored: StoredInfo,
+  { classes: names, signal }: { classes?: string; signal?: AbortSignal } = {},
+): Promise<Dataset> {
+  if (!stored.finished) throw unfinished(folder);
+  const isParquet = stored.storage.startsWith('parquet');
+  const placed = await (isParquet ? inFiles(folder, signal) : inTables(folder, stored, signal));
+  placed.sort((a, b) => a.at - b.at);
+  if (placed.length !== stored.pictures || placed.some(({ at }, i) => at !== i))
+    throw incomplete(folder, placed.length, stored.pictures);
+  const { classes, findings } = await namesOf(stored, names);
+  const indexOf = new Map(classes.map(({ id }, i) => [id, i]));
+  const examples = placed.map((one) => exampleOf(folder, stored, one, indexOf));
+  const found = `${countsText(overviewOf({ classes, examples }))}, read from features of ${stored.model}.`;
+  return {
+    name: stored.dataset,
+    root: resolve(folder),
+    layout: `features of ${stored.model}`,
+    encoder: stored.model,
+    classes,
+    ...(stored.order && { order: stored.order }),
+    examples,
+    ...(stored.unreadable.length > 0 && { unreadable: stored.unreadable }),
+    findings: [info('found', found), ...findings],
+  };
+}
+
+/** The classes with the names that they had, or that the table at a path gives them. */
+async function namesOf(
+  { names }: StoredInfo,
+  path?: string,
+): Promise<{ classes: ClassInfo[]; findings: Finding[] }> {
+  if (path === undefined) return { classes: names, findings: [] };
+  const ids = names.map(({ id }) => id);
+  const { classes, findings } = describeClasses(ids, await readClassTable(diskFile(path, path), ids));
+  const renamed = new Map(classes.map((one) => [one.id, one]));
+  return { classes: names.map((one) => renamed.get(one.id) ?? one), findings };
+}
+
+function exampleOf(
+  folder: string,
+  stored: StoredInfo,
+  placed: Placed,
+  indexOf: ReadonlyMap<string, number>,
+): Example {
+  const { id, class: name, split, group } = 'row' in placed ? placed.row : placed.failed;
+  const label = name === undefined ? -1 : indexOf.get(name);
+  if (label === undefined)
+    throw damaged(folder, `the class "${name}" of ${id} is not among those of info.json`);
+  const place = { ...(split && { split }), ...(group !== undefined && { group }) };
+  if ('failed' in placed) {
+    const { code, message } = placed.failed;
+    const read = async () => {
+      throw new DataError(message, { code, hint: 'It could not be read when its features were computed.' });
+    };
+    return { id, label, ...place, read };
+  }
+  const feature: StoredFeature = {
+    encoder: stored.fingerprint,
+    sha256: placed.row.sha256,
+    exif: stored.exif,
+    values: placed.values,
+  };
+  // The picture is still read where pixels are wanted: for thumbnails and dates.
+  const read = async () => {
+    const bytes = await readRegular(join(stored.root, id), PICTURE);
+    if (sha256(bytes) === feature.sha256) return bytes;
+    throw new DataError(`${id} is another picture than the one whose features are stored`, {
+      code: 'features/other-picture',
+      hint: 'Run tip-adapter embed again to use the new one.',
+    });
+  };
+  return { id, label, ...place, stored: feature, read };
+}
+
+/** The pictures of the Parquet files that files.txt lists. */
+async function inFiles(folder: string, signal?: AbortSignal): Promise<Placed[]> {
+  const list = await readRegularText(join(folder, FILES_NAME), USE);
+  const placed: Placed[] = [];
+  for (const name of list.split('\n').filter(Boolean)) {
+    throwIfAborted(signal);
+    const { facts, rows, features } = await readFeatureFile(diskFile(name, join(folder, name)));
+    const start = placed.length;
+    const failed = new Map(facts.failures.map((one) => [one.at, one]));
+    let next = 0;
+    for (let at = 0; at < facts.pictures; at++) {
+      const one = failed.get(at);
+      placed.push(
+        one
+          ? { at: start + at, failed: one }
+          : { at: start + at, row: rows[next]!, values: row(features, next++) },
+      );
+    }
+  }
+  return placed;
+}
+
+const USE = { area: 'features', hint: 'Run tip-adapter embed again, which makes only what is missing.' };
+
+/** The pictures of the tables, each with a CSV file, and those of failures.csv. */
+async function inTables(
+  folder: string,
+  { tables, failures }: StoredInfo,
+  signal?: AbortSignal,
+): Promise<Placed[]> {
+  const opened = await openTables(folder, new Map());
+  const placed: Placed[] = [];
+  for (const [name, wanted] of Object.entries(tables)) {
+    const table = await opened.read(name, { signal });
+    const rows = await recordsOf(folder, `${name}.csv`);
+    if (table?.features.rows !== wanted || rows.length !== wanted)
+      throw damaged(folder, `the table ${name} does not have the ${count(wanted, 'row')} of info.json`);
+    for (const [i, record] of rows.entries()) {
+      const own = { id: record.id ?? '', ...placeOf(record), sha256: record.sha256 ?? '' };
+      placed.push({ at: Number(record.index), row: own, values: row(table.features, i) });
+    }
+  }
+  if (failures > 0)
+    for (const record of await recordsOf(folder, FAILURES_NAME)) {
+      // A file or folder that could not be listed has no place.
+      if (record.index === '') continue;
+      const { id = '', code = '', message = '' } = record;
+      placed.push({ at: Number(record.index), failed: { id, ...placeOf(record), code, message } });
+    }
+  return placed;
+}
+
+async function recordsOf(folder: string, name: string): Promise<readonly Readonly<Record<string, string>>[]> {
+  const path = join(folder, name);
+  return parseTable(await readRegular(path, USE), path).rows;
+}
+
+function unfinished(folder: string): DataError {
+  return new DataError(`${folder} holds features of a run that is not finished`, {
+    code: 'features/unfinished',
+    hint: 'Run the same tip-adapter embed again: it does only what is missing.',
+    details: { folder },
+  });
+}
+
+function incomplete(folder: string, found: number, wanted: number): DataError {
+  return damaged(folder, `it has ${count(found, 'picture')}, and info.json says ${wanted}`);
+}
+
+function damaged(folder: string, why: string): DataError {
+  return new DataError(`The features in ${folder} are damaged: ${why}`, {
+    code: 'features/damaged',
+    hint: 'Remove the folder and run tip-adapter embed again; encoded pictures are in the cache.',
+    details: { folder },
+  });
+}

@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import { DTYPES } from '../dataset/parquet-writer.ts';
+import { STORAGES } from '../dataset/stored-info.ts';
+
+/** What a worker needs to embed pictures like the one who began the run: addresses and options. */
+export const embedDescription = z.strictObject({
+  kind: z.literal('embed'),
+  source: z.string(),
+  /** Options of `readDataset` that say how data are read. */
+  reading: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  classes: z.string().optional(),
+  output: z.string(),
+  /** Id and fingerprint of the encoder. */
+  encoder: z.string(),
+  fingerprint: z.string(),
+  format: z.enum(STORAGES),
+  dtype: z.enum(DTYPES),
+  exif: z.boolean(),
+  unlabelled: z.boolean(),
+});
+export type EmbedDescription = z.infer<typeof embedDescription>;

@@ -1,0 +1,22 @@
+import { DTYPES } from '../dataset/parquet-writer.ts';
+import { STORAGES } from '../dataset/stored-info.ts';
+import { encoderOption } from '../encoder/encoder-option.ts';
+import { choice, flag, type ValuesOf } from '../options.ts';
+
+/** The options of `embed`: one table for the library's checks, the command line, its help and the reference page. */
+export const embedOptions = {
+  encoder: encoderOption,
+  format: choice(STORAGES, {
+    default: 'npy',
+    help: 'The files to write: a table for each split (npy, safetensors), or Parquet files of about 2,000 pictures each. In parquet, features are bytes of a fixed length; in parquet-list, lists of numbers, which are slower to write.',
+  }),
+  dtype: choice(DTYPES, {
+    default: 'float32',
+    help: 'How numbers are stored. float16 halves the size; a classifier keeps its examples in this precision.',
+  }),
+  exif: flag({ default: true, help: 'Rotate photos by their EXIF orientation.' }),
+  unlabelled: flag({ help: 'Take all pictures of a folder or archive without looking for classes.' }),
+} as const;
+
+/** The checked values of `embedOptions`. */
+export type EmbedValues = ValuesOf<typeof embedOptions>;

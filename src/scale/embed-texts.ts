@@ -1,0 +1,96 @@
+import { join } from 'node:path';
+import type { Abortable } from '../abort.ts';
+import { openEncoder } from '../classifier/fit.ts';
+import { floatColumn, numbersOf, parquetBytes } from '../dataset/parquet-writer.ts';
+import { checkedEncoder } from '../encoder/checked.ts';
+import { checkEncoderName } from '../encoder/load.ts';
+import { checkReads } from '../encoder/prompts.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { DataError } from '../errors.ts';
+import { concatRows, type Matrix } from '../math/matrix.ts';
+import { resolveOptions } from '../options.ts';
+import { csvRecord } from '../report/table.ts';
+import { writeFileAtomic } from '../store/atomic.ts';
+import { npyHeader } from '../store/npy.ts';
+import { encodeSafetensors } from '../store/safetensors.ts';
+import { version } from '../version.ts';
+import type { EmbedOptions } from './embed.ts';
+import { type EmbedValues, embedOptions } from './embed-options.ts';
+
+/** Options of `embedTexts`. */
+export interface EmbedTextsOptions
+  extends Pick<
+    EmbedOptions,
+    'output' | 'encoder' | 'format' | 'dtype' | 'note' | 'ask' | 'onPull' | 'signal'
+  > {
+  onProgress?(progress: { done: number; total: number }): void;
+}
+
+/** Number of texts that are embedded together. */
+const TOGETHER = 64;
+
+/**
+ * Computes the features of texts with the text tower of an encoder, and writes them into a folder: `texts.npy` (or `.safetensors`) with
+ * `texts.csv`, or `texts.parquet`, and `info.json` with the encoder. Returns the encoder's id and the number of numbers of a text.
+ */
+export async function embedTexts(
+  texts: readonly string[],
+  { output, encoder: wanted = 'auto', note, ask, onPull, signal, onProgress, ...given }: EmbedTextsOptions,
+): Promise<{ encoder: string; dimension: number; texts: number }> {
+  const values = resolveOptions(embedOptions, {
+    ...given,
+    encoder: typeof wanted === 'string' ? wanted : checkedEncoder(wanted).id,
+  });
+  if (texts.length === 0)
+    throw new DataError('There is no text to embed', {
+      code: 'embed/no-text',
+      hint: 'Give a file with one text on each line.',
+    });
+  if (typeof wanted === 'string') await checkEncoderName(wanted);
+  const encoder: Encoder = await openEncoder(wanted, { note, ask, onPull, signal });
+  try {
+    checkReads(encoder);
+    const parts: Matrix[] = [];
+    for (let at = 0; at < texts.length; at += TOGETHER) {
+      parts.push(await encoder.embedTexts(texts.slice(at, at + TOGETHER), { signal }));
+      onProgress?.({ done: Math.min(at + TOGETHER, texts.length), total: texts.length });
+    }
+    const { id: model, fingerprint, source, dimension } = encoder;
+    await writeTexts(output, texts, concatRows(parts), values, { signal });
+    const info = { format: 'tip-adapter texts', version: 1, model, fingerprint, source, dimension };
+    const more = { dtype: values.dtype, texts: texts.length, createdBy: `tip-adapter ${version}` };
+    const text = JSON.stringify({ ...info, ...more }, undefined, 2);
+    await writeFileAtomic(join(output, 'info.json'), `${text}\n`, { signal });
+    return { encoder: model, dimension, texts: texts.length };
+  } finally {
+    if (typeof wanted === 'string') await encoder.close();
+  }
+}
+
+async function writeTexts(
+  folder: string,
+  texts: readonly string[],
+  features: Matrix,
+  { format, dtype }: EmbedValues,
+  options: Abortable,
+): Promise<void> {
+  const write = (name: string, content: Parameters<typeof writeFileAtomic>[1]) =>
+    writeFileAtomic(join(folder, name), content, options);
+  if (format === 'parquet' || format === 'parquet-list') {
+    const lists = format === 'parquet-list';
+    const columns = [
+      { name: 'text', type: 'text', values: texts } as const,
+      floatColumn('features', features, dtype, lists),
+    ];
+    const metadata = { dtype: lists ? 'float32' : dtype, dimension: String(features.cols) };
+    return write('texts.parquet', await parquetBytes(columns, metadata));
+  }
+  const data = numbersOf(features, dtype);
+  const shape = [features.rows, features.cols];
+  if (format === 'npy') {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    await write('texts.npy', [npyHeader(dtype, shape), bytes]);
+  } else await write('texts.safetensors', encodeSafetensors({ features: { dtype, shape, data } }));
+  const records = texts.map((text, i) => csvRecord([String(i), text]));
+  return write('texts.csv', [csvRecord(['index', 'text']), ...records].join(''));
+}

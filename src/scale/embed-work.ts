@@ -1,0 +1,191 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { EncoderSession } from '../classifier/encoder-session.ts';
+import {
+  encodeFeatureFile,
+  type FailedRow,
+  type FeatureRow,
+  readFeatureFacts,
+} from '../dataset/feature-file.ts';
+import type { FeatureType } from '../dataset/parquet-writer.ts';
+import {
+  FAILURES_NAME,
+  FILES_NAME,
+  parseStoredInfo,
+  type Storage,
+  type StoredInfo,
+  storedInfoText,
+} from '../dataset/stored-info.ts';
+import type { Dataset, Example } from '../dataset/types.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { UsageError } from '../errors.ts';
+import { DECODING } from '../image/types.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import { version } from '../version.ts';
+import { failuresCsv } from './failures.ts';
+import { tableFiles, writeTables } from './feature-tables.ts';
+import { listSource, type SourcePicture } from './list-source.ts';
+import { type FinishedShard, type RunResult, SHARDS, shardWork } from './shard-work.ts';
+import type { Work, WorkDescription } from './work.ts';
+
+/** Version of a shard's result, raised when the same pictures give another one. */
+const FORMAT = 1;
+
+/** What features are computed of and how they are stored. */
+export interface EmbedSettings {
+  readonly dataset: Dataset;
+  readonly session: EncoderSession;
+  readonly encoder: Encoder;
+  readonly target: ObjectStore;
+  readonly storage: Storage;
+  readonly dtype: FeatureType;
+  readonly exif: boolean;
+  readonly description: WorkDescription;
+}
+
+/** The work of computing the features of a data set. */
+export function embedWork(settings: EmbedSettings): Work {
+  const { dataset, session, encoder, target, storage, dtype, exif, description } = settings;
+  const rowOf = ({ id, label, split, group }: Example): Omit<FeatureRow, 'sha256'> => ({
+    id,
+    ...(label >= 0 && { class: dataset.classes[label]!.id }),
+    ...(split && { split }),
+    ...(group !== undefined && { group }),
+  });
+  const lists = storage === 'parquet-list';
+  return shardWork({
+    description,
+    identity: {
+      ...{ kind: 'embed', version: FORMAT, decoding: DECODING, encoder: encoder.fingerprint, view: 0 },
+      ...{ exif, dtype, lists },
+    },
+    source: listSource(dataset.examples, rowOf),
+    target,
+    async compute(pictures, { signal, onProgress }) {
+      const encoded = await session.encode(pictures, {
+        ...{ views: [0], seed: 0, exif, signal },
+        onProgress: ({ done }) => onProgress?.(done),
+      });
+      const failures = encoded.failures.map(
+        ({ item, error }): FailedRow => ({
+          at: item,
+          ...known(pictures[item]!),
+          code: error.code,
+          message: error.message,
+        }),
+      );
+      const rows = pictures
+        .filter((_, at) => !encoded.failed.has(at))
+        .map((one, i): FeatureRow => ({ ...known(one), sha256: encoded.hashes[i]! }));
+      const { fingerprint, dimension } = encoder;
+      const facts = { encoder: fingerprint, dtype, dimension, pictures: pictures.length, failures };
+      const bytes = await encodeFeatureFile({ facts, rows, features: encoded.features }, { lists });
+      return { bytes, failures: failures.length };
+    },
+    factsOf: readFeatureFacts,
+    result: featureFolder(settings),
+    close: () => session.close(),
+  });
+}
+
+/** What is known of a picture before it is read. */
+function known({ id, class: name, split, group }: SourcePicture): Omit<FeatureRow, 'sha256'> {
+  return {
+    id,
+    ...(name !== undefined && { class: name }),
+    ...(split && { split }),
+    ...(group !== undefined && { group }),
+  };
+}
+
+const INFO_NAME = 'info.json';
+
+/** The folder that the features are stored in: Parquet files as the shards made them, or tables. */
+function featureFolder({ dataset, encoder, target, storage, dtype, exif }: EmbedSettings): RunResult {
+  const { classes, order, unreadable = [] } = dataset;
+  const blank: StoredInfo = {
+    ...{ finished: false, run: '', dataset: dataset.name, root: dataset.root },
+    ...{ model: encoder.id, fingerprint: encoder.fingerprint, source: encoder.source },
+    ...{ dimension: encoder.dimension, dtype, storage, exif },
+    classes: classes.map(({ id }) => id),
+    names: classes,
+    ...(order && { order }),
+    ...{ pictures: 0, failures: 0, unreadable: [...unreadable], shards: 0, tables: {} },
+    createdBy: `tip-adapter ${version}`,
+  };
+  const put = (key: string, text: string, signal?: AbortSignal) =>
+    target.put(key, Buffer.from(text), { signal });
+  const summaryOf = ({ shards, pictures, failures, unreadable }: StoredInfo) => {
+    return { shards, pictures, failures: failures + unreadable.length };
+  };
+  /** What of the data set is not part of a shard, but of the result. */
+  const about = (info: StoredInfo) =>
+    JSON.stringify([info.dataset, info.storage, info.names, info.order, info.unreadable]);
+  return {
+    async finished({ signal }) {
+      const there = await target.find(INFO_NAME, { signal });
+      const path = `${target.address}/${INFO_NAME}`;
+      const info = there && parseStoredInfo(await target.read(INFO_NAME, { signal }), path);
+      if (!info) await refuseOthers(target, signal);
+      if (!info?.finished || about(info) !== about(blank)) return undefined;
+      const isParquet = info.storage.startsWith('parquet');
+      const names = isParquet
+        ? await listedFiles(target, signal)
+        : tableFiles(Object.keys(info.tables), storage);
+      const failures = info.failures + info.unreadable.length > 0 ? [FAILURES_NAME] : [];
+      return { run: info.run, files: [...names, ...failures], summary: summaryOf(info) };
+    },
+    async begin({ signal }) {
+      await put(INFO_NAME, storedInfoText(blank), signal);
+    },
+    async write(run, shards, { signal }) {
+      const isParquet = storage === 'parquet' || storage === 'parquet-list';
+      const ids = { classes: blank.classes, dimension: encoder.dimension, dtype, signal };
+      const tables = isParquet ? {} : await writeTables(target.address, shards, { ...ids, storage });
+      if (isParquet) await put(FILES_NAME, shards.map(({ key }) => `${key}\n`).join(''), signal);
+      const failures = shards.reduce((sum, shard) => sum + shard.failures.length, 0);
+      if (failures + unreadable.length > 0) await put(FAILURES_NAME, failuresCsv(shards, unreadable), signal);
+      else await target.remove(FAILURES_NAME, { signal });
+      if (isParquet) await removeOthers(target, shards, signal);
+      const pictures = shards.reduce((sum, shard) => sum + shard.pictures, 0);
+      const info = { ...blank, finished: true, run, pictures, failures, shards: shards.length, tables };
+      await put(INFO_NAME, storedInfoText(info), signal);
+      // The tables hold all that the shards' results hold.
+      if (!isParquet) await rm(join(target.address, SHARDS), { recursive: true, force: true });
+      return summaryOf(info);
+    },
+  };
+}
+
+/** The files that files.txt lists. It is itself one of the files. */
+async function listedFiles(target: ObjectStore, signal?: AbortSignal): Promise<string[]> {
+  if (!(await target.find(FILES_NAME, { signal }))) return [FILES_NAME];
+  const text = Buffer.from(await target.read(FILES_NAME, { signal })).toString('utf8');
+  return text.split('\n').filter(Boolean);
+}
+
+/** Removes the shards' results that are not part of the result. */
+async function removeOthers(
+  target: ObjectStore,
+  kept: readonly FinishedShard[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const keys = new Set(kept.map(({ key }) => key));
+  for await (const { key } of target.list(SHARDS, { signal }))
+    if (!keys.has(key)) await target.remove(key, { signal });
+}
+
+/** Refuses a target that holds something else. */
+async function refuseOthers(target: ObjectStore, signal?: AbortSignal): Promise<void> {
+  try {
+    for await (const { key } of target.list('', { signal }))
+      throw new UsageError(`${target.address} holds other files, such as ${key}`, {
+        code: 'output/not-empty',
+        hint: 'Give a new or empty folder for the result, or that of an earlier run.',
+        details: { path: target.address, key },
+      });
+  } catch (error) {
+    // A folder that does not exist yet is made.
+    if ((error as { code?: string }).code !== 'store/missing') throw error;
+  }
+}

@@ -1,0 +1,226 @@
+import { appendFile, cp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { describe, expect, it, vi } from 'vitest';
+import type { Classifier } from '../classifier/classifier.ts';
+import { fakeEncoder, workspace, writeFiles, writePictures } from '../classifier/fake-encoder.fixture.ts';
+import { fit } from '../classifier/fit.ts';
+import { readDataset } from '../dataset/read.ts';
+import type { Dataset, Example } from '../dataset/types.ts';
+import { InterruptedError } from '../errors.ts';
+import { type EmbedOptions, embed, openEmbed } from './embed.ts';
+import { openWork } from './open-work.ts';
+
+vi.mock('../image/loader.ts', async (original) =>
+  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
+);
+
+const at = workspace();
+const encoder = fakeEncoder();
+
+/** A data set with splits, groups, an unlabelled and two unreadable pictures. */
+async function photos(name: string): Promise<string> {
+  for (const [split, from, to] of [
+    ['train', 0, 6],
+    ['val', 6, 8],
+    ['test', 8, 11],
+  ] as const) {
+    const numbers = Array.from({ length: to - from }, (_, i) => from + i);
+    await writePictures(at(name, split), { cat: numbers, dog: numbers, owl: numbers });
+  }
+  await writeFiles(at(name), { 'train/cat/broken.png': 'no picture', 'test/owl/broken.jpg': '' });
+  return at(name);
+}
+
+/** What a classifier has learnt, and what it says of a test set. */
+async function learnt(source: string, options: object = {}) {
+  const classifier: Classifier = await fit(source, {
+    encoder,
+    thumbnails: false,
+    method: 'tip-adapter',
+    ...options,
+  });
+  const { created: _, ...data } = classifier.data;
+  const { seconds: __, findings: ___, ...evaluation } = await classifier.evaluate(source);
+  const unread = classifier.unread.map(({ image, error }) => [image, error.message]);
+  const failures = evaluation.failures.map(({ image, error }) => [image, error.message]);
+  await classifier.close();
+  return { data, unread, evaluation: { ...evaluation, failures } };
+}
+
+const embedded = (source: string | Dataset, output: string, options: Partial<EmbedOptions> = {}) =>
+  embed(source, { encoder, output: at(output), ...options });
+
+describe('embed', () => {
+  const few = { shots: 3, seed: 2, tune: 'val', groupBy: 'name-prefix' };
+  let expected: Record<'all' | 'few', Awaited<ReturnType<typeof learnt>>> | undefined;
+
+  it.each(['npy', 'safetensors', 'parquet', 'parquet-list'] as const)(
+    'writes %s, of which fit and evaluate make the same as of the pictures',
+    async (format) => {
+      const source = await photos('photos');
+      const output = `features-${format}`;
+      const summary = await embedded(source, output, { format });
+      expect(summary).toMatchObject({ pictures: 35, failures: 2, shards: 1, before: false, dimension: 16 });
+      const before = encoder.asked.images;
+      const own = await learnt(at(output));
+      expected ??= { all: await learnt(source), few: await learnt(source, few) };
+      const { all } = expected;
+      expect(own).toEqual({ ...all, data: { ...all.data, dataset: 'photos' } });
+      expect(own.unread).toHaveLength(1);
+      expect(await learnt(at(output), few)).toEqual(expected.few);
+      expect(encoder.asked.images).toBe(before);
+      const failures = await readFile(at(output, 'failures.csv'), 'utf8');
+      expect(failures.split('\r\n').slice(0, 2).join('\n')).toMatch(
+        /^index,id,class,split,group,code,message\n\d+,(train|test)\/\w+\/broken.\w+,(cat|owl),(train|test),,image\//,
+      );
+    },
+  );
+
+  it('does nothing for a finished run, and only what changed for another', async () => {
+    const source = await writePictures(at('again'), { cat: 3, dog: 3 });
+    await embedded(source, 'again-features');
+    const [asked, files] = [encoder.asked.images, await readdir(at('again-features'))];
+    expect(files.toSorted()).toEqual(['info.json', 'train.csv', 'train.labels.npy', 'train.npy']);
+    expect(await embedded(source, 'again-features')).toMatchObject({ before: true, pictures: 6 });
+    await rm(at('again-features', 'train.csv'));
+    expect(await embedded(source, 'again-features')).toMatchObject({ before: false, pictures: 6 });
+    expect(encoder.asked.images).toBe(asked);
+    await writePictures(source, { fox: 2 });
+    expect(await embedded(source, 'again-features')).toMatchObject({ before: false, pictures: 8 });
+    expect(encoder.asked.images).toBe(asked + 2);
+    expect((await readDataset(at('again-features'))).classes.map(({ id }) => id)).toEqual([
+      'cat',
+      'dog',
+      'fox',
+    ]);
+    // A changed date may mean a changed picture: the file is read again.
+    await utimes(at('again', 'cat', '0.png'), 1, 1);
+    expect(await embedded(source, 'again-features')).toMatchObject({ before: false });
+  });
+
+  it('refuses an output that holds other files, features of another encoder, and an unfinished run', async () => {
+    const source = await writePictures(at('refused'), { cat: 2, dog: 2 });
+    await expect(embedded(source, 'refused')).rejects.toMatchObject({ code: 'output/not-empty' });
+    await embedded(source, 'refused-features');
+    const other = fakeEncoder('other', 'b');
+    await expect(fit(at('refused-features'), { encoder: other })).rejects.toMatchObject({
+      code: 'features/other-encoder',
+    });
+    await expect(fit(at('refused-features'), { encoder, views: 10 })).rejects.toMatchObject({
+      code: 'features/view',
+    });
+    await expect(readDataset(at('refused-features'), { crop: 'boxes' })).rejects.toMatchObject({
+      code: 'dataset/no-effect',
+    });
+    const info = JSON.parse(await readFile(at('refused-features', 'info.json'), 'utf8'));
+    const infoWith = (changes: object) =>
+      writeFile(at('refused-features', 'info.json'), JSON.stringify({ ...info, ...changes }));
+    await infoWith({ finished: false });
+    await expect(readDataset(at('refused-features'))).rejects.toMatchObject({ code: 'features/unfinished' });
+    await infoWith({ pictures: 5 });
+    await expect(readDataset(at('refused-features'))).rejects.toMatchObject({ code: 'features/damaged' });
+    await infoWith({ classes: 7 });
+    await expect(readDataset(at('refused-features'))).rejects.toMatchObject({ code: 'features/info' });
+  });
+
+  it('makes an interrupted run the same as one that was not, with only what is missing', async () => {
+    const data = stored(6000);
+    await embedded(data, 'whole', { format: 'parquet' });
+    const stop = new AbortController();
+    const first = embedded(data, 'halves', {
+      format: 'parquet',
+      signal: stop.signal,
+      onProgress: ({ shards }) => shards === 1 && stop.abort(),
+    });
+    await expect(first).rejects.toThrow(InterruptedError);
+    const done = (await readdir(at('halves', 'shards'))).length;
+    expect(done).toBe(1);
+    let kept = 0;
+    await embedded(data, 'halves', {
+      format: 'parquet',
+      onProgress: (progress) => {
+        kept = progress.kept;
+      },
+    });
+    expect(kept).toBe(1);
+    const files = await readdir(at('whole'), { recursive: true });
+    expect(files.length).toBeGreaterThan(5);
+    expect(await readdir(at('halves'), { recursive: true })).toEqual(files);
+    for (const file of files.filter((name) => /\.\w+$/.test(name)))
+      expect((await readFile(at('halves', file))).equals(await readFile(at('whole', file))), file).toBe(true);
+    const read = await readDataset(at('halves'));
+    expect(read.examples.map(({ id }) => id)).toEqual(data.examples.map(({ id }) => id));
+    expect(read.examples[5999]!.stored!.values).toEqual(data.examples[5999]!.stored!.values);
+  });
+
+  it('encodes only the shard of a new picture', async () => {
+    const data = stored(6000);
+    await embedded(data, 'grown', { format: 'parquet' });
+    const before = await readdir(at('grown', 'shards'));
+    await cp(at('grown'), at('grown-copy'), { recursive: true });
+    const [more] = stored(1, 'new').examples;
+    const examples = [...data.examples.slice(0, 3000), more!, ...data.examples.slice(3000)];
+    await embedded({ ...data, examples }, 'grown', { format: 'parquet' });
+    const after = await readdir(at('grown', 'shards'));
+    expect(before.filter((name) => !after.includes(name))).toHaveLength(1);
+    expect(after).toHaveLength(before.length);
+  });
+
+  it('refuses damaged files of features', async () => {
+    await embedded(stored(20), 'damaged', { format: 'parquet' });
+    const [name] = await readdir(at('damaged', 'shards'));
+    await appendFile(at('damaged', 'shards', name!), 'more');
+    await expect(readDataset(at('damaged'))).rejects.toMatchObject({ code: 'dataset/parquet' });
+  });
+});
+
+/** A data set of n pictures whose features are stored. */
+function stored(n: number, prefix = 'p'): Dataset {
+  const examples = Array.from({ length: n }, (_, i): Example => {
+    const values = Float32Array.from({ length: 16 }, (_, j) => Math.sin(i + j + 1));
+    const sha256 = `${prefix}${i}`;
+    return {
+      id: `${prefix}/${i}.jpg`,
+      label: i % 2,
+      stored: { encoder: encoder.fingerprint, sha256, exif: true, values },
+      read: async () => new Uint8Array(),
+    };
+  });
+  const names = ['cat', 'dog'].map((id) => ({ id, name: id, promptName: id, prompts: [] }));
+  return { name: 'stored', root: '/stored', classes: names, examples, findings: [] };
+}
+
+describe('the work of a description', () => {
+  it('is that of the one who began the run, on another machine', async () => {
+    const source = await writePictures(at('described'), { cat: 3, dog: 3 });
+    const options = {
+      encoder,
+      output: at('described-features'),
+      format: 'parquet',
+      dtype: 'float16',
+    } as const;
+    const { work } = await openEmbed(source, options);
+    await work.begin();
+    const same = await openWork(JSON.parse(JSON.stringify(work.description)), { encoder });
+    expect(same.id).toBe(work.id);
+    expect(same.description).toEqual(work.description);
+    for await (const shard of work.shards()) {
+      const given = JSON.parse(JSON.stringify(shard));
+      expect(await same.run(given)).toMatchObject({
+        pictures: 6,
+        failures: 0,
+        bytesRead: expect.any(Number),
+      });
+      // A shard that is done twice does no harm.
+      expect(await work.run(shard)).toMatchObject({ pictures: 6 });
+      await writePictures(at('described'), { dog: [7] });
+      await utimes(at('described', 'dog', '0.png'), 1, 1);
+      await expect(same.run(given)).rejects.toMatchObject({ code: 'scale/changed' });
+    }
+    expect(await work.finish()).toEqual({ shards: 1, pictures: 6, failures: 0 });
+    const other = fakeEncoder('fake', 'c');
+    await expect(openWork(work.description, { encoder: other })).rejects.toMatchObject({
+      code: 'scale/other-encoder',
+    });
+    await expect(openWork({ kind: 'embed', source: 7 })).rejects.toMatchObject({ code: 'scale/description' });
+  });
+});

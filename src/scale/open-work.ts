@@ -1,0 +1,41 @@
+import type { Abortable } from '../abort.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { ModelError, UsageError } from '../errors.ts';
+import { faultOf } from '../options.ts';
+import { embedDescription } from './descriptions.ts';
+import { openEmbed } from './embed.ts';
+import type { Work, WorkDescription } from './work.ts';
+
+/**
+ * The work that a description tells of, as a worker opens it on its own machine. The description comes from outside: it is checked. Throws
+ * `UsageError` `scale/description` if it is malformed, and `ModelError` `scale/other-encoder` if the encoder of this name is another one here.
+ */
+export async function openWork(
+  description: WorkDescription,
+  { encoder: own, ...options }: Abortable & { note?(line: string): void; encoder?: Encoder } = {},
+): Promise<Work> {
+  const parsed = embedDescription.safeParse(description);
+  if (!parsed.success) {
+    throw new UsageError(`The description of the work cannot be used: ${faultOf(parsed.error)}`, {
+      code: 'scale/description',
+      hint: 'Run the same version of tip-adapter on all machines.',
+    });
+  }
+  const { kind: _, source, reading, encoder: name, fingerprint, ...values } = parsed.data;
+  const { work, encoder } = await openEmbed(source, {
+    ...reading,
+    ...values,
+    encoder: own ?? name,
+    ...options,
+  });
+  if (encoder.fingerprint === fingerprint) return work;
+  await work.close();
+  throw new ModelError(
+    `The run was begun with the encoder ${name} (${fingerprint.slice(0, 12)}); the one here is ${encoder.fingerprint.slice(0, 12)}`,
+    {
+      code: 'scale/other-encoder',
+      hint: 'Give all machines the same encoder: encoders bundle puts one into a file.',
+      details: { expected: fingerprint, actual: encoder.fingerprint },
+    },
+  );
+}

@@ -1,0 +1,144 @@
+import type { Abortable } from '../abort.ts';
+import type { FailedRow } from '../dataset/feature-file.ts';
+import type { SourceFile } from '../dataset/tree.ts';
+import { hashOf } from '../store/checksum.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import type { ShardSource, SourcePicture } from './list-source.ts';
+import type { Json, RunSummary, Work, WorkDescription } from './work.ts';
+
+/** What one kind of work does with the pictures of a shard. */
+export interface ShardKind {
+  readonly description: WorkDescription;
+  /** All that decides the result of a shard, besides its pictures. */
+  readonly identity: { readonly [key: string]: Json };
+  readonly source: ShardSource;
+  readonly target: ObjectStore;
+  /** The bytes of a shard's result, and how many of its pictures could not be read. */
+  compute(
+    pictures: readonly SourcePicture[],
+    options: Abortable & { onProgress?(pictures: number): void },
+  ): Promise<{ bytes: Uint8Array; failures: number }>;
+  /** Reads what a finished shard says about its pictures. */
+  factsOf(file: SourceFile): Promise<{ readonly pictures: number; readonly failures: readonly FailedRow[] }>;
+  /** The state of the result in the target. */
+  readonly result: RunResult;
+  close(): Promise<void>;
+}
+
+/** The result that is made of the shards' results. */
+export interface RunResult {
+  /** The run whose result the target says to hold, with all files of this result. Throws `UsageError` if the target holds other things. */
+  finished(options: Abortable): Promise<FinishedRun | undefined>;
+  /** Marks the target as holding an unfinished run. */
+  begin(options: Abortable): Promise<void>;
+  /** Writes the result, the failures and the summary. */
+  write(run: string, shards: readonly FinishedShard[], options: Abortable): Promise<RunSummary>;
+}
+
+interface FinishedRun {
+  readonly run: string;
+  readonly files: readonly string[];
+  readonly summary: RunSummary;
+}
+
+/** A finished shard. */
+export interface FinishedShard {
+  readonly key: string;
+  readonly file: SourceFile;
+  /** Number of pictures before this shard. */
+  readonly start: number;
+  readonly pictures: number;
+  readonly failures: readonly FailedRow[];
+}
+
+/** The folder of the shards' results in the target. */
+export const SHARDS = 'shards/';
+
+/** The work of a kind. */
+export function shardWork({
+  description,
+  identity,
+  source,
+  target,
+  compute,
+  factsOf,
+  result,
+  close,
+}: ShardKind): Work {
+  const id = hashOf(JSON.stringify(identity));
+  const resultKey: Work['resultKey'] = (shard) => `${SHARDS}${hashOf(id, shard.id).slice(0, 32)}.parquet`;
+  /** The keys of all results, once the shards were listed to the end. */
+  let keys: readonly string[] | undefined;
+  async function* shards(options?: Abortable) {
+    const listed: string[] = [];
+    for await (const shard of source.shards(options)) {
+      listed.push(resultKey(shard));
+      yield shard;
+    }
+    keys = listed;
+  }
+  const keysOf = async (options: Abortable) => {
+    if (!keys) for await (const _ of shards(options));
+    return keys!;
+  };
+  const keysIn = async (folder: string, options?: Abortable) => {
+    const found = new Set<string>();
+    for await (const { key } of target.list(folder, options)) found.add(key);
+    return found;
+  };
+  return {
+    id,
+    description,
+    ...(source.pictures !== undefined && { pictures: source.pictures }),
+    shards,
+    resultKey,
+    finished: (options) => keysIn(SHARDS, options),
+    async begin(options = {}) {
+      const done = await result.finished(options);
+      if (done && done.run === runOf(await keysOf(options))) {
+        const there = await keysIn('', options);
+        if (done.files.every((file) => there.has(file))) return done.summary;
+      }
+      await result.begin(options);
+      return undefined;
+    },
+    async run(shard, { signal, onProgress } = {}) {
+      const started = performance.now();
+      let bytesRead = 0;
+      const counted = (picture: SourcePicture): SourcePicture => ({
+        ...picture,
+        async read() {
+          const bytes = await picture.read();
+          bytesRead += bytes.length;
+          return bytes;
+        },
+      });
+      const pictures = (await source.picturesOf(shard, { signal })).map(counted);
+      const { bytes, failures } = await compute(pictures, { signal, onProgress });
+      await target.put(resultKey(shard), bytes, { onlyIfAbsent: true, signal });
+      const seconds = (performance.now() - started) / 1000;
+      return { pictures: pictures.length, failures, seconds, bytesRead };
+    },
+    async finish(options = {}) {
+      const finished: FinishedShard[] = [];
+      let start = 0;
+      const keys = await keysOf(options);
+      for (const key of keys) {
+        const file = storedFile(target, key, options);
+        const { pictures, failures } = await factsOf(file);
+        finished.push({ key, file, start, pictures, failures });
+        start += pictures;
+      }
+      return result.write(runOf(keys), finished, options);
+    },
+    close,
+  };
+}
+
+/** Identifies a run by the keys of its results. */
+const runOf = (keys: readonly string[]) => hashOf(...keys);
+
+/** An object of a store as a file of a source. */
+function storedFile(store: ObjectStore, key: string, { signal }: Abortable): SourceFile {
+  return { path: key, read: () => store.read(key, { signal }) };
+}
