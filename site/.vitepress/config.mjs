@@ -51,7 +51,7 @@ const english = [
     'tutorials/paper-table-2',
     'tutorials/add-a-method',
   ]),
-  group('Guides', ['data', 'encoders', 'bench', 'export', 'server', 'scale', 'extending']),
+  group('Guides', ['data', 'encoders', 'bench', 'export', 'server', 'deployment', 'scale', 'extending']),
   group('Reference', ['cli', 'methods', 'file-format', 'glossary']),
   { text: 'API', collapsed: true, items: ['tip-adapter', ...ENTRIES].map((entry) => link(`api/${entry}`)) },
   group('Background', [
