@@ -1,4 +1,4 @@
-import { cutFindings } from '../classifier/class-texts.ts';
+import { promptFindings } from '../classifier/class-texts.ts';
 import { findRepeats } from '../classifier/examples.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/few-shot.ts';
@@ -153,7 +153,7 @@ async function headsOf(
   if (!encoder.embedTexts)
     return { notes: [`${encoder.id} embeds pictures only: methods that need class names are left out`] };
   const head = await textHead(encoder, classes, templates, { signal });
-  const notes = cutFindings(head.cut, encoder.id).map(
+  const notes = promptFindings(head, encoder.id).map(
     ({ message, paths }) => `${message}: ${paths?.join(', ')}`,
   );
   if (!templates || templates.length === 1) return { head, notes };

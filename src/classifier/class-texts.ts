@@ -1,6 +1,6 @@
 import type { Abortable } from '../abort.ts';
 import type { ClassInfo, Finding } from '../dataset/types.ts';
-import { type CutPrompt, presetTemplates, readsNone, textHead } from '../encoder/prompts.ts';
+import { type MisreadPrompts, presetTemplates, readsNone, textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { concatRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
@@ -43,7 +43,7 @@ export async function roundedHead(
   templates: readonly string[],
   signal?: AbortSignal,
 ): Promise<{ head: Head; findings: Finding[] }> {
-  const { promptFeatures, promptClass, prompts, cut } = await textHead(
+  const { promptFeatures, promptClass, prompts, ...misread } = await textHead(
     encoder,
     [...classes],
     [...templates],
@@ -51,11 +51,33 @@ export async function roundedHead(
   );
   const kept = rounded(promptFeatures, 'half');
   const head = { ...headFromPrompts(kept, promptClass, classes.length, encoder.logitScale), prompts };
-  return { head, findings: cutFindings(cut, encoder.id) };
+  return { head, findings: promptFindings(misread, encoder.id) };
 }
 
-/** Warns of prompts that are longer than the encoder reads. */
-export function cutFindings(cut: readonly CutPrompt[], encoder: string): Finding[] {
+/** Warns of prompts that the encoder does not read as they are meant. */
+export function promptFindings({ cut, foreign }: MisreadPrompts, encoder: string): Finding[] {
+  return [...cutFindings(cut, encoder), ...foreignFindings(foreign, encoder)];
+}
+
+function foreignFindings(foreign: readonly string[], encoder: string): Finding[] {
+  if (foreign.length === 0) return [];
+  const [are, help] = [
+    plural(foreign.length, 'is', 'are'),
+    plural(foreign.length, 'it hardly helps', 'they hardly help'),
+  ];
+  return [
+    {
+      level: 'warning',
+      code: 'prompts/script',
+      message:
+        `${count(foreign.length, 'prompt')} ${are} in a script that ${encoder} has not learnt, and ${help}. ` +
+        'Give English names in a file for --classes, or take an encoder of "tip-adapter encoders list --for languages"',
+      paths: [...foreign],
+    },
+  ];
+}
+
+function cutFindings(cut: MisreadPrompts['cut'], encoder: string): Finding[] {
   const [first] = cut;
   if (!first) return [];
   const [are, ends] = [plural(cut.length, 'is', 'are'), plural(cut.length, 'its end is', 'their ends are')];

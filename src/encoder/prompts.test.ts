@@ -56,6 +56,22 @@ describe('text head', () => {
     expect(head.logitScale).toBe(100);
   });
 
+  it('says which prompts are cut, and which are in a script that the encoder has not learnt', async () => {
+    const textLength = async (texts: readonly string[]) => ({
+      tokens: texts.map((text) => text.length),
+      read: 4,
+      foreign: texts.map((text) => text.includes('猫')),
+    });
+    const encoder = { ...counting, textLength };
+    const { cut, foreign } = await textHead(
+      encoder,
+      [{ promptName: '猫' }, { promptName: 'longer' }],
+      ['{}'],
+    );
+    expect(cut).toEqual([{ prompt: 'longer', tokens: 6, read: 4 }]);
+    expect(foreign).toEqual(['猫']);
+  });
+
   it('names a class without a prompt', async () => {
     await expect(textHead(counting, [{ promptName: 'cat' }], [])).rejects.toThrowError(/"cat" has no prompt/);
   });

@@ -86,18 +86,29 @@ export function checkReads(encoder: Encoder): asserts encoder is ReadingEncoder 
   if (!encoder.embedTexts) throw readsNone(encoder, 'Prompts are texts');
 }
 
-/** The prompts that are longer than the encoder reads. */
-export async function cutPrompts(encoder: Encoder, prompts: readonly string[]): Promise<CutPrompt[]> {
+/** Prompts that an encoder does not read as they are meant. */
+export interface MisreadPrompts {
+  /** Those that are longer than the encoder reads. */
+  readonly cut: readonly CutPrompt[];
+  /** Those with letters of a script that the encoder has not learnt. */
+  readonly foreign: readonly string[];
+}
+
+/** The prompts that the encoder does not read as they are meant. */
+export async function misreadPrompts(encoder: Encoder, prompts: readonly string[]): Promise<MisreadPrompts> {
   const length = await encoder.textLength?.(prompts);
-  if (!length) return [];
-  const { tokens, read } = length;
+  if (!length) return { cut: [], foreign: [] };
+  const { tokens, read, foreign } = length;
   const measured = prompts.map((prompt, i): CutPrompt => ({ prompt, tokens: tokens[i]!, read }));
-  return measured.filter((prompt) => prompt.tokens > read);
+  return {
+    cut: measured.filter((prompt) => prompt.tokens > read),
+    foreign: prompts.filter((_, i) => foreign?.[i]),
+  };
 }
 
 /**
  * The text head of the classes: the mean of the embeddings of each class's prompts, which are the templates with its name and its own
- * prompts. Also returns the prompts of each class and the prompts that are cut. Throws `UsageError` if a template has no `{}`, a class
+ * prompts. Also returns the prompts of each class and those that are misread. Throws `UsageError` if a template has no `{}`, a class
  * has no prompt, or the encoder reads no texts.
  */
 export async function textHead(
@@ -105,7 +116,7 @@ export async function textHead(
   classes: readonly PromptedClass[],
   templates: readonly string[] = [encoder.defaults.template],
   work: Abortable = {},
-): Promise<TextHead & { prompts: string[][]; cut: CutPrompt[] }> {
+): Promise<TextHead & { prompts: string[][] } & MisreadPrompts> {
   const prompts = classes.map(({ promptName, prompts: own = [] }) => [
     ...new Set([...templates.map((template) => renderPrompt(template, promptName)), ...own]),
   ]);
@@ -117,5 +128,5 @@ export async function textHead(
   const promptFeatures = await encoder.embedTexts(prompts.flat(), work);
   const promptClass = Int32Array.from(prompts.flatMap((list, c) => list.map(() => c)));
   const head = headFromPrompts(promptFeatures, promptClass, classes.length, encoder.logitScale);
-  return { ...head, prompts, cut: await cutPrompts(encoder, prompts.flat()) };
+  return { ...head, prompts, ...(await misreadPrompts(encoder, prompts.flat())) };
 }

@@ -2,6 +2,7 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import { ModelError } from '../errors.ts';
 import type { Json } from './fields.ts';
 import type { TextRule } from './record.ts';
+import { foreignTo } from './scripts.ts';
 import { checkTokenizer, checkTokenizerConfig } from './tokenizer-config.ts';
 
 /**
@@ -13,6 +14,8 @@ export interface TextTokenizer {
   encode(text: string): number[];
   /** Number of tokens of the text with start and end, before truncation. */
   count(text: string): number;
+  /** Whether the text has letters of a script that the vocabulary hardly has. */
+  isForeign(text: string): boolean;
 }
 
 /**
@@ -71,6 +74,7 @@ export function createTokenizer(
       return [...ids.slice(0, length - 1), ...ids.slice(-1)];
     },
     count: (text) => tokensOf(text).length,
+    isForeign: foreignTo(json),
   };
 }
 

@@ -76,14 +76,14 @@ export function lazyTokenizer(files: EncoderFiles, rule: TextRule, place = ''): 
   });
 }
 
-/** Number of tokens of each text, and the number that the encoder reads. */
+/** Number of tokens of each text, the number that the encoder reads, and the texts in a script that it has not learnt. */
 export async function lengthOfTexts(
   tokenizer: Lazy<TextTokenizer>,
   { length }: TextRule,
   texts: readonly string[],
 ): Promise<TextLength> {
-  const { count: lengthOf } = await tokenizer.get();
-  return { tokens: texts.map(lengthOf), read: length };
+  const { count: lengthOf, isForeign } = await tokenizer.get();
+  return { tokens: texts.map(lengthOf), read: length, foreign: texts.map(isForeign) };
 }
 
 /** The first of the names that is an output of the model. Throws `ModelError` if none is. */

@@ -64,6 +64,8 @@ export interface TextLength {
   readonly tokens: readonly number[];
   /** Largest number of tokens that is read. */
   readonly read: number;
+  /** Whether each text has letters of a script that the encoder has not learnt. Absent if that is not known. */
+  readonly foreign?: readonly boolean[];
 }
 
 /** Constants for an encoder without tuning, and the ranges of a search. */

@@ -9,7 +9,7 @@ import type { ClassifierData, Progress } from '../classifier/types.ts';
 import { nearDuplicates } from '../dataset/duplicates.ts';
 import { DisjointSets, groupBy } from '../dataset/groups.ts';
 import { encodeImages } from '../encoder/encode.ts';
-import { cutPrompts, renderPrompt } from '../encoder/prompts.ts';
+import { misreadPrompts, renderPrompt } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { keysInMemory } from '../engine/keys/memory.ts';
 import { sharedEngine } from '../engine/shared.ts';
@@ -130,7 +130,7 @@ export function createTeacher(
     const unread = [...new Set(prompts.filter((prompt) => !texts.has(prompt)))];
     if (encoder.embedTexts && unread.length > 0) {
       const rows = await encoder.embedTexts(unread, { signal });
-      for (const { prompt } of await cutPrompts(encoder, unread)) cut.add(prompt);
+      for (const { prompt } of (await misreadPrompts(encoder, unread)).cut) cut.add(prompt);
       unread.forEach((prompt, i) => {
         texts.set(prompt, roundToHalf(row(rows, i)));
       });

@@ -82,9 +82,12 @@ export function checkRecipe({ id, recipe }: EncoderRecord, configured: EncoderRe
 }
 
 /** Refuses tokens without an embedding, and texts without an end token. */
-function checkedTokenizer({ encode, count }: TextTokenizer, { vocabulary, end }: TextShape): TextTokenizer {
+function checkedTokenizer(
+  { encode, ...others }: TextTokenizer,
+  { vocabulary, end }: TextShape,
+): TextTokenizer {
   return {
-    count,
+    ...others,
     encode: (text) => {
       const ids = encode(text);
       const foreign = ids.find((id) => id >= vocabulary);
