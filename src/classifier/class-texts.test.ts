@@ -9,7 +9,7 @@ import { roundedHead } from './class-texts.ts';
 it('a class name in a script that the encoder has not learnt is a finding that says what to do', async () => {
   const folder = await writeSmallEncoder(await mkdtemp(join(tmpdir(), 'class-texts-')));
   await using encoder = await loadEncoder(folder);
-  const classes = ['red', '红色'].map((name) => ({ id: name, name, promptName: name }));
+  const classes = ['red', '红色'].map((name) => ({ id: name, name, promptName: name, prompts: [] }));
   const { findings } = await roundedHead(encoder, classes, ['a photo of {}.']);
   expect(findings).toEqual([
     {

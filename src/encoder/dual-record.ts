@@ -5,12 +5,13 @@ import type { Engine } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
 import { checkFile } from '../store/checksum.ts';
-import { unlessMissing } from '../store/regular.ts';
+import { isLfsPointer, LARGEST_POINTER, lfsPointer } from '../store/lfs-pointer.ts';
+import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { checkEmbeddings, checkedEncoder } from './checked.ts';
 import { openCheckpoint, openWeights } from './clip/checkpoint.ts';
 import { clipFacts, clipTextRule } from './clip/facts.ts';
 import { checkReleases } from './clip/openai-releases.ts';
-import { readConfigurationFiles } from './configuration-files.ts';
+import { ENCODER_FILE, readConfigurationFiles } from './configuration-files.ts';
 import {
   type DualConfiguration,
   findDualFiles,
@@ -69,6 +70,7 @@ export async function dualRecord(
     origin.precision,
     origin.source,
   );
+  await refusePointers(folder, files);
   const read = await readConfigurationFiles(
     folder,
     files.map(({ path }) => path),
@@ -125,6 +127,14 @@ async function visionFactsIn(
     return visionFacts(stored, family, read);
   } finally {
     await stored.close();
+  }
+}
+
+/** Throws `ModelError` for a file of which only the pointer in Git LFS is there. */
+async function refusePointers(folder: string, files: readonly RecordedFile[]): Promise<void> {
+  for (const { path } of files.filter(({ bytes }) => bytes <= LARGEST_POINTER)) {
+    const file = join(folder, path);
+    if (isLfsPointer(await readRegularText(file, ENCODER_FILE))) throw lfsPointer(file);
   }
 }
 

@@ -1,6 +1,7 @@
 import { join, posix } from 'node:path';
 import { errorAbout, ModelError } from '../errors.ts';
 import { fieldsOf, textOf, type WireField } from '../graph/wire.ts';
+import { isLfsPointer, LARGEST_POINTER, lfsPointer } from '../store/lfs-pointer.ts';
 import { readRegular } from '../store/regular.ts';
 import { ENCODER_FILE } from './configuration-files.ts';
 import { isInside } from './record.ts';
@@ -31,6 +32,8 @@ export async function externalFiles(folder: string, models: Iterable<string>): P
     if (!model.endsWith('.onnx')) continue;
     const path = join(folder, model);
     const bytes = await readRegular(path, ENCODER_FILE);
+    if (bytes.length <= LARGEST_POINTER && isLfsPointer(new TextDecoder().decode(bytes)))
+      throw lfsPointer(path);
     try {
       for (const location of locationsIn(bytes)) found.add(externalPath(model, location));
     } catch (error) {

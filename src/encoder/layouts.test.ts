@@ -351,6 +351,36 @@ describe('layouts of ONNX exports on the hub', () => {
     expect(told[0]! + told[1]!).toBe(record.files.reduce((sum, { bytes }) => sum + bytes, 0));
   });
 
+  it('are refused where only pointers of Git LFS are there', async () => {
+    const layout = LAYOUTS.find(({ name }) => name === 'weights in a file of any name')!;
+    for (const path of ['text_model.onnx', 'weights.bin', 'tokenizer.json']) {
+      const folder = await written(layout, `pointer-${path}`);
+      await writeFile(
+        join(folder, path),
+        'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n',
+      );
+      const source = encoderSource(folder) as EncoderSource & { kind: 'folder' };
+      const error = { code: 'hub/lfs-pointer', message: expect.stringContaining(path) };
+      await expect(describeFolder(folder, source, engine)).rejects.toMatchObject(error);
+    }
+  });
+
+  it('name the place that a repository was moved to', async () => {
+    const folder = await written(LAYOUTS[0]!, 'moved');
+    const files: Record<string, Uint8Array> = {};
+    for (const name of await readdir(folder)) files[name] = await readFile(join(folder, name));
+    const hub = await startFakeHub({ 'new/name': { files }, 'old/name': { files: {}, movedTo: 'new/name' } });
+    vi.stubEnv('HF_ENDPOINT', hub.endpoint);
+    vi.stubEnv('TIP_ADAPTER_HOME', join(root, 'home'));
+    const told: string[] = [];
+    const confirm = async ({ source }: { source: string }) => told.push(source) > 0;
+    const { record } = await pullEncoder('hf:old/name', { engine, confirm });
+    await hub.close();
+    vi.unstubAllEnvs();
+    expect(told).toEqual([expect.stringMatching(/^hf:new\/name@[0-9a-f]{40} \(moved from hf:old\/name\)$/)]);
+    expect(record).toMatchObject({ id: 'hf:old/name', source: 'hf:new/name' });
+  });
+
   it.each(LAYOUTS.map((layout, i) => [layout.name, layout, i] as const))('%s', async (_, layout, i) => {
     const folder = await written(layout, `${i}`);
     const source = encoderSource(`${folder}${layout.precision ? `#${layout.precision}` : ''}`);

@@ -145,7 +145,13 @@ async function pullFromHub(source: HubSource, options: PullOptions): Promise<Loc
   const { id, repo, precision, registered } = source;
   const { listing, all } = await listDual(source, options);
   const licence = registered?.licence ?? 'unknown';
-  await agree({ id, source: `hf:${repo}@${listing.commit}`, bytes: sizeOf(all, listing), licence }, options);
+  const { movedTo } = listing;
+  const from = `hf:${movedTo ?? repo}`;
+  const moved = movedTo === undefined ? '' : ` (moved from hf:${repo})`;
+  const planOf = (paths: readonly string[]): PullPlan => {
+    return { id, source: `${from}@${listing.commit}${moved}`, bytes: sizeOf(paths, listing), licence };
+  };
+  await agree(planOf(all), options);
   const fetched = async (paths: readonly string[]) => {
     const wanted = paths.map((path) => ({ path, sha256: registered?.sha256?.[path] }));
     return (await resolveHub(repo, listing.commit, wanted, fetching(options))).files;
@@ -159,14 +165,11 @@ async function pullFromHub(source: HubSource, options: PullOptions): Promise<Loc
       // Weights in files whose names do not show it are known only from the models.
       const more = (await externalFiles(downloads, all)).filter((path) => !files.has(path));
       if (more.length > 0) {
-        await agree(
-          { id, source: `hf:${repo}@${listing.commit}`, bytes: sizeOf(more, listing), licence },
-          options,
-        );
+        await agree(planOf(more), options);
         for (const [path, file] of await fetched(more)) files.set(path, file);
       }
       const recorded = [...files].map(([path, { size, sha256 }]) => ({ path, bytes: size, sha256 }));
-      const origin = { id, source: `hf:${repo}`, revision: listing.commit, licence, precision };
+      const origin = { id, source: from, revision: listing.commit, licence, precision };
       const { engine = sharedEngine() } = options;
       const record = await measured(
         await dualRecord(downloads, recorded, origin),

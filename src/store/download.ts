@@ -8,6 +8,7 @@ import { DataError, ModelError, throwIfAborted } from '../errors.ts';
 import { count, number } from '../words.ts';
 import { diskError, moveFile, writeFileAtomic } from './atomic.ts';
 import { type Checked, checkFile, type Expected } from './checksum.ts';
+import { isLfsPointer, LARGEST_POINTER, lfsPointer } from './lfs-pointer.ts';
 import { withLock } from './lock.ts';
 import {
   backOff,
@@ -163,7 +164,8 @@ async function receiveOnce(request: DownloadRequest, part: string): Promise<Atte
     };
   }
   if (total !== undefined && request.size !== undefined && total !== request.size) {
-    await response.body?.cancel();
+    if (total > LARGEST_POINTER) await response.body?.cancel();
+    else if (isLfsPointer(await response.text().catch(() => ''))) throw lfsPointer(url);
     throw wrongSize(request, total);
   }
   return save(request, part, response, start, total ?? request.size);
@@ -182,7 +184,7 @@ async function refused(request: DownloadRequest, part: string, response: Respons
       response,
     };
   }
-  throw refusal(response.status, request.url, request.accessHint ?? HUB_ACCESS);
+  throw refusal(response, request.url, request.accessHint ?? HUB_ACCESS);
 }
 
 /** Writes the response's bytes into the part file, from position `start` on. */

@@ -15,6 +15,10 @@ export interface FakeRepo {
   branches?: Record<string, FakeRepo>;
   /** The token that a request must send to read the repository. */
   token?: string;
+  /** Whether a request without the token is refused as one for a gated repository. */
+  gated?: boolean;
+  /** The name that requests are redirected to. */
+  movedTo?: string;
 }
 
 /** A fault to cause in the next requests whose path matches. */
@@ -96,7 +100,12 @@ export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<Fak
       `${path}/`.replace(/^\/api(\/models)?/, '').startsWith(`/${repo}/`),
     );
     const repo = name === undefined ? undefined : repos[name];
-    if (repo?.token && request.headers.authorization !== `Bearer ${repo.token}`) return answer(response, 401);
+    if (repo?.token && request.headers.authorization !== `Bearer ${repo.token}`) {
+      const gate = { 'x-error-code': 'GatedRepo', 'x-error-message': 'Access to this model is restricted' };
+      return answer(response, repo.gated ? 403 : 401, repo.gated ? gate : {});
+    }
+    if (repo?.movedTo)
+      return answer(response, 307, { location: (request.url ?? '').replace(name ?? '', repo.movedTo) });
     // Without a token, the real hub gives the same answer for a missing and a private repository.
     if (!repo || name === undefined) return answer(response, request.headers.authorization ? 404 : 401);
     const api = name.startsWith('datasets/') ? `/api/${name}` : `/api/models/${name}`;

@@ -52,6 +52,22 @@ describe('listHub', () => {
     expect((await listHub(REPO, 'refs/pr/3')).commit).toBe(commit);
   });
 
+  it('says where a repository was moved, and reads it there', async () => {
+    hub.repos['Old/clip'] = { files: {}, movedTo: REPO };
+    expect(await listHub('Old/clip')).toMatchObject({ movedTo: REPO, commit: commitOf(hub.repos[REPO]!) });
+    expect(await listHub(REPO)).not.toHaveProperty('movedTo');
+    const { files } = await resolveHub('Old/clip', 'main', WANTED);
+    expect([...files.keys()]).toEqual(WANTED.map(({ path }) => path));
+  });
+
+  it('tells a gated repository from one that is not there', async () => {
+    Object.assign(hub.repos[REPO]!, { token: 'secret', gated: true });
+    const gated = { code: 'network/gated', hint: expect.stringContaining('Accept the terms') };
+    await expect(listHub(REPO)).rejects.toMatchObject(gated);
+    hub.repos[REPO]!.gated = false;
+    await expect(listHub(REPO)).rejects.toMatchObject({ code: 'network/denied' });
+  });
+
   it('retries temporary failures', async () => {
     hub.fail({ match: /tree/, status: 502, times: 3 });
     expect((await listHub(REPO, 'main', options)).files).toHaveLength(5);
@@ -154,6 +170,12 @@ describe('resolveHub', () => {
     expect(hub.requests.some(({ server }) => server === 'cdn')).toBe(false);
     const small = [{ path: 'config.json', sha256: '0'.repeat(64) }];
     expect(await failure(REPO, 'main', small)).toMatchObject({ code: 'checksum/mismatch' });
+  });
+
+  it('a pointer of Git LFS is not a file, whatever size the hub states', async () => {
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 8\n`;
+    hub.fail({ match: /config/, instead: Buffer.from(pointer) });
+    expect(await failure(REPO, 'main', [WANTED[1]!])).toMatchObject({ code: 'hub/lfs-pointer' });
   });
 
   it("bytes that do not match the hub's sha256 or git sha1 are refused", async () => {

@@ -22,6 +22,8 @@ export interface HubListing {
   /** The commit of the revision (40 hex digits). */
   commit: string;
   files: HubEntry[];
+  /** The present name of a repository that was moved. */
+  movedTo?: string;
 }
 
 /** A file to fetch, with its sha256 (hex) if that is known beforehand. An optional file may be missing. */
@@ -100,11 +102,12 @@ export async function listHub(
   return asking({ repo, revision }, options, async (where) => {
     const { datasetInfo, modelInfo } = await import('@huggingface/hub');
     const [, dataset] = /^datasets\/(.+)$/.exec(repo) ?? [];
-    const { sha: commit } = await (dataset === undefined
+    const { sha: commit, name } = await (dataset === undefined
       ? modelInfo({ ...where, name: repo, revision, additionalFields: ['sha'] })
       : datasetInfo({ ...where, name: dataset, revision, additionalFields: ['sha'] }));
     if (!/^[0-9a-f]{40}$/.test(commit ?? '')) throw new Error('no commit in its answer');
-    return { commit, files: await entriesIn(where, repo, commit) };
+    const movedTo = name && name !== (dataset ?? repo) ? { movedTo: name } : {};
+    return { commit, files: await entriesIn(where, repo, commit), ...movedTo };
   });
 }
 
@@ -177,7 +180,7 @@ async function hubFetch(options: NetworkOptions): Promise<Fetch> {
     const response = await send(url, { ...init, headers: { accept: 'application/json', ...own } });
     if (response.ok) return response;
     await response.body?.cancel();
-    throw refusal(response.status, url, ACCESS_HINT);
+    throw refusal(response, url, ACCESS_HINT);
   };
 }
 

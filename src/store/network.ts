@@ -184,9 +184,24 @@ function rootCause(error: unknown): unknown {
 }
 
 /** The error of a response with a status from 400 on. `accessHint` is its hint if access is denied. */
-export function refusal(status: number, url: string, accessHint: string): ModelError {
+export function refusal(
+  { status, headers }: Pick<Response, 'status' | 'headers'>,
+  url: string,
+  accessHint: string,
+): ModelError {
   const { host, pathname } = new URL(url);
   const details = { url, status };
+  // Hugging Face's hub gives the reason in this header.
+  if (headers.get('x-error-code') === 'GatedRepo') {
+    return new ModelError(
+      `${host} gives ${pathname} only to people who accepted the terms of its repository`,
+      {
+        code: 'network/gated',
+        hint: "Accept the terms on the repository's page while you are logged in, and set HF_TOKEN to a token of that account.",
+        details,
+      },
+    );
+  }
   if (status === 401 || status === 403) {
     return new ModelError(`${host} denies access to ${pathname} (status ${status})`, {
       code: 'network/denied',

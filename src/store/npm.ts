@@ -79,7 +79,7 @@ async function tarballUrl(
       ...authorization(url, settings),
     },
   });
-  if (!response.ok) throw refusal(response.status, url, 'Log in to the registry with npm login.');
+  if (!response.ok) throw refusal(response, url, 'Log in to the registry with npm login.');
   const text = await response.text();
   const tarball: unknown = (() => {
     try {
