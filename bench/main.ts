@@ -31,6 +31,7 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   endurance: async () => (await import('./server.ts')).benchEndurance(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
   guard: async (args) => (await import('./guard.ts')).benchGuard(args),
+  joined: async () => (await import('./joined.ts')).benchJoined(),
   reading: async ([source]) => {
     const { benchReading, readingPart } = await import('./reading.ts');
     return source ? readingPart(source) : benchReading();

@@ -25,6 +25,8 @@ export interface EncoderSession {
   readonly cache?: KeyCache;
   /** A JPEG of a picture whose longer side has `side` pixels. */
   thumbnail(image: ImageSource, options?: ThumbnailOptions): Promise<Uint8Array>;
+  /** Replaces the open encoder by one of the same parts with other weights. */
+  replace(encoder: Encoder): void;
   close(): Promise<void>;
 }
 
@@ -71,6 +73,9 @@ export function openSession(open: () => Promise<Encoder>, { lent = false } = {})
     },
     thumbnail: async (image, { side = THUMBNAIL_SIDE, signal } = {}) =>
       images().thumbnail(await readSource(image).read(), side, { signal }),
+    replace: (other) => {
+      encoder = Promise.resolve(checkedEncoder(other));
+    },
     close: async () => {
       closed = true;
       const free = (opened: Encoder) => (lent ? undefined : opened.close());
@@ -89,6 +94,7 @@ export function lentSession(encoder: Encoder, loader: ImageLoader, features?: Fe
       encodeImages(encoder, images.map(readSource), { views, seed, exif, signal, loader, cache: features }),
     thumbnail: async (image, { side = THUMBNAIL_SIDE, signal } = {}) =>
       loader.thumbnail(await readSource(image).read(), side, { signal }),
+    replace: () => {},
     close: async () => {},
   };
 }

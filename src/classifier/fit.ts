@@ -24,6 +24,7 @@ import { remarkFindings, unevaluatedFindings } from './fit-findings.ts';
 import { type FitValues, fitOptions } from './fit-options.ts';
 import { preparePictures } from './fit-pictures.ts';
 import { checkGiven, promptFindings } from './given.ts';
+import { weighPictures } from './joined-weights.ts';
 import { learn, type Prepared } from './learn.ts';
 import type { LeftOutOptions } from './left-out.ts';
 import { fileCheckpoint } from './training-checkpoint.ts';
@@ -93,7 +94,8 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     const pictures = async (): Promise<Prepared> => {
       const dataset = typeof source === 'string' ? await readDataset(source, { classes, signal }) : source;
       if (wanted === 'auto') own = dataset.encoder;
-      return preparePictures(dataset, values, session, { signal, onProgress });
+      const encoded = await preparePictures(dataset, values, session, { signal, onProgress });
+      return weighPictures(encoded, values, session, signal);
     };
     const { known, encoder, rows, findings, unread } = isFeatures
       ? await prepareFeatures(source, values, await used?.encoder(), { signal })

@@ -34,7 +34,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
   }
   const { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source } =
     encoder;
-  const { prepare, embedTexts, textLength, textTower } = encoder;
+  const { joined, prepare, embedTexts, textLength, textTower } = encoder;
   let closed = false;
   const open = (): Encoder => {
     if (closed) throw closedError('encoder');
@@ -55,6 +55,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
         return checkEmbeddings(embeddings, texts.length, { id, dimension }, 'text');
       },
     }),
+    ...(joined && { joined }),
     ...(prepare && { prepare: () => prepare.call(open()) }),
     ...(textLength && { textLength: async (...given) => textLength.apply(open(), given) }),
     ...(textTower && { textTower: async () => textTower.call(open()) }),

@@ -6,6 +6,7 @@ import { sha256 } from '../sha256.ts';
 import type { FeatureCache } from '../store/feature-cache.ts';
 import { ahead } from './ahead.ts';
 import { isFeature } from './checked.ts';
+import { cacheOf } from './joined-cache.ts';
 import type { Encoder, StoredFeature } from './types.ts';
 
 /** A picture to encode. `read` returns its file's bytes. */
@@ -90,7 +91,8 @@ export async function encodeImages(
   items: readonly EncodableImage[] | AsyncIterable<EncodableImage>,
   options: EncodeOptions = {},
 ): Promise<EncodedImages> {
-  const { cache, batch = 8, signal, onProgress } = options;
+  const { batch = 8, signal, onProgress } = options;
+  const cache = cacheOf(encoder, options.cache);
   const loader = options.loader ?? createImageLoader();
   const plan = planOf(encoder, options);
   const total = Array.isArray(items) ? items.length : undefined;
@@ -127,7 +129,7 @@ interface Finished {
 async function encodeGroup(
   group: readonly Prepared[],
   encoder: Encoder,
-  cache?: FeatureCache,
+  cache?: ReturnType<typeof cacheOf>,
   signal?: AbortSignal,
 ): Promise<Finished[]> {
   throwIfAborted(signal);
@@ -200,7 +202,7 @@ async function prepareGroup(
   group: readonly Numbered[],
   plan: Plan,
   loader: ImageLoader,
-  cache?: FeatureCache,
+  cache?: ReturnType<typeof cacheOf>,
   signal?: AbortSignal,
 ): Promise<Prepared[]> {
   throwIfAborted(signal);

@@ -15,6 +15,7 @@ export {
   listEncoders,
   removeEncoder,
 } from './installed.ts';
+export { joinEncoders } from './joined.ts';
 export { type LoadOptions, loadEncoder } from './load.ts';
 export type { Precision, TowerPrecision } from './precision.ts';
 export {
@@ -29,4 +30,4 @@ export { type PullOptions, type PullPlan, type PullProgress, pullEncoder } from 
 export type { EncoderRecord, PairRecord, VisionRecord } from './record.ts';
 export { registerEncoder } from './registered.ts';
 export { REGISTRY, type RegisteredEncoder } from './registry.ts';
-export type { CacheDefaults, Encoder, StoredFeature, TextLength } from './types.ts';
+export type { CacheDefaults, Encoder, Joined, JoinedPart, StoredFeature, TextLength } from './types.ts';

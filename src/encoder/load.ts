@@ -4,11 +4,12 @@ import type { Abortable } from '../abort.ts';
 import '../engine/node.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import type { Engine } from '../engine/types.ts';
-import { ModelError, throwIfAborted } from '../errors.ts';
+import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
 import { withNamedErrors } from '../system-error.ts';
 import { checkedEncoder } from './checked.ts';
 import { encoderOf } from './encoder-of.ts';
 import { encoderIn, findEncoder, type LocalEncoder, notHere } from './installed.ts';
+import { joinEncoders, type NamedPart, partsOfName } from './joined.ts';
 import type { PullOptions } from './pull.ts';
 import { registeredEncoder } from './registered.ts';
 import { type EncoderSource, encoderSource } from './registry.ts';
@@ -35,13 +36,42 @@ export async function loadEncoder(
   const { engine = sharedEngine() } = options;
   const own = registeredEncoder(name);
   if (own) return own;
+  const parts = await joinedParts(name);
+  if (parts) return loadJoined(parts, options);
   return withNamedErrors(async () => open(await locateEncoder(name, { ...options, engine }), engine));
+}
+
+/** The parts of a joined encoder's name. Undefined for one encoder, also if the path of its folder has a plus. */
+async function joinedParts(name: string): Promise<NamedPart[] | undefined> {
+  const parts = partsOfName(name);
+  return parts && !(await stat(resolve(name)).catch(() => undefined)) ? parts : undefined;
+}
+
+async function loadJoined(
+  parts: readonly NamedPart[],
+  options: LoadOptions,
+): Promise<Encoder & AsyncDisposable> {
+  const encoders: Encoder[] = [];
+  try {
+    for (const { name } of parts) encoders.push(await loadEncoder(name, options));
+    const weights = parts.flatMap(({ weight }) => weight ?? []);
+    return checkedEncoder(joinEncoders(encoders, weights.length > 0 ? weights : undefined));
+  } catch (error) {
+    await Promise.all(encoders.map((encoder) => encoder.close()));
+    throw error;
+  }
 }
 
 /** The files of an encoder, which are downloaded if necessary, as by `loadEncoder`. */
 export async function locateEncoder(name: string, options: LoadOptions = {}): Promise<LocalEncoder> {
   const { engine = sharedEngine(), signal, pull = true } = options;
   throwIfAborted(signal);
+  if (await joinedParts(name))
+    throw new UsageError(`${name} joins several encoders, which have no files in common`, {
+      code: 'encoder/joined',
+      hint: 'Give the parts one by one. A classifier is exported without them by --input features.',
+      details: { name },
+    });
   const found =
     (await verified(await findEncoder(name), options)) ??
     (await inFolder(encoderSource(name), engine, options));
@@ -57,6 +87,12 @@ export async function locateEncoder(name: string, options: LoadOptions = {}): Pr
  * the network. `auto` is valid.
  */
 export async function checkEncoderName(name: string): Promise<void> {
+  const parts = await joinedParts(name);
+  if (parts) for (const part of parts) await checkPartName(part.name);
+  else await checkPartName(name);
+}
+
+async function checkPartName(name: string): Promise<void> {
   if (name === 'auto' || registeredEncoder(name) || (await findEncoder(name))) return;
   const source = encoderSource(name);
   if (source.kind !== 'folder') return;
@@ -68,6 +104,12 @@ export async function checkEncoderName(name: string): Promise<void> {
 
 /** Throws the errors of `loadEncoder` if an encoder is neither on this machine nor at its source. Downloads no model. */
 export async function checkEncoderSource(name: string, options: PullOptions = {}): Promise<void> {
+  const parts = await joinedParts(name);
+  if (parts) for (const part of parts) await checkPartSource(part.name, options);
+  else await checkPartSource(name, options);
+}
+
+async function checkPartSource(name: string, options: PullOptions): Promise<void> {
   if (name === 'auto' || registeredEncoder(name) || (await findEncoder(name))) return;
   const { checkSource } = await import('./pull.ts');
   await checkSource(encoderSource(name), options);

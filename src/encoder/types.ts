@@ -19,7 +19,10 @@ export interface Encoder {
   readonly dimension: number;
   /** Multiplier of cosines in zero-shot logits: 100 for CLIP, and for encoders without texts, which have no zero-shot logits. */
   readonly logitScale: number;
+  /** For a joined encoder, with the preprocessing of its other parts beside that of the first. */
   readonly preprocessing: Preprocessing;
+  /** The parts of a joined encoder. */
+  readonly joined?: Joined;
   readonly defaults: CacheDefaults;
   readonly revision?: string;
   /** SPDX name, or `unknown`. */
@@ -41,6 +44,36 @@ export interface Encoder {
   textTower?(): Promise<TextTower>;
   /** Frees the towers. */
   close(): Promise<void>;
+}
+
+/**
+ * Encoders as one, as CaFo joins models of different pre-training (Zhang et al., CVPR 2023, arXiv 2303.02151), but by their features and not
+ * by their scores: a picture's row holds the unit features of all parts side by side, each times the root of its weight. The cosine of two
+ * pictures is thus the weighted mean of the parts' cosines. A text's row holds the texts of the parts that read, and zeros for the others;
+ * zero-shot scores are the weighted mean of the reading parts' scores.
+ */
+export interface Joined {
+  /** In the order of their columns. */
+  readonly parts: readonly JoinedPart[];
+  /** Weights of the parts, which add up to 1. */
+  readonly weights: readonly number[];
+  /** Whether the weights are still to be chosen. Until then they are equal. */
+  readonly free: boolean;
+  /** The same parts with other weights. Only one of the two needs to be closed. */
+  weighted(weights: readonly number[]): Encoder;
+}
+
+/** What a join knows of a part. */
+export interface JoinedPart {
+  /** Name or source of the encoder. */
+  readonly id: string;
+  readonly fingerprint: string;
+  /** Number of its columns in a row. */
+  readonly dimension: number;
+  /** Multiplier of its cosines in zero-shot scores. */
+  readonly logitScale: number;
+  /** Whether it embeds texts. */
+  readonly reads: boolean;
 }
 
 /** An encoder that embeds pictures and texts. */

@@ -6,6 +6,7 @@ import { closedError, InterruptedError, systemCode } from '../errors.ts';
 import type { Region } from './crop.ts';
 import { type Decoder, DIED, startDecoder } from './decoder.ts';
 import type { Job } from './jobs.ts';
+import { inputSize } from './preprocess.ts';
 import { tooSlow } from './refusals.ts';
 import { MAX_PIXELS, type Pixels, type Preprocessing, type View } from './types.ts';
 
@@ -187,7 +188,7 @@ export function createImageLoader({
   return closable<ImageLoader>({
     load: async (bytes, { spec, views, seed, exif }, work = {}) => {
       const crops = await submit({ kind: 'load', spec, views, seed, exif, maxPixels }, bytes, signalOf(work));
-      return crops.map((data) => ({ width: spec.crop, height: spec.crop, data }));
+      return crops.map((data) => ({ ...inputSize(spec), data }));
     },
     thumbnail: async (bytes, side, work = {}) =>
       (await submit({ kind: 'thumbnail', side, maxPixels }, bytes, signalOf(work)))[0]!,

@@ -2,7 +2,25 @@ import { random } from '../math/random.ts';
 import { type Box, type Raster, resizeToRgb } from './resize.ts';
 import type { Pixels, Preprocessing, View } from './types.ts';
 
-/** The crop of a picture for an encoder, side x side RGB: the centre crop (view 0), or a random resized crop (views 1, 2, …). */
+/** Width and height of what an encoder gets of a picture: its crop, or one column with all crops of joined encoders. */
+export function inputSize({ crop, beside = [] }: Preprocessing): { width: number; height: number } {
+  if (beside.length === 0) return { width: crop, height: crop };
+  return {
+    width: 1,
+    height: [crop, ...beside.map((spec) => spec.crop)].reduce((sum, side) => sum + side * side, 0),
+  };
+}
+
+/** A black picture of the size that an encoder gets. */
+export function blankPixels(spec: Preprocessing): Pixels {
+  const { width, height } = inputSize(spec);
+  return { width, height, data: new Uint8Array(width * height * 3) };
+}
+
+/**
+ * The crop of a picture for an encoder, side x side RGB: the centre crop (view 0), or a random resized crop (views 1, 2, …). Joined encoders
+ * get theirs one after the other.
+ */
 export function cropView(
   picture: Raster,
   spec: Preprocessing,
@@ -10,9 +28,17 @@ export function cropView(
   seed: number | string,
   sha256: string,
 ): Pixels {
-  const data =
-    view === 0 ? centreCrop(picture, spec) : randomCrop(picture, spec, random('view', seed, sha256, view));
-  return { width: spec.crop, height: spec.crop, data };
+  const crops = [spec, ...(spec.beside ?? [])].map((own) =>
+    view === 0 ? centreCrop(picture, own) : randomCrop(picture, own, random('view', seed, sha256, view)),
+  );
+  const { width, height } = inputSize(spec);
+  if (crops.length === 1) return { width, height, data: crops[0]! };
+  const data = new Uint8Array(width * height * 3);
+  crops.reduce((at, own) => {
+    data.set(own, at);
+    return at + own.length;
+  }, 0);
+  return { width, height, data };
 }
 
 /**

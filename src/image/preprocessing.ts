@@ -4,8 +4,7 @@ import type { Preprocessing } from './types.ts';
 const count = z.int().check(z.positive());
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 
-/** Schema of an encoder's preprocessing in files. */
-export const preprocessingSchema: z.ZodMiniType<Preprocessing> = z.object({
+const crop = z.object({
   resize: z.enum(['shortest', 'longest', 'squash']),
   resizeTo: count,
   crop: count,
@@ -15,4 +14,9 @@ export const preprocessingSchema: z.ZodMiniType<Preprocessing> = z.object({
   scale: z.number(),
   mean: triple,
   std: triple,
+});
+
+/** Schema of an encoder's preprocessing in files. */
+export const preprocessingSchema: z.ZodMiniType<Preprocessing> = z.extend(crop, {
+  beside: z.optional(z.array(crop)),
 });

@@ -1,4 +1,7 @@
-/** 8-bit RGB pixels, interleaved, row by row: length is width x height x 3. */
+/**
+ * 8-bit RGB pixels, interleaved, row by row: length is width x height x 3. Several crops of a picture lie one after the other, as one column of
+ * pixels.
+ */
 export interface Pixels {
   readonly width: number;
   readonly height: number;
@@ -23,6 +26,8 @@ export interface Preprocessing {
   readonly scale: number;
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
+  /** Further crops of the same picture, for encoders that are joined with the first. */
+  readonly beside?: readonly Preprocessing[];
 }
 
 /**

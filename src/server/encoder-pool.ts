@@ -2,6 +2,7 @@ import { type EncoderSession, lentSession, sessionFor } from '../classifier/enco
 import type { EncoderReference } from '../classifier/types.ts';
 import type { Encoder } from '../encoder/types.ts';
 import type { ImageLoader } from '../image/loader.ts';
+import { blankPixels } from '../image/preprocess.ts';
 import { traced } from '../tracing.ts';
 import { batching } from './batching.ts';
 
@@ -64,8 +65,7 @@ export class EncoderPool {
     const { open = (wanted: EncoderReference) => sessionFor(wanted, undefined, { pull: false }).encoder() } =
       this.#options;
     const encoder = await open(reference);
-    const side = encoder.preprocessing.crop;
-    await encoder.embedImages([{ width: side, height: side, data: new Uint8Array(3 * side * side) }]);
+    await encoder.embedImages([blankPixels(encoder.preprocessing)]);
     return batching(encoder, this.#options.onBatch);
   }
 }
