@@ -42,7 +42,7 @@ export async function readAnnotated(
     const rows = boxes.map(({ picture, mark }, i) => ({
       path: String(i),
       label: mark.label,
-      group: picture.path,
+      group: picture.group ?? picture.path,
       ...splitOf(picture),
     }));
     return { table: tableOf(file.path, rows), lookup: lookupBoxes(boxes, margin, lookup), split };

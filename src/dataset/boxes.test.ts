@@ -51,6 +51,56 @@ const LAYOUTS: Record<string, Content[]> = {
       ],
     }),
   ],
+  'Create ML': [
+    json('_annotations.createml.json', [
+      {
+        image: '1.png',
+        annotations: [
+          { label: 'cat', coordinates: { x: 7, y: 7, width: 10, height: 6 } },
+          { label: 'dog', coordinates: { x: 30, y: 10, width: 10, height: 10 } },
+        ],
+      },
+    ]),
+  ],
+  'a table of VIA': [
+    [
+      'via.csv',
+      `filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes
+1.png,9,"{}",2,0,"{""name"":""rect"",""x"":2,""y"":4,""width"":10,""height"":6}","{""type"":""cat""}"
+1.png,9,"{}",2,1,"{""name"":""circle"",""cx"":30,""cy"":10,""r"":5}","{""type"":""dog""}"
+`,
+    ],
+  ],
+  'a table of sides (TensorFlow)': [
+    [
+      'train_labels.csv',
+      'filename,width,height,class,xmin,ymin,xmax,ymax\n1.png,40,20,cat,2,4,12,10\n1.png,40,20,dog,25,5,35,15\n',
+    ],
+  ],
+  'a table of shares (Open Images)': [
+    [
+      'train-annotations-bbox.csv',
+      'ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded\n1,x,cat,1,0.05,0.3,0.2,0.5,0\n1,x,dog,1,0.625,0.875,0.25,0.75,1\n',
+    ],
+  ],
+  'a table of one column (Kaggle)': [
+    [
+      'train.csv',
+      'image_id,width,height,bbox,source\n1,40,20,"[2.0, 4.0, 10.0, 6.0]",cat\n1,40,20,"[25, 5, 10, 10]",dog\n'.replace(
+        'source',
+        'label',
+      ),
+    ],
+  ],
+  'a table without a header (keras-retinanet)': [
+    ['annotations.csv', 'images/1.png,2,4,12,10,cat\nimages/1.png,25,5,35,15,dog\n'],
+  ],
+  'a table without a header (Vertex AI)': [
+    [
+      'import.csv',
+      'TRAIN,gs://bucket/images/1.png,cat,0.05,0.2,,,0.3,0.5,,\nUNASSIGNED,gs://bucket/images/1.png,dog,0.625,0.25,,,0.875,0.75,,\n',
+    ],
+  ],
   voc: [
     [
       'images/1.xml',

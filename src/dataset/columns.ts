@@ -21,12 +21,13 @@ import type { Finding, Split } from './types.ts';
 
 const PATH_COLUMNS =
   `path paths file_name filename filenames file files filepath filepaths file_path file_paths fname image_path
-  img_path image_file image_name img_name image_filename image img image_id img_id id`.split(/\s+/);
+  img_path image_file image_name img_name image_filename image img image_id img_id id
+  id_code imageid imagename imagepath imagefile imgpath imgname`.split(/\s+/);
 const SPLIT_COLUMNS = 'split splits set subset partition phase usage fold_type data_set dataset'.split(' ');
 const FLAG = /^(is|in)_(train|training|val|valid|validation|test|testing|holdout)$/;
 /** Columns that are read as flags of a split only if another column holds the classes, because each of these may also be a class. */
 const BARE_FLAG = /^(train|training|val|validation|test|testing|holdout)$/;
-const BOX_COLUMNS = ['bbox', 'xmin', 'x_min', 'bbox_x', 'x1', 'xmax'];
+const BOX_COLUMNS = ['bbox', 'xmin', 'x_min', 'bbox_x', 'x1', 'roi.x1', 'xmax'];
 
 /** The columns of a table that lists pictures. */
 export interface Columns {
@@ -106,7 +107,7 @@ export function missingColumn(table: Table): DataError {
     table.columns.length > 0 ? `it has ${quoted([...table.written.values()])}` : 'the file is empty';
   return new DataError(`${table.name} has no column "${column}" (${found})`, {
     code: 'dataset/column',
-    hint: 'The first line must name the columns path,label and, if known, split and group; a row is then images/1.jpg,cat.',
+    hint: 'The first line must name the columns path,label and, if known, split and group; a row is then images/1.jpg,cat. Other titles can be named: --columns path=filename,label=breed.',
     details: { path: table.name, column, columns: table.columns },
   });
 }
@@ -124,7 +125,8 @@ function splitColumns(
     for (const row of table.rows) {
       const value = visible(row[column] ?? '');
       if (splits.has(row[column] ?? '')) continue;
-      const none = value === '' || isMissing(value);
+      // Vertex AI leaves it to the training to assign a split.
+      const none = value === '' || isMissing(value) || /^unassigned$/i.test(value);
       splits.set(row[column] ?? '', none ? undefined : (splitNamed(value) ?? { unknown: value }));
     }
     const message = `${table.name}: the column "${written(table, column)}" is read as the split.`;

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
 import { plural } from '../words.ts';
+import { asksBoxes, readBoxTables } from './box-tables.ts';
 import { CLASSES_NAME } from './classes.ts';
 import { columnsOf, missingColumn, pathColumn } from './columns.ts';
 import type { Labelled, Layout } from './dataset-layout.ts';
@@ -9,7 +10,7 @@ import { info, quoted, warning } from './findings.ts';
 import { candidateBases } from './folders.ts';
 import { groupBy } from './groups.ts';
 import { readListed } from './listed.ts';
-import { lookupInTree } from './lookup.ts';
+import { lookupElsewhere, lookupInTree, lookupNear } from './lookup.ts';
 import { nameKey } from './names.ts';
 import { LIST_ENDINGS, readTable } from './read-table.ts';
 import { splitNamed } from './splits.ts';
@@ -105,6 +106,21 @@ export async function withUnusedIndexes(
     findings: [...labelled.findings, ...findings],
   };
 }
+
+/** The layout of a table whose own path is given. */
+export const givenTable: Layout = {
+  id: 'given-table',
+  about: 'a table itself, with paths and labels',
+  async read(tree, { signal }) {
+    const { root, table: file } = tree;
+    if (!file || !TABLE_ENDINGS.includes(posix.extname(file.path).toLowerCase())) return undefined;
+    const table = await readTable(tree, file);
+    const labelled = asksBoxes(tree, [{ table }])
+      ? await readBoxTables(tree, [{ file, table }], signal)
+      : await readListed([{ table, lookup: lookupElsewhere(lookupNear(root)) }], signal);
+    return { ...labelled, isListed: true, files: [file] };
+  },
+};
 
 /** Tables beside the pictures that have other names. */
 export interface OtherTables {
@@ -235,7 +251,11 @@ function refuseSeveral(placed: readonly Placed[]): void {
 }
 
 function readAll(tree: Tree, placed: readonly Placed[], signal?: AbortSignal): Promise<Labelled> {
-  const tables = placed.map(({ base, ...rest }) => ({ ...rest, lookup: lookupInTree(tree, base) }));
+  if (asksBoxes(tree, placed)) return readBoxTables(tree, placed, signal);
+  const tables = placed.map(({ base, ...rest }) => ({
+    ...rest,
+    lookup: lookupElsewhere(lookupInTree(tree, base)),
+  }));
   return readListed(tables, signal);
 }
 

@@ -8,7 +8,7 @@ import type { Finding } from './types.ts';
 
 export const LABEL_COLUMNS =
   `label labels class category class_name label_name category_name target species class_id label_id
-  category_id class_index`.split(/\s+/);
+  category_id class_index labelname classname classid labelid class_label`.split(/\s+/);
 
 /** Columns that are already used for something else. */
 export type Taken = Set<string | undefined>;

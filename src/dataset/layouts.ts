@@ -2,19 +2,23 @@ import { DataError, UsageError } from '../errors.ts';
 import { cifarLayout } from './cifar.ts';
 import { cocoLayout } from './coco.ts';
 import { coopLayout } from './coop-splits.ts';
+import { createmlLayout } from './createml.ts';
 import { cvatLayout } from './cvat.ts';
 import type { Labelled, LabelledFile, Layout, LayoutResult } from './dataset-layout.ts';
-import { indexLayout } from './indexes.ts';
+import { flowersLayout } from './flowers.ts';
+import { givenTable, indexLayout } from './indexes.ts';
 import { labelStudioLayout } from './label-studio.ts';
 import { labelmeLayout } from './labelme.ts';
-import { givenTable } from './listed.ts';
 import { mnistLayout } from './mnist.ts';
 import { visible } from './names.ts';
 import { parquetLayout } from './parquet.ts';
 import { petsLayout } from './pets.ts';
 import { roboflowLayout } from './roboflow.ts';
 import { severalSets } from './several-sets.ts';
+import { stl10Layout } from './stl10.ts';
+import { svhnLayout } from './svhn.ts';
 import { teachableMachineLayout } from './teachable-machine.ts';
+import { tinyImagenetLayout } from './tiny-imagenet.ts';
 import type { Tree } from './tree.ts';
 import type { Split } from './types.ts';
 import { classFolders, foreignData, tableLayout, whereUnmarked } from './unmarked.ts';
@@ -32,7 +36,10 @@ const builtIn: readonly Layout[] = [
   severalSets,
   ...[
     cocoLayout,
+    createmlLayout,
     petsLayout,
+    flowersLayout,
+    tinyImagenetLayout,
     vocLayout,
     cvatLayout,
     labelmeLayout,
@@ -44,6 +51,8 @@ const builtIn: readonly Layout[] = [
     teachableMachineLayout,
     cifarLayout,
     mnistLayout,
+    stl10Layout,
+    svhnLayout,
   ].map(whereUnmarked),
   tableLayout,
   foreignData,

@@ -1,14 +1,12 @@
-import { posix } from 'node:path';
 import { DataError } from '../errors.ts';
-import { count, plural } from '../words.ts';
+import { count, number, plural } from '../words.ts';
 import { columnsOf, missingColumn, suspectSplits } from './columns.ts';
-import type { Labelled, LabelledFile, Layout } from './dataset-layout.ts';
+import type { Labelled, LabelledFile } from './dataset-layout.ts';
 import { info, quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
-import { type Lookup, lookupNear } from './lookup.ts';
-import { readTable } from './read-table.ts';
+import type { Lookup } from './lookup.ts';
 import { heldOut } from './splits.ts';
-import { TABLE_ENDINGS, type Table } from './text-files.ts';
+import type { Table } from './text-files.ts';
 import type { SourceFile } from './tree.ts';
 import type { Finding, Split, Unreadable } from './types.ts';
 
@@ -71,22 +69,6 @@ function onceForAll(findings: readonly { finding: Finding; table: string }[]): F
   });
 }
 
-/** The layout of a table whose own path is given. */
-export const givenTable: Layout = {
-  id: 'given-table',
-  about: 'a table itself, with paths and labels',
-  async read(tree, { signal }) {
-    const { root, table: file } = tree;
-    if (!file || !TABLE_ENDINGS.includes(posix.extname(file.path).toLowerCase())) return undefined;
-    const table = await readTable(tree, file);
-    return {
-      ...(await readListed([{ table, lookup: lookupNear(root) }], signal)),
-      isListed: true,
-      files: [file],
-    };
-  },
-};
-
 /** Adds a table's pictures to the known ones (by path) or to the missing ones, and returns findings. */
 async function listInto(
   pictures: Map<string, LabelledFile>,
@@ -113,8 +95,8 @@ async function listInto(
     else if (!file) skipped.missing.push({ path, reason: 'it does not exist', ...(split && { split }) });
     else {
       const group = columns.group(row);
-      const before = pictures.get(file.absolute ?? file.path);
-      if (!before) pictures.set(file.absolute ?? file.path, labelledFile(file, label, split, group));
+      const before = pictures.get(keyOf(file)!);
+      if (!before) pictures.set(keyOf(file)!, labelledFile(file, label, split, group));
       else if (before.label !== label) skipped.contradictory.push(path);
       else if (before.split !== split) {
         skipped.leaking.push(path);
@@ -122,7 +104,8 @@ async function listInto(
       } else skipped.repeated.push(path);
     }
   }
-  if (columns.hasBoxes && skipped.contradictory.length > 0) throw severalThings(table, skipped.contradictory);
+  if (columns.hasBoxes && skipped.contradictory.length > 0)
+    throw severalThings(table, skipped.contradictory, new Set(files.map(keyOf)).size);
   if (skipped.missing.length + skipped.withoutPath === table.rows.length)
     throw nothingFound(table, skipped.missing);
   absent.push(...skipped.missing);
@@ -137,6 +120,9 @@ async function listInto(
   return { findings, column: columns.labelColumn };
 }
 
+/** The name of a file among all others. */
+const keyOf = (file: SourceFile | undefined) => file?.absolute ?? file?.path;
+
 /** A labelled file without empty fields, as the tests compare it. A million of them are made, so that no object is extended. */
 function labelledFile(file: SourceFile, label?: string, split?: Split, group?: string): LabelledFile {
   if (label === undefined || group)
@@ -145,7 +131,7 @@ function labelledFile(file: SourceFile, label?: string, split?: Split, group?: s
 }
 
 /** Throws `DataError` if rows name unknown splits: these may be held out, and all rows would be learnt from. */
-function checkSplits(
+export function checkSplits(
   table: Table,
   splits: readonly (Split | { unknown: string } | undefined)[],
 ): asserts splits is (Split | undefined)[] {
@@ -235,15 +221,14 @@ function splitFindings(layout: string, pictures: LabelledFile[]): Finding[] {
   return [...findings, info('blank-is-train', message)];
 }
 
-function severalThings(table: Table, paths: string[]): DataError {
-  return new DataError(
-    `${table.name} lists parts of pictures (boxes), and some pictures have boxes of several classes: ${quoted(paths)}`,
-    {
-      code: 'dataset/several-labels',
-      hint: 'Cut the parts out, or write a table with the columns path,label in which each picture has one class.',
-      details: { path: table.name, paths: paths.slice(0, 20) },
-    },
-  );
+function severalThings(table: Table, rows: string[], pictures: number): DataError {
+  const paths = [...new Set(rows)];
+  const several = `${number(paths.length)} of ${count(pictures, 'picture')} show several classes`;
+  return new DataError(`${table.name} lists parts of pictures (boxes), and ${several}: ${quoted(paths)}`, {
+    code: 'dataset/several-labels',
+    hint: 'Take each box as an example (--crop boxes), or write a table with the columns path,label in which each picture has one class.',
+    details: { path: table.name, paths: paths.slice(0, 20) },
+  });
 }
 
 function noLabels(name: string): DataError {
@@ -259,7 +244,7 @@ function nothingFound(table: Table, missing: readonly Unreadable[]): DataError {
     missing.length > 0 ? ` (the first of ${count(missing.length, 'missing file')}: ${missing[0]!.path})` : '';
   return new DataError(`No row of ${table.name} leads to a picture${first}`, {
     code: 'dataset/empty',
-    hint: 'Write paths relative to the folder of the table. Absolute paths work only if you give the path of the table itself.',
+    hint: 'Write paths relative to the folder of the table, or put the pictures into it.',
     details: {
       path: table.name,
       rows: table.rows.length,

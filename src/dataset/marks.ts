@@ -23,6 +23,8 @@ export interface Annotated {
   path: string;
   marks: readonly Mark[];
   split?: Split;
+  /** The group of its boxes. Default: its path. */
+  group?: string;
   /** The size that the boxes refer to. Absent for pixels of the picture. */
   size?: Region['of'];
 }

@@ -19,6 +19,17 @@ const ROWS: Content = table(
   '3;img/3.jpg;boxer;7;test;b',
 );
 
+it('paths of another machine are found by their ends', async () => {
+  await write(
+    ...DOGS,
+    table('list.csv', 'id_code,class', ...DOGS.map((path, i) => `/home/me/${path},${i % 2}`)),
+  );
+  for (const path of ['', 'list.csv'])
+    expect(labelled(await readDataset(join(own.root, path)))).toEqual(
+      DOGS.map((one, i) => `${one} ${i % 2}`),
+    );
+});
+
 describe('columns that the user names', () => {
   it('are read in CSV, in a folder and as the table itself, with any other columns', async () => {
     await write(...DOGS, ROWS);

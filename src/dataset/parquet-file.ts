@@ -1,6 +1,6 @@
 import { DataError } from '../errors.ts';
 import { type Answer, type Description, parquetThread, type Range, type Request } from './parquet-thread.ts';
-import { columnName, type Row, type Table } from './text-files.ts';
+import { checkColumns, columnName, type Row, type Table } from './text-files.ts';
 import type { SourceFile } from './tree.ts';
 
 /** An open Parquet file. */
@@ -28,8 +28,10 @@ export async function openParquet(file: SourceFile, thread = parquetThread()): P
       throw damaged(file, (error as Error).message, error);
     }
   };
+  const description = await ask<Description>('description');
+  checkColumns(file.path, description.columns.length);
   return {
-    ...(await ask<Description>('description')),
+    ...description,
     file,
     texts: (range) => ask({ of: 'texts', ...range }),
     pictures: (range, bytes) => ask({ of: 'pictures', ...range }, bytes),

@@ -119,6 +119,11 @@ describe('a table is refused', () => {
       'sep=,\npath,label\n1.jpg,a\n2.jpg,a,b',
       'line 4, has 3 fields',
     ],
+    [
+      'too many columns',
+      `path,label,${','.repeat(3)}${Array.from({ length: 30_000 }, (_, i) => `c${i}`)}\n`,
+      '30,002 columns',
+    ],
     ['a quote that does not end', 'path,label\n"1.jpg,a\n2.jpg,b', 'list.csv, line'],
   ])('with %s', (_, text, message) => {
     expect(() => read(text)).toThrow(message);

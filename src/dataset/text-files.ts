@@ -1,5 +1,6 @@
 import { type Options, parse } from 'csv-parse/sync';
 import { DataError } from '../errors.ts';
+import { isImagePath } from '../image/image-paths.ts';
 import { parseJson as parseBounded } from '../json.ts';
 import { count } from '../words.ts';
 import { visible } from './names.ts';
@@ -124,8 +125,10 @@ function parseCsv(whole: string, name: string): Table {
     throw malformed(`${name}${where}: ${(cause as Error).message}`, name, lines, cause);
   }
   // Spreadsheets write emptied rows and columns as empty fields.
-  const start = records.findIndex(isFilled);
-  const { columns, written } = namesOf(records[start] ?? [], name);
+  const first = records.findIndex(isFilled);
+  const titles = titlesOfBare(records[first] ?? []);
+  const start = titles ? first - 1 : first;
+  const { columns, written } = namesOf(titles ?? records[first] ?? [], name);
   const rows: Row[] = [];
   for (let i = start + 1; i < records.length; i++) {
     const record = records[i]!;
@@ -143,6 +146,24 @@ function parseCsv(whole: string, name: string): Table {
 }
 
 const isFilled = (record: readonly string[]) => record.some((value) => value.trim() !== '');
+
+const BOX = ['xmin', 'ymin', 'xmax', 'ymax'];
+
+/**
+ * The titles of the tables that are written without a header: those of Google's AutoML and Vertex AI
+ * (`TRAIN,gs://bucket/1.jpg,cat,0.1,0.2,,,0.3,0.4,,`) and of keras-retinanet (`1.jpg,10,20,30,40,cat`).
+ */
+function titlesOfBare(record: readonly string[]): string[] | undefined {
+  const [first = '', second = '', ...rest] = record;
+  if (/^(train|validat(e|ion)|test|unassigned)$/i.test(first) && isImagePath(second) && rest.length > 0) {
+    const [xmin, ymin, xmax, ymax] = BOX as [string, string, string, string];
+    const titles = ['split', 'path', 'label', xmin, ymin, '', '', xmax, ymax, '', ''];
+    return titles.slice(0, Math.max(3, record.length));
+  }
+  const numbers = record.slice(1, 5);
+  const isBox = record.length === 6 && numbers.every((one) => /^-?\d*(\.\d+)?$/.test(one));
+  return isBox && isImagePath(first) ? ['path', ...BOX, 'label'] : undefined;
+}
 
 /** Counting lines takes as long as reading, so it is done only for an error message. */
 function lineOfRecord(text: string, options: Options, record: number): number {
@@ -164,7 +185,9 @@ function namesOf(titles: readonly string[], name: string): Pick<Table, 'columns'
   const last = titles.findLastIndex((title) => title.trim() !== '');
   const columns = titles.slice(0, last + 1).map(columnName);
   const named = columns.filter((column) => column !== '');
-  const twice = named.find((column, i) => named.indexOf(column) !== i);
+  checkColumns(name, named.length);
+  const seen = new Set<string>();
+  const twice = named.find((column) => seen.size === seen.add(column).size);
   if (twice !== undefined) throw twoColumns(name, twice);
   return { columns, written: new Map(columns.map((column, i) => [column, visible(titles[i]!)])) };
 }
@@ -176,6 +199,22 @@ export function columnName(title: string): string {
     .replace(/[\s-]+/g, '_');
   // Rows are plain objects. A name such as "constructor" would read a property that every object has.
   return name in Object.prototype ? `${name}_` : name;
+}
+
+/** Largest number of columns of a table: there may be one for each class. */
+const MOST_COLUMNS = 20_000;
+
+/** Throws `DataError` if a table has too many columns. */
+export function checkColumns(name: string, columns: number): void {
+  if (columns <= MOST_COLUMNS) return;
+  throw new DataError(
+    `${name} has ${count(columns, 'column')}, and tables of up to ${count(MOST_COLUMNS, 'column')} are read`,
+    {
+      code: 'dataset/column',
+      hint: 'Write a table with the columns path,label.',
+      details: { path: name, columns },
+    },
+  );
 }
 
 function twoColumns(name: string, column: string): DataError {
@@ -199,6 +238,7 @@ function parseJsonLines(text: string, name: string): Table {
       const column = columnName(key);
       if (Object.hasOwn(values, column)) throw twoColumns(`${name}, line ${i + 1}`, column);
       if (!written.has(column)) written.set(column, visible(key));
+      if (written.size > MOST_COLUMNS) checkColumns(name, written.size);
       values[column] = textOf(value);
       if (Array.isArray(value) && value.length > 1) lists.add(column);
       if ([value].flat().some(isObject)) objects.add(column);

@@ -2,9 +2,11 @@ import { z } from 'zod';
 import { badAnnotations, jsonFiles, jsonIn, keysOf, readAnnotated, shaped } from './annotations.ts';
 import type { Layout } from './dataset-layout.ts';
 import { quoted } from './findings.ts';
+import { groupBy } from './groups.ts';
 import { type Annotated, type Annotations, aroundPoints, type Mark } from './marks.ts';
 import { splitNamed } from './splits.ts';
-import type { SourceFile } from './tree.ts';
+import { parseJson, parseTable } from './text-files.ts';
+import type { SourceFile, Tree } from './tree.ts';
 
 const ATTRIBUTES = z.record(z.string(), z.unknown());
 const REGION = z.object({ shape_attributes: ATTRIBUTES, region_attributes: ATTRIBUTES });
@@ -35,9 +37,33 @@ export const viaLayout: Layout = {
       const annotated = Object.values(shaped(PICTURES, pictures, file)).map((one) => pictureOf(file, one));
       all.push({ file, pictures: annotated, base: folder, ...(split && { split }) });
     }
+    all.push(...(await csvFiles(tree)));
     return all.length > 0 ? readAnnotated(tree, 'annotations of VIA', all, signal) : undefined;
   },
 };
+
+/** The tables of VIA: a line for each region, with its attributes as JSON. */
+async function csvFiles(tree: Tree): Promise<Annotations[]> {
+  const all: Annotations[] = [];
+  const files = tree.table ? [] : tree.files.filter(({ path }) => /(^|\/)via[^/]*\.csv$/i.test(path));
+  for (const file of files) {
+    const { columns, rows } = parseTable(await file.read(), file.path);
+    const name = columns.find((column) => /^#?filename$/.test(column));
+    if (!name || !columns.includes('region_shape_attributes')) continue;
+    const pictures = [...groupBy(rows, (row) => row[name]!)].map(([filename, own]) => {
+      const parsed = (text = '') => ATTRIBUTES.parse(parseJson(text || '{}'));
+      const regions = own
+        .filter(({ region_count }) => region_count !== '0')
+        .map((row) => ({
+          shape_attributes: parsed(row.region_shape_attributes),
+          region_attributes: parsed(row.region_attributes),
+        }));
+      return pictureOf(file, { filename, regions, file_attributes: parsed(own[0]!.file_attributes) });
+    });
+    all.push({ file, pictures, base: file.path.slice(0, file.path.lastIndexOf('/') + 1) });
+  }
+  return all;
+}
 
 function isVia(value: unknown): boolean {
   const [first] = isItem(value) ? Object.values(value) : [];
