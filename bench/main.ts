@@ -29,6 +29,7 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   serving: async () => (await import('./server.ts')).benchServing(),
   overload: async () => (await import('./server.ts')).benchOverload(),
   endurance: async () => (await import('./server.ts')).benchEndurance(),
+  queue: async () => (await import('./queue-limits.ts')).benchQueueLimits(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
   guard: async (args) => (await import('./guard.ts')).benchGuard(args),
   joined: async () => (await import('./joined.ts')).benchJoined(),

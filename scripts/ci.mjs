@@ -1,6 +1,7 @@
 // Continuous integration: everything that a change must pass. The failures of all runs are printed at the end, so that the last lines of
 // a log show them, and the last line is `N passed, N failed`, summed over all runs.
 // A failed check counts as one failure, and so does a run that ends without its numbers.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { root, tryRun } from './npm.mjs';
 /** The versions of Node to test besides the machine's: the newest release of each supported line. */
 const OTHER_NODES = ['22', '24', '26'];
 /** The tests that depend on Node's version: files, native libraries, threads, processes, sockets. */
-const FOLDERS = ['store', 'classifier', 'encoder', 'engine', 'image', 'dataset', 'server', 'cli'];
+const FOLDERS = ['store', 'classifier', 'encoder', 'engine', 'image', 'dataset', 'scale', 'server', 'cli'];
 
 const folder = mkdtempSync(join(tmpdir(), 'tip-adapter-ci-'));
 const script = (name, args, env) =>
@@ -27,6 +28,20 @@ function test(name, args) {
   }
 }
 
+/** Installs Redis where Debian's packages are at hand, because tests without it are skipped. */
+function installRedis() {
+  const runs = (name, args, options) => spawnSync(name, args, { stdio: 'ignore', ...options }).status === 0;
+  if (runs('redis-server', ['--version']) || !runs('apt-get', ['--version'])) return;
+  console.log('\n=== installing redis-server');
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const apt = (...args) => runs('apt-get', args, { stdio: 'inherit', env });
+  // The lists of packages may be missing or old.
+  const install = () => apt('install', '--yes', '--no-install-recommends', 'redis-server');
+  if (!install() && !(apt('update') && install()))
+    console.log('redis-server could not be installed; the tests that need it are skipped.');
+}
+
+installRedis();
 const runs = [
   ['checks', () => ({ passed: 0, failures: script('check.mjs', []) === 0 ? [] : ['npm run check'] })],
   [`tests on Node ${process.versions.node}`, () => test('test.mjs', [])],

@@ -25,6 +25,7 @@ export {
   UsageError,
 } from './errors.ts';
 export {
+  type BullQueueOptions,
   type EmbedOptions,
   type EmbedSummary,
   type EmbedTextsOptions,
@@ -32,6 +33,14 @@ export {
   embed,
   embedOptions,
   embedTexts,
+  type Json,
+  openBullQueue,
+  type Queue,
+  type RedisSettings,
   type RunProgress,
   type RunSummary,
+  type Shard,
+  type ShardOutcome,
+  type Work,
+  type WorkDescription,
 } from './scale/index.ts';

@@ -45,11 +45,15 @@ async function idIn(path: string): Promise<string> {
   );
 }
 
+/** The modules that were imported, in their order. */
+export const imported: string[] = [];
+
 /** Registers what a module exports. Returns the ids of methods and encoders. */
-async function importExtensions(path: string): Promise<string[]> {
+export async function importExtensions(path: string): Promise<string[]> {
   const module: Record<string, unknown> = await import(pathToFileURL(resolve(path)).href).catch((cause) => {
     throw refusal(path, `cannot be imported: ${(cause as Error).message}`, cause);
   });
+  imported.push(resolve(path));
   // A module may export the same object by default and by name.
   const values = [...new Set(Object.values(module))];
   const methods = values.filter(isMethod).map(registerMethod);

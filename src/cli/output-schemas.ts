@@ -139,19 +139,26 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     classifier: z.string(),
     report: z.string(),
   }),
-  embed: object({
-    folder: z.string(),
-    shards: count.optional().describe('Number of parts that the pictures were encoded in'),
-    pictures: count.optional(),
-    failures: count
-      .optional()
-      .describe('Number of pictures that could not be read, as failures.csv lists them'),
-    texts: count.optional(),
-    before: z.boolean().optional().describe('Whether an earlier run had written all of it'),
-    encoder: z.string(),
-    dimension: count,
-    seconds: z.number(),
-  }),
+  embed: z.union([
+    object({
+      folder: z.string(),
+      shards: count.optional().describe('Number of parts that the pictures were encoded in'),
+      pictures: count.optional(),
+      failures: count
+        .optional()
+        .describe('Number of pictures that could not be read, as failures.csv lists them'),
+      texts: count.optional(),
+      before: z.boolean().optional().describe('Whether an earlier run had written all of it'),
+      encoder: z.string(),
+      dimension: count,
+      seconds: z.number(),
+    }),
+    object({
+      folder: z.string(),
+      run: z.string().describe('Name of the run that is left to the workers (--detach)'),
+      before: z.boolean(),
+    }),
+  ]),
   fit: object({
     ...classifierSize,
     bytes: count,
@@ -295,6 +302,31 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
         skipped: z.array(
           object({ ...setting, data: z.string(), reason: z.string(), failed: z.literal(true).optional() }),
         ),
+      }),
+    ),
+  }),
+  worker: object({
+    shards: count,
+    pictures: count,
+    failures: count.describe('Pictures that could not be read'),
+  }),
+  jobs: object({
+    workers: count.describe('Workers that are connected'),
+    runs: z.array(
+      object({
+        run: z.string(),
+        work: z.enum(['embed', 'predict', 'bench']),
+        state: z.enum(['running', 'done', 'cancelled', 'set aside']),
+        version: z.string().describe('Version of the program that started the run'),
+        started: z.iso.datetime(),
+        detached: z.boolean().describe('Whether a worker makes the result'),
+        total: count.optional().describe('Pictures of all shards, if it is known'),
+        shardsDone: count,
+        shardsLeft: count,
+        pictures: count.describe('Pictures of the shards that workers have done'),
+        unreadable: count,
+        bytes: count.describe('Bytes of pictures that were read'),
+        setAside: z.array(object({ name: z.string(), pictures: count.optional(), reason: z.string() })),
       }),
     ),
   }),

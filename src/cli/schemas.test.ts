@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
+import { RedisServer, redisProgram } from '../scale/redis-server.fixture.ts';
 import { type FakeHub, startFakeHub } from '../store/fake-hub.fixture.ts';
 import { commands } from './commands/index.ts';
 import { recordingIo } from './io.fixture.ts';
@@ -171,6 +172,12 @@ describe('with --json', () => {
     await check('init', [at('photos'), ...encoder]);
     await check('serve', [colours, '--port', '0']);
     await check('studio', ['-w', at('studio'), '--no-open', ...encoder]);
+    if (redisProgram) {
+      const redis = await RedisServer.start();
+      await check('worker', [redis.address, '--once']);
+      await check('jobs', [redis.address]);
+      await redis.close();
+    }
     await check('encoders list', []);
     await check('encoders show', ['clip-vit-b32']);
     const { id } = await check('encoders pull', ['hf:tiny/clip']);
@@ -183,7 +190,8 @@ describe('with --json', () => {
     await check('completions', ['bash']);
     await check('help', []);
     await check('help', ['encoders']);
-    expect([...seen].sort()).toEqual(commands.map(({ name }) => name).sort());
+    const queued = redisProgram ? [] : ['worker', 'jobs'];
+    expect([...seen, ...queued].sort()).toEqual(commands.map(({ name }) => name).sort());
   }, 300_000);
 
   it('errors and versions agree with their schemas', async () => {

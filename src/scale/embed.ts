@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Abortable } from '../abort.ts';
 import { openSession } from '../classifier/encoder-session.ts';
 import { openEncoder } from '../classifier/fit.ts';
@@ -19,8 +20,9 @@ import type { EmbedDescription } from './descriptions.ts';
 import { type EmbedValues, embedOptions } from './embed-options.ts';
 import { embedWork } from './embed-work.ts';
 import { localQueue } from './local-queue.ts';
+import { runOf } from './run-record.ts';
 import { runWork } from './run-work.ts';
-import type { RunProgress, RunSummary, Work } from './work.ts';
+import type { Queue, RunProgress, RunSummary, Work } from './work.ts';
 
 /** Options of `embed`: the values of `embedOptions`, those that say how data are read, and callbacks. */
 export interface EmbedOptions extends Abortable, Partial<Omit<EmbedValues, 'encoder'>>, Partial<ReadValues> {
@@ -30,6 +32,8 @@ export interface EmbedOptions extends Abortable, Partial<Omit<EmbedValues, 'enco
   encoder?: string | Encoder;
   /** Path of a file that names the classes, as for `readDataset`. */
   classes?: string;
+  /** Who does the shards (default: this process). */
+  queue?: Queue;
   /** Called with one line about the choice of the encoder. */
   note?(line: string): void;
   /** Asks the user a yes/no question. Without it no download of CLIP is offered. */
@@ -55,11 +59,30 @@ export interface EmbedSummary extends RunSummary {
  * wrong option or a folder that holds other files.
  */
 export async function embed(source: string | Dataset, options: EmbedOptions): Promise<EmbedSummary> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, queue = localQueue } = options;
   const { work, encoder } = await openEmbed(source, options);
   try {
-    const summary = await runWork(work, localQueue, { signal, onProgress });
+    const summary = await runWork(work, queue, { signal, onProgress });
     return { ...summary, encoder: encoder.id, dimension: encoder.dimension };
+  } finally {
+    await work.close();
+  }
+}
+
+/**
+ * Has workers do the same as `embed`, without waiting for them: `queue` only adds the shards. Returns the name of the run, by which `openJobs`
+ * shows it, and whether an earlier run has already written everything.
+ */
+export async function submitEmbed(
+  source: string | Dataset,
+  { queue, ...options }: EmbedOptions & Required<Pick<EmbedOptions, 'queue'>>,
+): Promise<{ run: string; before: boolean }> {
+  const { signal, onProgress } = options;
+  const { work } = await openEmbed(source, options);
+  try {
+    const before = (await work.begin({ signal })) !== undefined;
+    if (!before) await queue.run(work, { signal, onProgress });
+    return { run: runOf(work), before };
   } finally {
     await work.close();
   }
@@ -75,7 +98,7 @@ export async function openEmbed(
   described = typeof source === 'string' ? source : source.root,
 ): Promise<{ work: Work; encoder: Encoder }> {
   const { output, encoder: wanted = 'auto', classes, note, ask, onPull, signal, ...given } = options;
-  const { onProgress: _, ...unwatched } = given;
+  const { onProgress: _, queue: __, ...unwatched } = given;
   const { reading: how, rest } = partReading(unwatched);
   const values = resolveOptions(embedOptions, {
     ...rest,
@@ -98,10 +121,10 @@ export async function openEmbed(
     const description: EmbedDescription = {
       ...{
         kind: 'embed',
-        source: described,
+        source: placeOf(described),
         reading: how,
-        ...(classes !== undefined && { classes }),
-        output,
+        ...(classes !== undefined && { classes: placeOf(classes) }),
+        output: placeOf(output),
       },
       ...{ encoder: encoder.id, fingerprint: encoder.fingerprint, format: storage, dtype, exif, unlabelled },
     };
@@ -111,6 +134,11 @@ export async function openEmbed(
     await session.close();
     throw error;
   }
+}
+
+/** The same place for programs in other folders. */
+function placeOf(path: string): string {
+  return /^[a-z][a-z0-9+.-]+:/i.test(path) ? path : resolve(path);
 }
 
 /** The data set at a path, with its classes or without. */

@@ -104,6 +104,12 @@ export function shardWork({
     },
     async run(shard, { signal, onProgress } = {}) {
       const started = performance.now();
+      const seconds = () => (performance.now() - started) / 1000;
+      const key = resultKey(shard);
+      if (await target.find(key, { signal })) {
+        const { pictures, failures } = await factsOf(storedFile(target, key, { signal }));
+        return { pictures, failures: failures.length, seconds: seconds(), bytesRead: 0 };
+      }
       let bytesRead = 0;
       const counted = (picture: SourcePicture): SourcePicture => ({
         ...picture,
@@ -115,9 +121,8 @@ export function shardWork({
       });
       const pictures = (await source.picturesOf(shard, { signal })).map(counted);
       const { bytes, failures } = await compute(pictures, { signal, onProgress });
-      await target.put(resultKey(shard), bytes, { onlyIfAbsent: true, signal });
-      const seconds = (performance.now() - started) / 1000;
-      return { pictures: pictures.length, failures, seconds, bytesRead };
+      await target.put(key, bytes, { onlyIfAbsent: true, signal });
+      return { pictures: pictures.length, failures, seconds: seconds(), bytesRead };
     },
     async finish(options = {}) {
       const finished: FinishedShard[] = [];

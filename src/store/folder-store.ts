@@ -9,7 +9,6 @@ import {
   changedObject,
   checkKey,
   complete,
-  missingObject,
   type ObjectStore,
   type PutOptions,
   type ReadOptions,
@@ -67,10 +66,8 @@ async function* filesBelow(
 ): AsyncGenerator<StoredObject> {
   const folder = join(root, inside);
   const real = await realpath(folder).catch(absent);
-  if (real === undefined) {
-    if (inside !== '') return;
-    throw missingObject(folder);
-  }
+  // As in a bucket, what is not there has no objects.
+  if (real === undefined) return;
   if (above.includes(real)) throw loop(folder);
   const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
     throw systemError(error, { path: folder }) ?? error;

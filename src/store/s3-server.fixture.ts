@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AwsClient } from 'aws4fetch';
 
 /** The path of a program in the PATH or in one of the other folders. */
-function findProgram(name: string, ...others: string[]): string | undefined {
+export function findProgram(name: string, ...others: string[]): string | undefined {
   return [...(process.env.PATH ?? '').split(delimiter), ...others]
     .map((folder) => join(folder, name))
     .find((path) => existsSync(path));
@@ -83,7 +83,7 @@ export async function startS3(): Promise<S3Server> {
   };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as AddressInfo;

@@ -2,16 +2,18 @@ import { readOptions } from '../../dataset/read-options.ts';
 import { UsageError } from '../../errors.ts';
 import { optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
+import type { EmbedOptions } from '../../scale/embed.ts';
 import { embedOptions } from '../../scale/embed-options.ts';
 import type { EmbedTextsOptions } from '../../scale/embed-texts.ts';
 import { count, number } from '../../words.ts';
-import { defineCommand, jsonOption } from '../command.ts';
+import { defineCommand, jsonOption, noEffect } from '../command.ts';
 import { shellWord } from '../format.ts';
 import { PartialError } from '../images.ts';
 import type { Io } from '../io.ts';
 import { checkOutputFolder } from '../output-checks.ts';
 import { printJson } from '../print.ts';
 import { pullBar, withBar } from '../progress-bars.ts';
+import { barState, checkQueue, openQueue, queueOptions } from '../queue-options.ts';
 import { readTold, strictOption, tellData } from '../told-data.ts';
 
 export const embedCommand = defineCommand({
@@ -28,6 +30,7 @@ export const embedCommand = defineCommand({
       text({ value: '<file>', help: 'Embed the lines of this text file instead of pictures.' }),
     ),
     ...readOptions,
+    ...queueOptions,
     strict: strictOption,
     json: jsonOption,
   },
@@ -45,7 +48,10 @@ export const embedCommand = defineCommand({
     ['tip-adapter embed archive.zip -o features/ --unlabelled', 'Takes pictures without classes.'],
     ['tip-adapter embed --texts captions.txt -o captions/', 'Writes the features of texts.'],
   ],
-  async check([data], { output, texts }) {
+  async check([data], { output, texts, queue, detach }) {
+    await checkQueue({ queue, detach });
+    if (queue !== undefined && texts !== undefined)
+      throw noEffect('queue', '--texts', 'Texts are embedded here.');
     if ((data === undefined) === (texts === undefined)) {
       throw new UsageError(
         data === undefined ? 'There are no data to embed' : 'Pictures and --texts exclude each other',
@@ -56,7 +62,18 @@ export const embedCommand = defineCommand({
   },
   async run([data], { output, texts, strict, json, ...given }, io) {
     const started = performance.now();
-    const { columns, crop, margin, followLinks, zipEncoding, limit, classes, ...values } = given;
+    const {
+      columns,
+      crop,
+      margin,
+      followLinks,
+      zipEncoding,
+      limit,
+      classes,
+      queue: redis,
+      detach,
+      ...values
+    } = given;
     const how = { columns, crop, margin, followLinks, zipEncoding, limit, classes };
     const seconds = () => (performance.now() - started) / 1000;
     if (texts !== undefined) {
@@ -70,31 +87,33 @@ export const embedCommand = defineCommand({
       ]);
     }
     const source = data!;
-    const { embed, unlabelledData } = await import('../../scale/embed.ts');
+    const { embed, submitEmbed, unlabelledData } = await import('../../scale/embed.ts');
     const dataset = values.unlabelled
       ? await unlabelledData(source, { followLinks, zipEncoding, signal: io.signal })
       : await readTold(source, io, { ...how, strict, askFrom: 1 });
     if (typeof dataset === 'string') throw alreadyFeatures(source);
     if (values.unlabelled) await tellData(dataset, io, { strict });
     const pulling = pullBar(io);
-    const summary = await withBar(io, 'Encoding', async (bar) => {
+    const queue = redis === undefined ? undefined : await openQueue(redis, detach, io);
+    const options: EmbedOptions = {
+      ...{ ...how, ...values, output, queue, signal: io.signal, ask: io.ask, onPull: pulling.onPull },
+      note: (line) => io.note(line),
+    };
+    const done = await withBar(io, detach ? 'Listing' : 'Encoding', async (bar) => {
+      options.onProgress = (progress) => {
+        pulling.done();
+        bar.update(barState(progress));
+      };
       try {
-        return await embed(dataset, {
-          ...{ ...values, output, signal: io.signal, ask: io.ask, onPull: pulling.onPull },
-          note: (line) => io.note(line),
-          onProgress({ pictures: done, total, kept }) {
-            pulling.done();
-            bar.update({
-              done,
-              total,
-              facts: kept > 0 ? `${count(kept, 'part')} of an earlier run` : undefined,
-            });
-          },
-        });
+        if (queue && detach) return await submitEmbed(dataset, { ...options, queue });
+        return await embed(dataset, options);
       } finally {
         pulling.done();
+        await queue?.[Symbol.asyncDispose]();
       }
     });
+    if ('run' in done) return tellSubmitted(done, { output, redis: redis!, json }, io);
+    const summary = done;
     const { pictures, failures, dimension, encoder, before } = summary;
     if (json) printJson(io, { folder: output, ...summary, seconds: seconds() });
     else
@@ -112,6 +131,20 @@ export const embedCommand = defineCommand({
       });
   },
 });
+
+/** Says what became of shards that workers do without this program. */
+function tellSubmitted(
+  { run, before }: { run: string; before: boolean },
+  { output, redis, json }: { output: string; redis: string; json: boolean },
+  io: Io,
+): void {
+  if (json) printJson(io, { folder: output, run, before });
+  else if (before) io.print(`${output}: written by an earlier run`);
+  else {
+    io.print(`The run ${run} is left to the workers`);
+    io.note(`Its progress: tip-adapter jobs ${redis} ${run}`);
+  }
+}
 
 async function embedLines(
   path: string,

@@ -72,6 +72,16 @@ export const commands: readonly ListedCommand[] = [
     load: async () => (await import('./bench.ts')).benchCommand,
   },
   {
+    name: 'worker',
+    summary: 'Do shards of the runs that wait in Redis, on as many machines as there are.',
+    load: async () => (await import('./worker.ts')).workerCommand,
+  },
+  {
+    name: 'jobs',
+    summary: 'Show the runs in Redis, with the shards that failed; try these again, or cancel a run.',
+    load: async () => (await import('./jobs.ts')).jobsCommand,
+  },
+  {
     name: 'data show',
     summary: 'Show what is read from labelled pictures: classes, splits, and what is left out and why.',
     load: async () => (await import('./data-show.ts')).dataShowCommand,

@@ -1,0 +1,55 @@
+import { UsageError } from '../errors.ts';
+import { flag, optional, text, type ValuesOf } from '../options.ts';
+import type { Queue, RunProgress } from '../scale/work.ts';
+import { count, number } from '../words.ts';
+import type { Io, ProgressState } from './io.ts';
+
+/** Options of commands whose work can be done by workers on other machines. */
+export const queueOptions = {
+  queue: optional(
+    text({
+      value: '<redis>',
+      help: 'Have workers do it that are connected to this Redis (redis://host:6379). TIP_ADAPTER_REDIS_USER and TIP_ADAPTER_REDIS_PASSWORD give user and password.',
+    }),
+  ),
+  detach: flag({ help: 'With --queue: do not wait for the workers. One of them makes the result.' }),
+} as const;
+
+export async function checkQueue({ queue, detach }: ValuesOf<typeof queueOptions>): Promise<void> {
+  if (queue !== undefined) {
+    const { parseRedisAddress } = await import('../scale/redis.ts');
+    parseRedisAddress(queue);
+  } else if (detach) {
+    throw new UsageError('--detach needs --queue', {
+      code: 'usage',
+      hint: 'Give the address of Redis, for example --queue redis://127.0.0.1:6379.',
+    });
+  }
+}
+
+/** The queue on Redis, which tells when the connection is lost and when there is no worker. */
+export async function openQueue(address: string, detach: boolean, io: Io): Promise<Queue & AsyncDisposable> {
+  const { openBullQueue } = await import('../scale/bull-queue.ts');
+  return openBullQueue(
+    address,
+    {
+      detach,
+      onConnection: (lost) =>
+        io.note(
+          lost === undefined ? 'Redis is there again' : `Redis is away: ${lost}. The run waits for it.`,
+        ),
+      onNoWorker: () =>
+        io.note(`No worker is connected. Start one, here or elsewhere: tip-adapter worker ${address}`),
+    },
+    { signal: io.signal },
+  );
+}
+
+/** The progress of a run for a bar. */
+export function barState({ pictures, total, kept, failures }: RunProgress): ProgressState {
+  const facts = [
+    ...(failures > 0 ? [`${number(failures)} unreadable`] : []),
+    ...(kept > 0 ? [`${count(kept, 'part')} of an earlier run`] : []),
+  ];
+  return { done: pictures, total, facts: facts.join(', ') || undefined };
+}

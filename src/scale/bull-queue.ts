@@ -1,0 +1,276 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { Job } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { type Abortable, waitFor } from '../abort.ts';
+import { closable } from '../closable.ts';
+import { DataError, InterruptedError, throwIfAborted } from '../errors.ts';
+import { count } from '../words.ts';
+import {
+  addFinish,
+  JOB_OPTIONS,
+  type JobQueue,
+  jobIdOf,
+  openJobQueue,
+  reasonOf,
+  type ShardJob,
+} from './job-queue.ts';
+import { connectRedis, type RedisSettings } from './redis.ts';
+import { addPending, isCancelled, markRun, readRun, shardStates, startRun } from './run-record.ts';
+import type { Queue, RunProgress, Shard, Work } from './work.ts';
+
+/** Options of a queue on Redis. */
+export interface BullQueueOptions extends RedisSettings {
+  /**
+   * Adds all shards and returns; the last worker makes the run's result. Redis then holds all shards at once, about 0.6 kB each.
+   */
+  detach?: boolean;
+  /** Called once if the run has shards to do and no worker is connected. */
+  onNoWorker?(): void;
+}
+
+/** Number of shards of a run that Redis holds at once, and number that is added in one request. */
+const WINDOW = 4_000;
+const BATCH = 500;
+
+/** Milliseconds between two looks at the shards that workers have: at first, and after a while. */
+const SOON = 50;
+const LATER = 500;
+
+/** Milliseconds without a finished shard after which all pending shards are added again, in case Redis has lost their jobs. */
+const ADD_AGAIN = 30_000;
+
+/**
+ * Has workers do the shards of a run, on Redis (BullMQ). Only a window of shards is in Redis at a time. What is done is known from the
+ * store: if Redis loses everything, missing shards are added again. A shard that failed three times is set aside, and `run` ends with
+ * `DataError` `queue/set-aside` when all others are done. Throws as `connectRedis`.
+ */
+export async function openBullQueue(
+  address: string,
+  { detach = false, onNoWorker, ...settings }: BullQueueOptions = {},
+  { signal }: Abortable = {},
+): Promise<Queue & AsyncDisposable & { close(): Promise<void> }> {
+  const redis = await connectRedis(address, settings, { signal });
+  const jobs = await openJobQueue(redis);
+  return closable({
+    run: (work: Work, options: Parameters<Queue['run']>[1] = {}) =>
+      new Producer(redis, jobs, work, { ...options, onNoWorker }).run(detach),
+    async close() {
+      await jobs.close();
+      redis.disconnect();
+    },
+  });
+}
+
+/** A shard that failed for good: its name, and why. */
+interface SetAside {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** Feeds the shards of one run to the workers, and follows them until all are done. */
+class Producer {
+  readonly #redis: Redis;
+  readonly #jobs: JobQueue;
+  readonly #work: Work;
+  readonly #signal?: AbortSignal;
+  readonly #onNoWorker?: () => void;
+  readonly #onProgress?: (progress: RunProgress) => void;
+  /** Shards that workers have, by their ids. */
+  readonly #pending = new Map<string, Shard>();
+  readonly #setAside: SetAside[] = [];
+  #added = false;
+  #run = '';
+  #shards = 0;
+  #kept = 0;
+  #pictures = 0;
+  #failures = 0;
+  #told?: RunProgress;
+  #moved = performance.now();
+
+  constructor(
+    redis: Redis,
+    jobs: JobQueue,
+    work: Work,
+    {
+      signal,
+      onProgress,
+      onNoWorker,
+    }: NonNullable<Parameters<Queue['run']>[1]> & Pick<BullQueueOptions, 'onNoWorker'>,
+  ) {
+    this.#onNoWorker = onNoWorker;
+    this.#redis = redis;
+    this.#jobs = jobs;
+    this.#work = work;
+    this.#signal = signal;
+    this.#onProgress = onProgress;
+  }
+
+  async run(detach: boolean): Promise<void> {
+    const work = this.#work;
+    const signal = this.#signal;
+    this.#run = await this.#wait(startRun(this.#redis, work, detach));
+    const finished = await work.finished({ signal });
+    let batch: Shard[] = [];
+    for await (const shard of work.shards({ signal })) {
+      if (finished.has(work.resultKey(shard))) {
+        this.#shards++;
+        this.#kept++;
+        this.#pictures += shard.pictures ?? 0;
+        if (this.#kept % BATCH === 0) this.#tell();
+        continue;
+      }
+      batch.push(shard);
+      if (batch.length < BATCH) continue;
+      await this.#add(batch);
+      batch = [];
+      if (detach) this.#pending.clear();
+      while (this.#pending.size > WINDOW - BATCH) await this.#follow();
+    }
+    await this.#add(batch);
+    await this.#wait(markRun(this.#redis, this.#run, 'listed'));
+    this.#tell();
+    if (this.#added && (await this.#wait(this.#jobs.getWorkersCount())) === 0) this.#onNoWorker?.();
+    if (detach) return this.#leave();
+    while (this.#pending.size > 0) await this.#follow();
+    if (this.#setAside.length > 0) throw setAsideError(this.#setAside, this.#shards);
+  }
+
+  /** Leaves the shards to the workers. If none is left to do, one of them makes the result. */
+  async #leave(): Promise<void> {
+    const record = await this.#wait(readRun(this.#redis, this.#run));
+    if (record?.pending === 0) await this.#wait(addFinish(this.#jobs, this.#run));
+  }
+
+  /** Waits for an answer of Redis, which may take as long as it is away. */
+  #wait<T>(work: Promise<T>): Promise<T> {
+    return waitFor(work, this.#signal);
+  }
+
+  /** Adds shards that are new to this producer. What was set aside before is tried again. */
+  async #add(shards: readonly Shard[]): Promise<void> {
+    if (shards.length === 0) return;
+    this.#added = true;
+    const ids = shards.map(({ id }) => jobIdOf(this.#run, id));
+    await this.#wait(addPending(this.#redis, this.#run, shards));
+    const failed = await this.#wait(this.#redis.zmscore(this.#jobs.keys.failed!, ...ids));
+    for (const [i, score] of failed.entries())
+      if (score !== null) await this.#wait(this.#jobs.remove(ids[i]!));
+    await this.#addJobs(shards);
+    for (const shard of shards) this.#pending.set(shard.id, shard);
+  }
+
+  /** Adds jobs. A job that is there already stays as it is. */
+  async #addJobs(shards: readonly Shard[]): Promise<void> {
+    const run = this.#run;
+    await this.#wait(
+      this.#jobs.addBulk(
+        shards.map(({ id, pointer, pictures, name }) => ({
+          name: 'shard',
+          data: { run, shard: id, pointer, ...(pictures !== undefined && { pictures }), name },
+          opts: { ...JOB_OPTIONS, jobId: jobIdOf(run, id) },
+        })),
+      ),
+    );
+  }
+
+  /** Looks once at what became of the pending shards, after a pause. */
+  async #follow(): Promise<void> {
+    const quiet = performance.now() - this.#moved;
+    await sleep(quiet < 2_000 ? SOON : LATER, undefined, { signal: this.#signal }).catch(() =>
+      throwIfAborted(this.#signal),
+    );
+    if (await this.#wait(isCancelled(this.#redis, this.#run))) throw cancelledError(this.#run);
+    const shards = [...this.#pending.values()];
+    const states = await this.#wait(
+      shardStates(
+        this.#redis,
+        this.#run,
+        shards.map(({ id }) => id),
+      ),
+    );
+    const lost: Shard[] = [];
+    const waiting: Shard[] = [];
+    for (const [i, shard] of shards.entries()) {
+      const state = states[i];
+      if (state === undefined) lost.push(shard);
+      else if (state === 'pending') waiting.push(shard);
+      else this.#settle(shard, state.pictures, state.failures);
+    }
+    if (lost.length > 0) {
+      await this.#wait(startRun(this.#redis, this.#work, false));
+      await this.#add(lost);
+    }
+    await this.#findSetAside(waiting);
+    if (performance.now() - this.#moved > ADD_AGAIN) {
+      this.#moved = performance.now();
+      await this.#addJobs([...this.#pending.values()]);
+    }
+    this.#tell(await this.#begun());
+  }
+
+  #settle(shard: Shard, pictures: number, failures: number): void {
+    this.#pending.delete(shard.id);
+    this.#shards++;
+    this.#pictures += pictures;
+    this.#failures += failures;
+    this.#moved = performance.now();
+  }
+
+  async #findSetAside(shards: readonly Shard[]): Promise<void> {
+    if (shards.length === 0 || (await this.#wait(this.#redis.zcard(this.#jobs.keys.failed!))) === 0) return;
+    const ids = shards.map(({ id }) => jobIdOf(this.#run, id));
+    const scores = await this.#wait(this.#redis.zmscore(this.#jobs.keys.failed!, ...ids));
+    for (const [i, shard] of shards.entries()) {
+      if (scores[i] === null) continue;
+      const job = await this.#wait(this.#jobs.getJob(ids[i]!));
+      if (!job?.failedReason) continue;
+      this.#setAside.push({ name: shard.name, reason: reasonOf(job) });
+      this.#settle(shard, 0, 0);
+    }
+  }
+
+  /** Number of pictures done of shards that are worked on. Of many, the first hundreds count. */
+  async #begun(): Promise<number> {
+    const active: Job<ShardJob>[] = await this.#wait(this.#jobs.getActive(0, 499));
+    const own = active.filter((job) => job && this.#pending.has(job.data.shard));
+    return own.reduce((sum, { progress }) => sum + (typeof progress === 'number' ? progress : 0), 0);
+  }
+
+  #tell(begun = 0): void {
+    const total = this.#work.pictures;
+    const progress: RunProgress = {
+      shards: this.#shards,
+      kept: this.#kept,
+      pictures: this.#pictures + begun,
+      failures: this.#failures,
+      ...(total !== undefined && { total }),
+    };
+    if (isDeepStrictEqual(progress, this.#told)) return;
+    this.#told = progress;
+    this.#onProgress?.(progress);
+  }
+}
+
+function cancelledError(run: string): InterruptedError {
+  return new InterruptedError(`The run ${run} was cancelled`, {
+    hint: 'What was finished is kept. The same command continues from it.',
+    details: { run },
+  });
+}
+
+/** Number of shards that an error names. */
+const NAMED = 5;
+
+function setAsideError(shards: readonly SetAside[], all: number): DataError {
+  const names = shards.slice(0, NAMED).map(({ name, reason }) => `${name} (${reason})`);
+  const more = shards.length > NAMED ? `, and ${count(shards.length - NAMED, 'other')}` : '';
+  return new DataError(
+    `${count(shards.length, 'shard')} of ${all} failed and ${shards.length === 1 ? 'is' : 'are'} left out: ${names.join('; ')}${more}`,
+    {
+      code: 'queue/set-aside',
+      hint: 'The other shards are done and kept. The same command tries the failed ones again; tip-adapter jobs lists them.',
+      details: { shards, of: all },
+    },
+  );
+}

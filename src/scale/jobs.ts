@@ -1,0 +1,85 @@
+import type { Job } from 'bullmq';
+import type { Abortable } from '../abort.ts';
+import { closable } from '../closable.ts';
+import { JOB_OPTIONS, openJobQueue, reasonOf, type ShardJob } from './job-queue.ts';
+import { connectRedis, type RedisSettings } from './redis.ts';
+import { findRun, markRun, type RunRecord, readRuns } from './run-record.ts';
+
+/** A shard that failed for good. */
+interface SetAside {
+  /** The shard in words: its first and last picture. */
+  readonly name: string;
+  readonly pictures?: number;
+  readonly reason: string;
+}
+
+type RunState = 'running' | 'done' | 'cancelled' | 'set aside';
+
+/** A run as `jobs` shows it. */
+export interface ShownRun extends RunRecord {
+  /** `set aside`: all that is not done has failed for good. */
+  readonly state: RunState;
+  readonly setAside: readonly SetAside[];
+}
+
+/** What Redis knows about runs, and what a person can do about them. */
+export interface Jobs {
+  /** All runs, the latest first. */
+  list(): Promise<ShownRun[]>;
+  /** The run whose name begins with the letters. Throws `DataError` `queue/no-run`. */
+  show(name: string): Promise<ShownRun>;
+  /** Number of workers that are connected. */
+  workers(): Promise<number>;
+  /** Has the shards that were set aside tried again. Returns their number. */
+  retry(name: string): Promise<number>;
+  /** Has workers leave the shards of a run. What is done is kept, and the command that started the run continues it. */
+  cancel(name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens the jobs in Redis. Throws as `connectRedis`. */
+export async function openJobs(
+  address: string,
+  settings: RedisSettings = {},
+  options: Abortable = {},
+): Promise<Jobs & AsyncDisposable> {
+  const redis = await connectRedis(address, settings, options);
+  const jobs = await openJobQueue(redis);
+  const failed = async (): Promise<Job<ShardJob>[]> => (await jobs.getFailed()).filter(Boolean);
+  const shown = (record: RunRecord, all: readonly Job<ShardJob>[]): ShownRun => {
+    const setAside = all
+      .filter(({ data }) => data.run === record.run)
+      .map((job) => ({ name: job.data.name, pictures: job.data.pictures, reason: reasonOf(job) }));
+    return { ...record, setAside, state: stateOf(record, setAside.length) };
+  };
+  return closable<Jobs>({
+    async list() {
+      const [records, all] = [await readRuns(redis), await failed()];
+      return records.map((record) => shown(record, all));
+    },
+    show: async (name) => shown(await findRun(redis, name), await failed()),
+    workers: () => jobs.getWorkersCount(),
+    async retry(name) {
+      const { run } = await findRun(redis, name);
+      const own = (await failed()).filter(({ data }) => data.run === run);
+      for (const job of own) {
+        await job.remove();
+        await jobs.add(job.name, job.data, { ...JOB_OPTIONS, jobId: job.id });
+      }
+      return own.length;
+    },
+    async cancel(name) {
+      await markRun(redis, (await findRun(redis, name)).run, 'cancelled');
+    },
+    async close() {
+      await jobs.close();
+      redis.disconnect();
+    },
+  });
+}
+
+function stateOf({ cancelled, listed, pending }: RunRecord, setAside: number): RunState {
+  if (cancelled) return 'cancelled';
+  if (!listed || pending > setAside) return 'running';
+  return pending === 0 ? 'done' : 'set aside';
+}

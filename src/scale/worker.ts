@@ -1,0 +1,279 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Job, Worker as JobWorker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { type Abortable, onAbort } from '../abort.ts';
+import { ModelError, TipAdapterError } from '../errors.ts';
+import { version } from '../version.ts';
+import {
+  addFinish,
+  type JobQueue,
+  MOST_ATTEMPTS,
+  openJobQueue,
+  PREFIX,
+  QUEUE,
+  type ShardJob,
+} from './job-queue.ts';
+import { connectRedis, type RedisSettings } from './redis.ts';
+import { countDone, isCancelled, type RunRecord, readRun } from './run-record.ts';
+import type { ShardProcess } from './shard-process.ts';
+import type { ShardOutcome } from './work.ts';
+
+export interface WorkerOptions extends RedisSettings {
+  /** Makes what does shards, one at a time: a process of its own, or in measurements something that only waits. */
+  process(): Pick<ShardProcess, 'do' | 'close'>;
+  /** Number of shards at the same time, each in a process with its own encoder. Default 1. */
+  readonly concurrency?: number;
+  /** Ends when no shard waits and none is worked on. */
+  readonly once?: boolean;
+  /** Milliseconds after which a worker that is silent loses its shard to another one. Default 15,000. */
+  readonly lock?: number;
+  onEvent?(event: WorkerEvent): void;
+}
+
+/** What a worker tells. */
+export type WorkerEvent =
+  | { readonly event: 'ready'; readonly concurrency: number }
+  | ({ readonly event: 'shard'; readonly run: string; readonly name: string } & ShardOutcome)
+  | { readonly event: 'finished'; readonly run: string; readonly pictures: number; readonly failures: number }
+  | {
+      readonly event: 'failed';
+      readonly run: string;
+      readonly name: string;
+      readonly error: Error;
+      readonly again: boolean;
+    }
+  | { readonly event: 'connection'; readonly lost?: string }
+  | { readonly event: 'draining'; readonly shards: number };
+
+/** The counts of a running worker. */
+export interface WorkerCounts {
+  readonly connected: boolean;
+  readonly busy: number;
+  readonly shards: number;
+  readonly pictures: number;
+  readonly failures: number;
+  readonly bytes: number;
+  readonly seconds: number;
+  /** Number of attempts that failed. */
+  readonly failed: number;
+}
+
+/** A worker that runs. */
+export interface RunningWorker {
+  readonly counts: WorkerCounts;
+  /** Numbers of shards that wait and that are worked on, of all runs. */
+  queued(): Promise<{ waiting: number; active: number }>;
+  /** Resolves when the worker has ended. Rejects if it refused work: `worker/version`, `scale/other-encoder`. */
+  readonly ended: Promise<void>;
+}
+
+/** Number of starts after which a failure that may pass (of the network, of the store) counts as one that stays. */
+const MOST_STARTS = 30;
+const LONGEST_PAUSE = 60_000;
+
+/** Errors of the store or the network, which may pass. Such a shard waits for its next attempt, and this is not counted. */
+const PASSING = /^(store\/(unreachable|refused|incomplete)|network\/(unreachable|refused|cut))$/;
+
+/** Errors of this machine. The worker gives its shard back and ends. */
+const REFUSING = /^(worker\/version|scale\/other-encoder)$/;
+
+/** Milliseconds between two looks whether a run was cancelled, and whether there is anything left to do. */
+const LOOK = 2_000;
+
+/**
+ * Does the shards of all runs in Redis until the signal fires, and then finishes those at hand. Throws as `connectRedis`.
+ */
+export async function startWorker(
+  address: string,
+  options: WorkerOptions,
+  { signal }: Abortable = {},
+): Promise<RunningWorker> {
+  const { onEvent, onConnection } = options;
+  const counts = {
+    connected: true,
+    busy: 0,
+    shards: 0,
+    pictures: 0,
+    failures: 0,
+    bytes: 0,
+    seconds: 0,
+    failed: 0,
+  };
+  const redis = await connectRedis(
+    address,
+    {
+      ...options,
+      onConnection(lost) {
+        counts.connected = lost === undefined;
+        onConnection?.(lost);
+        onEvent?.({ event: 'connection', lost });
+      },
+    },
+    { signal },
+  );
+  const jobs = await openJobQueue(redis);
+  const running = new ShardWorker(redis, jobs, options, counts);
+  const ended = running.run(signal).finally(async () => {
+    await jobs.close();
+    redis.disconnect();
+  });
+  // Whoever waits for the end hears of an error, even if it comes before they wait.
+  ended.catch(() => {});
+  return {
+    counts,
+    ended,
+    async queued() {
+      const {
+        waiting = 0,
+        delayed = 0,
+        active = 0,
+      } = await jobs.getJobCounts('waiting', 'delayed', 'active');
+      return { waiting: waiting + delayed, active };
+    },
+  };
+}
+
+class ShardWorker {
+  readonly #redis: Redis;
+  readonly #jobs: JobQueue;
+  readonly #options: WorkerOptions;
+  readonly #counts: { -readonly [K in keyof WorkerCounts]: WorkerCounts[K] };
+  readonly #idle: Pick<ShardProcess, 'do' | 'close'>[];
+  #worker?: JobWorker<ShardJob>;
+  #refusal?: Error;
+
+  constructor(redis: Redis, jobs: JobQueue, options: WorkerOptions, counts: WorkerCounts) {
+    const { concurrency = 1 } = options;
+    this.#redis = redis;
+    this.#jobs = jobs;
+    this.#options = options;
+    this.#counts = counts;
+    this.#idle = Array.from({ length: concurrency }, options.process);
+  }
+
+  async run(signal?: AbortSignal): Promise<void> {
+    const { concurrency = 1, once = false, lock = 15_000, onEvent } = this.#options;
+    const { Worker } = await import('bullmq');
+    const processes = [...this.#idle];
+    const worker = new Worker<ShardJob>(QUEUE, (job, token) => this.#process(job, token), {
+      connection: this.#redis,
+      prefix: PREFIX,
+      concurrency,
+      lockDuration: lock,
+      stalledInterval: lock,
+      // The worker that dies the third time over the same shard is its last.
+      maxStalledCount: MOST_ATTEMPTS - 1,
+      skipVersionCheck: true,
+    });
+    this.#worker = worker;
+    // The connection tells its errors itself; others are of locks that ran out, whose shards come again.
+    worker.on('error', () => {});
+    onEvent?.({ event: 'ready', concurrency });
+    const stopped = new Promise<void>((resolve) => {
+      if (signal?.aborted) resolve();
+      onAbort(signal, resolve);
+    });
+    const closed = new Promise<void>((resolve) => void worker.once('closing', () => resolve()));
+    if (once) void this.#endWhenEmpty(worker);
+    await Promise.race([stopped, closed]);
+    onEvent?.({ event: 'draining', shards: this.#counts.busy });
+    await worker.close();
+    for (const each of processes) each.close();
+    if (this.#refusal) throw this.#refusal;
+  }
+
+  async #endWhenEmpty(worker: JobWorker<ShardJob>): Promise<void> {
+    while (!worker.closing) {
+      await sleep(LOOK / 4);
+      const left = await this.#jobs.getJobCountByTypes('waiting', 'delayed', 'active').catch(() => 1);
+      if (left === 0) void worker.close();
+    }
+  }
+
+  async #process(job: Job<ShardJob>, token?: string): Promise<void> {
+    const { run, name } = job.data;
+    const record = await readRun(this.#redis, run);
+    // A cancelled run is not worked on. A run without a record was lost by Redis, and its producer adds it again.
+    if (!record || record.cancelled) return;
+    const own = this.#idle.pop()!;
+    const cancelled = new AbortController();
+    const look = setInterval(async () => {
+      if (await isCancelled(this.#redis, run)) cancelled.abort();
+    }, LOOK);
+    this.#counts.busy++;
+    try {
+      if (record.version !== version) throw versionError(record);
+      await this.#work(own, job, record, cancelled.signal);
+    } catch (error) {
+      if (cancelled.signal.aborted) return;
+      await this.#failed(job, error as Error, token, name);
+    } finally {
+      clearInterval(look);
+      this.#counts.busy--;
+      this.#idle.push(own);
+    }
+  }
+
+  async #work(
+    own: Pick<ShardProcess, 'do' | 'close'>,
+    job: Job<ShardJob>,
+    record: RunRecord,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { run, shard, pointer, pictures, name } = job.data;
+    const { description } = record;
+    const { onEvent } = this.#options;
+    if (job.name === 'finish') {
+      const answer = await own.do({ kind: 'finish', run, description }, { signal });
+      if (answer.kind === 'finish') onEvent?.({ event: 'finished', run, ...answer.summary });
+      return;
+    }
+    const task = { kind: 'shard', run, description, shard: { id: shard, pointer, pictures, name } } as const;
+    const onProgress = (done: number) => void job.updateProgress(done).catch(() => {});
+    const answer = await own.do(task, { signal, onProgress });
+    if (answer.kind !== 'shard') throw new Error(`the process answered ${answer.kind}`);
+    const { outcome } = answer;
+    const last = await countDone(this.#redis, run, shard, outcome);
+    const counts = this.#counts;
+    counts.shards++;
+    counts.pictures += outcome.pictures;
+    counts.failures += outcome.failures;
+    counts.bytes += outcome.bytesRead;
+    counts.seconds += outcome.seconds;
+    onEvent?.({ event: 'shard', run, name, ...outcome });
+    if (last) await addFinish(this.#jobs, run);
+  }
+
+  /** Gives a job back, if its failure may pass or is this machine's; else the failure is counted. */
+  async #failed(job: Job<ShardJob>, error: Error, token: string | undefined, name: string): Promise<never> {
+    const { DelayedError, WaitingError } = await import('bullmq');
+    const code = error instanceof TipAdapterError ? error.code : '';
+    const { run } = job.data;
+    const passing = PASSING.test(code) && job.attemptsStarted < MOST_STARTS;
+    const refusing = REFUSING.test(code);
+    const again = passing || refusing || job.attemptsMade + 1 < MOST_ATTEMPTS;
+    this.#counts.failed++;
+    this.#options.onEvent?.({ event: 'failed', run, name, error, again });
+    if (refusing) {
+      this.#refusal ??= error;
+      await job.moveToWait(token);
+      void this.#worker?.close();
+      throw new WaitingError();
+    }
+    if (!passing) throw error;
+    const pause = Math.min(1000 * 2 ** Math.min(job.attemptsStarted, 10), LONGEST_PAUSE);
+    await job.moveToDelayed(Date.now() + pause * (0.5 + Math.random() / 2), token);
+    throw new DelayedError();
+  }
+}
+
+function versionError({ version: other, run }: RunRecord): ModelError {
+  return new ModelError(
+    `The run ${run} was started by version ${other}, and this worker has version ${version}`,
+    {
+      code: 'worker/version',
+      hint: `Install tip-adapter@${other} here, or start the run again with version ${version}.`,
+      details: { run, version: other },
+    },
+  );
+}
