@@ -44,7 +44,7 @@ export const parquetLayout: Layout = {
 };
 
 /** All pictures in the Parquet files of a tree, whatever their labels are. */
-export async function parquetPictures(tree: Tree): Promise<SourceFile[]> {
+export async function parquetPictures(tree: Pick<Tree, 'files' | 'options'>): Promise<SourceFile[]> {
   const pictures: SourceFile[] = [];
   for (const file of tree.files.filter(({ path }) => /\.parquet$/i.test(path))) {
     const parquet = await openParquet(file);
@@ -63,7 +63,7 @@ function lacksLabel({ columns }: Parquet, table: Table): DataError {
 }
 
 /** The column of pictures: the one that the user named for the paths, or the first. */
-function imageColumn(tree: Tree, { images }: Parquet): string | undefined {
+function imageColumn(tree: Pick<Tree, 'options'>, { images }: Parquet): string | undefined {
   const title = columnsAsked(tree).get('path');
   return title === undefined ? images[0] : images.find((name) => name === title);
 }

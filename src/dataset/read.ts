@@ -27,6 +27,7 @@ import { countsText, overviewOf } from './overview.ts';
 import { givenReading, type ReadValues, readOptions } from './read-options.ts';
 import { patternTree, withArchives } from './shards.ts';
 import { diskFile, folderTree, tableTree, tarTree, zipTree } from './source.ts';
+import { isStoreAddress, storeTree } from './store-tree.ts';
 import { readStoredFeatures } from './stored-features.ts';
 import { storedInfo } from './stored-info.ts';
 import { TABLE_ENDINGS, type Table, tableOf } from './text-files.ts';
@@ -121,6 +122,7 @@ export async function openSource(
   watch: HubDataOptions,
 ): Promise<Tree> {
   if (isHubData(source)) return hubTree(source, { ...watch, limit });
+  if (isStoreAddress(source)) return storeTree(source, watch.signal);
   const { signal } = watch;
   const stats = await stat(source).catch(unlessMissing);
   const opening = { signal, zipEncoding };
@@ -200,12 +202,13 @@ function assemble(tree: Tree, labelled: Labelled, names: ClassNames): Dataset {
   const indexOf = new Map(classes.map(({ id }, i) => [id, i]));
   const examples = labelled.pictures.map(({ file, label, split, group }): Example => {
     const index = label === undefined ? -1 : (indexOf.get(label) ?? -1);
-    const { path: id, absolute: path, within, readExample: read = () => file.read() } = file;
+    const { path: id, absolute: path, within, tag, readExample: read = () => file.read() } = file;
     // Only the fields that are needed, and none added later: a million examples are held in memory.
     if (group) {
-      const place = { ...(path && { path }), ...(within && { within }) };
+      const place = { ...(path && { path }), ...(within && { within }), ...(tag && { tag }) };
       return { id, label: index, ...(split && { split }), group, ...place, read };
     }
+    if (tag) return { id, label: index, ...(split && { split }), tag, read };
     if (within) return split ? { id, label: index, split, within, read } : { id, label: index, within, read };
     if (path === undefined) return split ? { id, label: index, split, read } : { id, label: index, read };
     return split ? { id, label: index, split, path, read } : { id, label: index, path, read };

@@ -123,6 +123,8 @@ export interface Archive {
   readonly guessed?: readonly string[];
   /** Absolute path of the archive that holds an entry, if there are several. */
   pathOf?(name: string): string;
+  /** Changes whenever the bytes of an entry do, if they are not in a file on disk. */
+  tagOf?(name: string): string;
   read(name: string): Promise<Uint8Array>;
 }
 
@@ -146,8 +148,9 @@ export async function archiveTree(
   for (const { name } of archive.entries) {
     const parts = name.split('/');
     if (leftoverIn(parts)) continue;
-    const within = archive.pathOf?.(name) ?? root;
-    (parts.some(isHidden) ? hidden : files).push({ path: name, within, read: () => archive.read(name) });
+    const tag = archive.tagOf?.(name);
+    const place = tag === undefined ? { within: archive.pathOf?.(name) ?? root } : { tag };
+    (parts.some(isHidden) ? hidden : files).push({ path: name, ...place, read: () => archive.read(name) });
   }
   await giveWay(signal);
   const folders = [...new Set([...(archive.folders ?? []), ...foldersOf(archive.skipped)])].filter(

@@ -4,7 +4,9 @@ import type { StoredFeature } from '../encoder/types.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
 import { row } from '../math/matrix.ts';
 import { sha256 } from '../sha256.ts';
-import { PICTURE, readRegular, readRegularText } from '../store/regular.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import { openStore } from '../store/open-store.ts';
+import { PICTURE, readRegular } from '../store/regular.ts';
 import { count } from '../words.ts';
 import { readClassTable } from './class-table.ts';
 import { describeClasses } from './classes.ts';
@@ -13,8 +15,10 @@ import { type FailedRow, type FeatureRow, placeOf, readFeatureFile } from './fea
 import { info } from './findings.ts';
 import { countsText, overviewOf } from './overview.ts';
 import { diskFile } from './source.ts';
+import { isStoreAddress } from './store-tree.ts';
 import { FAILURES_NAME, FILES_NAME, type StoredInfo } from './stored-info.ts';
 import { parseTable } from './text-files.ts';
+import type { SourceFile } from './tree.ts';
 import type { ClassInfo, Dataset, Example, Finding } from './types.ts';
 
 /** A picture in its place among all pictures: with its features, or with the reason why it has none. */
@@ -45,7 +49,7 @@ export async function readStoredFeatures(
   const found = `${countsText(overviewOf({ classes, examples }))}, read from features of ${stored.model}.`;
   return {
     name: stored.dataset,
-    root: resolve(folder),
+    root: isStoreAddress(folder) ? folder : resolve(folder),
     layout: `features of ${stored.model}`,
     encoder: stored.model,
     classes,
@@ -104,13 +108,20 @@ function exampleOf(
   return { id, label, ...place, stored: feature, read };
 }
 
+/** A file of a local folder, which is read in parts, or of a store. */
+function fileIn(store: ObjectStore, folder: string, path: string, signal?: AbortSignal): SourceFile {
+  if (!isStoreAddress(folder)) return diskFile(path, join(folder, path));
+  return { path, read: () => store.read(path, { signal }) };
+}
+
 /** The pictures of the Parquet files that files.txt lists. */
 async function inFiles(folder: string, signal?: AbortSignal): Promise<Placed[]> {
-  const list = await readRegularText(join(folder, FILES_NAME), USE);
+  const store = openStore(folder);
+  const list = Buffer.from(await store.read(FILES_NAME, { signal })).toString('utf8');
   const placed: Placed[] = [];
   for (const name of list.split('\n').filter(Boolean)) {
     throwIfAborted(signal);
-    const { facts, rows, features } = await readFeatureFile(diskFile(name, join(folder, name)));
+    const { facts, rows, features } = await readFeatureFile(fileIn(store, folder, name, signal));
     const start = placed.length;
     const failed = new Map(facts.failures.map((one) => [one.at, one]));
     let next = 0;

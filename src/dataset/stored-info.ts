@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { faultOf } from '../options.ts';
+import { openStore } from '../store/open-store.ts';
 import { DTYPES } from './parquet-writer.ts';
+import { isStoreAddress } from './store-tree.ts';
 
 /** The value of `format` in the info.json of a folder that `tip-adapter embed` wrote. */
 const FORMAT = 'tip-adapter features';
@@ -86,8 +88,14 @@ export function parseStoredInfo(bytes: Uint8Array, path: string): StoredInfo | u
   });
 }
 
-/** The info.json of a local folder, if `tip-adapter embed` wrote it. */
+/** The info.json of a folder or of an address in a store, if `tip-adapter embed` wrote it. */
 export async function storedInfo(folder: string): Promise<StoredInfo | undefined> {
+  if (isStoreAddress(folder)) {
+    if (!folder.endsWith('/')) return undefined;
+    const store = openStore(folder);
+    const there = await store.find('info.json');
+    return there && parseStoredInfo(await store.read('info.json'), `${store.address}/info.json`);
+  }
   const path = join(folder, 'info.json');
   const bytes = await readFile(path).catch(() => undefined);
   return bytes && parseStoredInfo(bytes, path);

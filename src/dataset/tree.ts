@@ -11,6 +11,8 @@ export interface SourceFile {
   absolute?: string;
   /** Absolute path of the archive or Parquet file that holds it. */
   within?: string;
+  /** Changes whenever the bytes do. Absent for a file on disk. */
+  tag?: string;
   /** Returns the bytes of the file. Call it on the file: `file.read()`. */
   read(): Promise<Uint8Array>;
   /** One function that reads the examples of all files of a source, by their ids or paths. A million functions would take memory. */

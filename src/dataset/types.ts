@@ -28,6 +28,8 @@ export interface Example {
   path?: string;
   /** Absolute path of the archive or Parquet file that holds the picture. */
   within?: string;
+  /** Changes whenever the picture does. Absent for files on disk. */
+  tag?: string;
   /** Its features, if `tip-adapter embed` stored them. */
   stored?: StoredFeature;
   /** Returns the bytes of the picture file. Call it on the example: `example.read()`. Throws `DataError` if it cannot be read. */

@@ -24,7 +24,7 @@ import type { ObjectStore } from '../store/object-store.ts';
 import { version } from '../version.ts';
 import { failuresCsv } from './failures.ts';
 import { tableFiles, writeTables } from './feature-tables.ts';
-import { listSource, type SourcePicture } from './list-source.ts';
+import { listSource, type ShardSource, type SourcePicture } from './list-source.ts';
 import { type FinishedShard, type RunResult, SHARDS, shardWork } from './shard-work.ts';
 import type { Work, WorkDescription } from './work.ts';
 
@@ -34,6 +34,8 @@ const FORMAT = 1;
 /** What features are computed of and how they are stored. */
 export interface EmbedSettings {
   readonly dataset: Dataset;
+  /** The pictures, if they are not the examples of the data set. */
+  readonly source?: ShardSource;
   readonly session: EncoderSession;
   readonly encoder: Encoder;
   readonly target: ObjectStore;
@@ -59,7 +61,7 @@ export function embedWork(settings: EmbedSettings): Work {
       ...{ kind: 'embed', version: FORMAT, decoding: DECODING, encoder: encoder.fingerprint, view: 0 },
       ...{ exif, dtype, lists },
     },
-    source: listSource(dataset.examples, rowOf),
+    source: settings.source ?? listSource(dataset.examples, rowOf),
     target,
     async compute(pictures, { signal, onProgress }) {
       const encoded = await session.encode(pictures, {

@@ -7,6 +7,7 @@ import { info } from '../dataset/findings.ts';
 import { listPictures } from '../dataset/pictures.ts';
 import { type ReadOptions, readDataset } from '../dataset/read.ts';
 import { partReading, type ReadValues } from '../dataset/read-options.ts';
+import { isStoreAddress } from '../dataset/store-tree.ts';
 import type { Dataset, Example } from '../dataset/types.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
 import { checkEncoderName } from '../encoder/load.ts';
@@ -22,6 +23,7 @@ import { embedWork } from './embed-work.ts';
 import { localQueue } from './local-queue.ts';
 import { runOf } from './run-record.ts';
 import { runWork } from './run-work.ts';
+import { storeSource } from './store-source.ts';
 import type { Queue, RunProgress, RunSummary, Work } from './work.ts';
 
 /** Options of `embed`: the values of `embedOptions`, those that say how data are read, and callbacks. */
@@ -109,8 +111,12 @@ export async function openEmbed(
   const target = openStore(output);
   const { format: storage, dtype, exif, unlabelled } = values;
   if (!storage.startsWith('parquet') && output.includes('://')) throw localTables(output, storage);
-  const dataset =
-    typeof source === 'string' ? await dataOf(source, { ...how, classes, unlabelled, signal, note }) : source;
+  const streamed = typeof source === 'string' && unlabelled && isStoreAddress(source);
+  const dataset = streamed
+    ? emptyData(source)
+    : typeof source === 'string'
+      ? await dataOf(source, { ...how, classes, unlabelled, signal, note })
+      : source;
   const name = wanted === 'auto' ? (dataset.encoder ?? 'auto') : wanted;
   const session = openSession(() => openEncoder(name, { note, ask, onPull, signal }), {
     lent: typeof wanted !== 'string',
@@ -128,7 +134,8 @@ export async function openEmbed(
       },
       ...{ encoder: encoder.id, fingerprint: encoder.fingerprint, format: storage, dtype, exif, unlabelled },
     };
-    const settings = { dataset, session, encoder, target, storage, dtype, exif, description };
+    const listed = streamed ? { source: storeSource(openStore(source)) } : {};
+    const settings = { dataset, ...listed, session, encoder, target, storage, dtype, exif, description };
     return { work: embedWork(settings), encoder };
   } catch (error) {
     await session.close();
@@ -139,6 +146,12 @@ export async function openEmbed(
 /** The same place for programs in other folders. */
 function placeOf(path: string): string {
   return /^[a-z][a-z0-9+.-]+:/i.test(path) ? path : resolve(path);
+}
+
+/** The data set of the pictures in a store, which are listed when they are needed. */
+function emptyData(address: string): Dataset {
+  const { address: root } = openStore(address);
+  return { name: root, root, classes: [], examples: [], findings: [] };
 }
 
 /** The data set at a path, with its classes or without. */

@@ -19,23 +19,27 @@ export interface ShardSource {
   readonly pictures?: number;
   /** Lists the shards in order. They depend on the pictures alone. */
   shards(options?: Abortable): AsyncIterable<Shard>;
-  /** The pictures of a shard. Throws `DataError` `scale/changed` if they are not those that were listed. */
-  picturesOf(shard: Shard, options?: Abortable): Promise<readonly SourcePicture[]>;
+  /** Works with the pictures of a shard. Throws `DataError` `scale/changed` if they are not those that were listed. */
+  withPictures<T>(
+    shard: Shard,
+    work: (pictures: readonly SourcePicture[]) => Promise<T>,
+    options?: Abortable,
+  ): Promise<T>;
 }
 
 /** The least and the largest number of pictures of a shard. */
 const [LEAST, MOST] = [1000, 4000];
 
 /**
- * Whether a shard of `n` pictures ends after this one. It depends on the name, so that a new picture changes only its own shard: about one
+ * Whether a shard of `n` pictures ends after this one. It depends on the name, so that a new picture changes its own shard and seldom the next: about one
  * name in a thousand ends a shard, which makes shards of 1,950 pictures on average.
  */
-function endsShard(id: string, n: number): boolean {
+export function endsShard(id: string, n: number): boolean {
   return n >= MOST || (n >= LEAST && crc32(id) % LEAST === 0);
 }
 
 /** The part of a shard's hash that one picture makes. `tag` changes with the picture's bytes. */
-function lineOf(picture: Omit<FeatureRow, 'sha256'>, tag: string): string {
+export function lineOf(picture: Omit<FeatureRow, 'sha256'>, tag: string): string {
   const { id, class: name, split, group } = picture;
   return JSON.stringify([id, tag, name, split, group]);
 }
@@ -44,7 +48,7 @@ function lineOf(picture: Omit<FeatureRow, 'sha256'>, tag: string): string {
 const AHEAD = 64;
 
 /** Pictures in a list, which every worker reads from the same data. `rowOf` says what is known of one. */
-export function listSource<T extends Pick<Example, 'id' | 'path' | 'within' | 'stored' | 'read'>>(
+export function listSource<T extends Pick<Example, 'id' | 'path' | 'within' | 'tag' | 'stored' | 'read'>>(
   listed: readonly T[],
   rowOf: (one: T) => Omit<FeatureRow, 'sha256'>,
 ): ShardSource {
@@ -75,14 +79,13 @@ export function listSource<T extends Pick<Example, 'id' | 'path' | 'within' | 's
         lines = [];
       }
     },
-    async picturesOf(shard) {
+    async withPictures(shard, work) {
       const { from, to } = rangeOf(shard.pointer);
       const lines: string[] = [];
       for await (const line of tagged(from, to)) lines.push(line);
       if (hashOf(...lines) !== shard.id) throw changed(shard);
-      return listed
-        .slice(from, to)
-        .map((one) => ({ ...rowOf(one), stored: one.stored, read: () => one.read() }));
+      const pictures = listed.slice(from, to);
+      return work(pictures.map((one) => ({ ...rowOf(one), stored: one.stored, read: () => one.read() })));
     },
   };
 }
@@ -93,10 +96,11 @@ function rangeOf(pointer: Json): { from: number; to: number } {
 
 /** Changes with the bytes of a picture: size and date of its file or archive, else a hash of the bytes. */
 async function tagOf(
-  one: Pick<Example, 'path' | 'within' | 'stored' | 'read'>,
+  one: Pick<Example, 'path' | 'within' | 'tag' | 'stored' | 'read'>,
   dates: Map<string, Promise<string>>,
 ): Promise<string> {
   if (one.stored) return one.stored.sha256;
+  if (one.tag !== undefined) return one.tag;
   if (one.path !== undefined) return dateOf(one.path);
   if (one.within === undefined) return one.read().then(sha256, (error: Error) => error.message);
   const known = dates.get(one.within) ?? dateOf(one.within);
@@ -111,7 +115,7 @@ async function dateOf(path: string): Promise<string> {
   );
 }
 
-function changed({ name, pictures = 0 }: Shard): DataError {
+export function changed({ name, pictures = 0 }: Shard): DataError {
   return new DataError(
     `The pictures of a shard (${count(pictures, 'picture')}, ${name}) have changed since they were listed`,
     {

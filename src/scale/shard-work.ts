@@ -119,10 +119,13 @@ export function shardWork({
           return bytes;
         },
       });
-      const pictures = (await source.picturesOf(shard, { signal })).map(counted);
-      const { bytes, failures } = await compute(pictures, { signal, onProgress });
+      const doAll = async (pictures: readonly SourcePicture[]) => {
+        const done = await compute(pictures.map(counted), { signal, onProgress });
+        return { ...done, pictures: pictures.length };
+      };
+      const { bytes, pictures, failures } = await source.withPictures(shard, doAll, { signal });
       await target.put(key, bytes, { onlyIfAbsent: true, signal });
-      return { pictures: pictures.length, failures, seconds: seconds(), bytesRead };
+      return { pictures, failures, seconds: seconds(), bytesRead };
     },
     async finish(options = {}) {
       const finished: FinishedShard[] = [];

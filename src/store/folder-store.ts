@@ -9,6 +9,7 @@ import {
   changedObject,
   checkKey,
   complete,
+  type ListOptions,
   type ObjectStore,
   type PutOptions,
   type ReadOptions,
@@ -26,7 +27,7 @@ export function folderStore(folder: string): ObjectStore {
   const pathOf = (key: string) => join(root, checkKey(key));
   return {
     address: folder,
-    list: (prefix = '', { signal } = {}) => filesBelow(root, '', prefix, [], signal),
+    list: (prefix = '', options) => filesBelow(root, '', prefix, [], options),
     async find(key) {
       const found = await stat(pathOf(key)).catch(absent);
       return found?.isFile() ? objectOf(key, found) : undefined;
@@ -62,8 +63,9 @@ async function* filesBelow(
   inside: string,
   prefix: string,
   above: readonly string[],
-  signal?: AbortSignal,
+  options: ListOptions = {},
 ): AsyncGenerator<StoredObject> {
+  const { signal, after } = options;
   const folder = join(root, inside);
   const real = await realpath(folder).catch(absent);
   // As in a bucket, what is not there has no objects.
@@ -84,12 +86,19 @@ async function* filesBelow(
   }
   for (const key of inByteOrder(keys)) {
     await giveWay(signal);
-    if (key.endsWith('/')) yield* filesBelow(root, key, prefix, [...above, real], signal);
+    if (after !== undefined && isBefore(key, after)) continue;
+    if (key.endsWith('/')) yield* filesBelow(root, key, prefix, [...above, real], options);
     else {
       const found = await stat(join(root, key)).catch(absent);
       if (found?.isFile()) yield objectOf(key, found);
     }
   }
+}
+
+/** Whether a file, or all files of a folder, come before `after` or are this file. */
+function isBefore(key: string, after: string): boolean {
+  const isAround = key.endsWith('/') && after.startsWith(key);
+  return !isAround && Buffer.compare(Buffer.from(key), Buffer.from(after)) <= 0;
 }
 
 /** The order of UTF-8, which that of UTF-16 differs from beyond the basic plane. */

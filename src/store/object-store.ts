@@ -1,5 +1,5 @@
 import type { Abortable } from '../abort.ts';
-import { DataError, UsageError } from '../errors.ts';
+import { DataError, ModelError, UsageError } from '../errors.ts';
 import type { NetworkOptions } from './network.ts';
 
 /** A file or object in a store. */
@@ -27,6 +27,11 @@ export interface PutOptions extends Abortable {
   onlyIfAbsent?: boolean;
 }
 
+export interface ListOptions extends Abortable {
+  /** A key that was listed before: only the objects after it are listed. */
+  after?: string;
+}
+
 export interface StoreOptions extends Pick<NetworkOptions, 'fetch' | 'retryDelay'> {
   /** Has the keys and the endpoint (`AWS_…`). Default: the environment of this process. */
   env?: Readonly<Record<string, string | undefined>>;
@@ -41,7 +46,7 @@ export interface ObjectStore {
   /** The address for messages: without user, password and query. */
   readonly address: string;
   /** Objects whose key begins with `prefix`, in the order of the bytes of their keys. Only one page or folder is in memory at a time. */
-  list(prefix?: string, options?: Abortable): AsyncIterable<StoredObject>;
+  list(prefix?: string, options?: ListOptions): AsyncIterable<StoredObject>;
   /** Size and tag of an object; undefined if it is not there. */
   find(key: string, options?: Abortable): Promise<StoredObject | undefined>;
   /** All bytes asked for, or an error: `store/missing`, `store/changed` (another tag), `store/incomplete` (fewer bytes). */
@@ -61,6 +66,17 @@ export function checkKey(key: string): string {
     hint: 'Give a name without "." and ".." as parts, and without "//".',
     details: { key },
   });
+}
+
+/**
+ * An error of a store while it is read for many pictures: as a `ModelError` if the store does not answer, because that is no fault of the
+ * picture, and unchanged if the object is missing.
+ */
+export function outage(error: unknown): unknown {
+  if (!(error instanceof DataError) || !error.code.startsWith('store/') || error.code === 'store/missing')
+    return error;
+  const { message, code, hint, details } = error;
+  return new ModelError(message, { code, hint, details, cause: error });
 }
 
 export function missingObject(where: string, cause?: unknown): DataError {

@@ -5,6 +5,7 @@ import {
   changedObject,
   checkKey,
   complete,
+  type ListOptions,
   type ObjectStore,
   type PutOptions,
   type ReadOptions,
@@ -48,7 +49,7 @@ export function s3Store(address: string, { env = process.env, ...network }: Stor
   const urlOf = (key: string) => `${root}/${encodeKey(prefix + checkKey(key))}`;
   return {
     address: where,
-    list: (inside = '', { signal } = {}) => listObjects(exchange, root, prefix, inside, signal),
+    list: (inside = '', options) => listObjects(exchange, root, prefix, inside, options),
     async find(key, { signal } = {}) {
       const answer = await exchange({ method: 'HEAD', url: urlOf(key), accept: [200, 404], signal });
       if (answer.status === 404) return undefined;
@@ -146,13 +147,14 @@ async function* listObjects(
   root: string,
   prefix: string,
   inside: string,
-  signal?: AbortSignal,
+  { signal, after }: ListOptions = {},
 ): AsyncGenerator<StoredObject> {
   for (let next: string | undefined = ''; next !== undefined; ) {
     const query = queryOf({
       'list-type': '2',
       'encoding-type': 'url',
       prefix: prefix + inside,
+      ...(after !== undefined && { 'start-after': prefix + after }),
       ...(next && { 'continuation-token': next }),
     });
     const url = `${root}/?${query}`;

@@ -45,6 +45,11 @@ function behaves(open: () => ObjectStore): void {
     expect(await keysOf(store, 'a/')).toEqual(['a/b.txt', 'a/é?#.txt']);
     expect(await keysOf(store, 'a/b')).toEqual(['a/b.txt']);
     expect(await keysOf(store, 'nothing')).toEqual([]);
+    for (const [i, after] of sorted.entries()) {
+      const rest: string[] = [];
+      for await (const { key } of store.list('', { after })) rest.push(key);
+      expect(rest).toEqual(sorted.slice(i + 1));
+    }
     for await (const { key, size, tag } of store.list()) {
       expect(await store.find(key)).toEqual({ key, size, tag });
       expect(text(await store.read(key, { tag }))).toBe(key);

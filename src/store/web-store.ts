@@ -1,5 +1,11 @@
 import { DataError, UsageError } from '../errors.ts';
-import { missingObject, type ObjectStore, type StoredObject, type StoreOptions } from './object-store.ts';
+import {
+  type ListOptions,
+  missingObject,
+  type ObjectStore,
+  type StoredObject,
+  type StoreOptions,
+} from './object-store.ts';
 import { readObject } from './s3.ts';
 import { type Exchange, exchangeWith, shown } from './store-requests.ts';
 
@@ -15,7 +21,7 @@ export function webStore(address: string, network: StoreOptions = {}): ObjectSto
   const urlOf = (key: string) => checkedUrl(new URL(key, root).href).href;
   return {
     address: shown(root.href),
-    list: (prefix = '', { signal } = {}) => listed(exchange, root, prefix, signal),
+    list: (prefix = '', options) => listed(exchange, root, prefix, options),
     async find(key, { signal } = {}) {
       const { status, headers } = await exchange({
         method: 'HEAD',
@@ -55,7 +61,7 @@ async function* listed(
   exchange: Exchange,
   root: URL,
   prefix: string,
-  signal?: AbortSignal,
+  { signal, after }: ListOptions = {},
 ): AsyncGenerator<StoredObject> {
   if (root.pathname.endsWith('/')) {
     throw new DataError(`${shown(root.href)} cannot be listed`, {
@@ -65,11 +71,13 @@ async function* listed(
   }
   const text = new TextDecoder().decode(await readObject(exchange, root.href, { signal }));
   let any = false;
+  let isAfter = after === undefined;
   for (const line of text.split(/\r?\n/)) {
     const key = line.trim();
     if (key === '' || key.startsWith('#')) continue;
     any = true;
-    if (key.startsWith(prefix)) yield { key };
+    if (isAfter && key.startsWith(prefix)) yield { key };
+    if (key === after) isAfter = true;
   }
   if (!any) throw missingObject(`address in ${shown(root.href)}`);
 }

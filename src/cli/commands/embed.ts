@@ -1,4 +1,5 @@
 import { readOptions } from '../../dataset/read-options.ts';
+import { isStoreAddress } from '../../dataset/store-tree.ts';
 import { UsageError } from '../../errors.ts';
 import { optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
@@ -88,11 +89,14 @@ export const embedCommand = defineCommand({
     }
     const source = data!;
     const { embed, submitEmbed, unlabelledData } = await import('../../scale/embed.ts');
-    const dataset = values.unlabelled
-      ? await unlabelledData(source, { followLinks, zipEncoding, signal: io.signal })
-      : await readTold(source, io, { ...how, strict, askFrom: 1 });
-    if (typeof dataset === 'string') throw alreadyFeatures(source);
-    if (values.unlabelled) await tellData(dataset, io, { strict });
+    const dataset =
+      values.unlabelled && isStoreAddress(source)
+        ? source
+        : values.unlabelled
+          ? await unlabelledData(source, { followLinks, zipEncoding, signal: io.signal })
+          : await readTold(source, io, { ...how, strict, askFrom: 1 });
+    if (typeof dataset === 'string' && !values.unlabelled) throw alreadyFeatures(source);
+    if (typeof dataset !== 'string' && values.unlabelled) await tellData(dataset, io, { strict });
     const pulling = pullBar(io);
     const queue = redis === undefined ? undefined : await openQueue(redis, detach, io);
     const options: EmbedOptions = {

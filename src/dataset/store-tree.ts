@@ -1,0 +1,29 @@
+import { posix } from 'node:path';
+import { outage } from '../store/object-store.ts';
+import { openStore } from '../store/open-store.ts';
+import { archiveTree } from './source.ts';
+import type { Tree } from './tree.ts';
+
+/** Whether a source is the address of a store: `s3://bucket/folder/`, or the list of addresses at `https://host/list.txt`. */
+export function isStoreAddress(source: string): boolean {
+  return /^(s3|https?):\/\//i.test(source);
+}
+
+/** The objects of a store as files. All their names are in memory. */
+export async function storeTree(address: string, signal?: AbortSignal): Promise<Tree> {
+  const store = openStore(address);
+  const tags = new Map<string, { tag?: string; size?: number }>();
+  for await (const { key, tag, size } of store.list('', { signal })) tags.set(key, { tag, size });
+  const archive = {
+    entries: Array.from(tags.keys(), (name) => ({ name })),
+    skipped: [],
+    tagOf: (name: string) => `${tags.get(name)?.size} ${tags.get(name)?.tag}`,
+    read: (key: string) =>
+      store.read(key, { tag: tags.get(key)?.tag }).catch((error) => {
+        throw outage(error);
+      }),
+  };
+  const tree = await archiveTree(store.address, 'store', archive, signal);
+  const name = posix.basename(new URL(store.address).pathname) || new URL(store.address).hostname;
+  return { ...tree, name, root: store.address };
+}

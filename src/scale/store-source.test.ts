@@ -1,0 +1,153 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { create } from 'tar';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  fakeEncoder,
+  picture,
+  workspace,
+  writeFiles,
+  writePictures,
+} from '../classifier/fake-encoder.fixture.ts';
+import { fit } from '../classifier/fit.ts';
+import { readDataset } from '../dataset/read.ts';
+import { openStore } from '../store/open-store.ts';
+import { S3_SKIP, type S3Server, s3Program, startS3 } from '../store/s3-server.fixture.ts';
+import { embed } from './embed.ts';
+import type { ShardSource } from './list-source.ts';
+import { storeSource } from './store-source.ts';
+import type { Shard } from './work.ts';
+
+vi.mock('../image/loader.ts', async (original) =>
+  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
+);
+
+const at = workspace();
+const encoder = fakeEncoder();
+
+async function shardsIn(source: ShardSource): Promise<Shard[]> {
+  const shards: Shard[] = [];
+  for await (const shard of source.shards()) shards.push(shard);
+  return shards;
+}
+
+const shardsOf = (folder: string) => shardsIn(storeSource(openStore(folder)));
+
+/** The pictures of a store that holds these keys, in this order. */
+function listedSource(keys: readonly string[]): ShardSource {
+  async function* list(_?: string, { after }: { after?: string } = {}) {
+    for (const key of keys.slice(after === undefined ? 0 : keys.indexOf(after) + 1))
+      yield { key, size: 1, tag: key };
+  }
+  return storeSource({ ...openStore(at()), list });
+}
+
+const idsOf = (folder: string, shard: Shard) =>
+  storeSource(openStore(folder)).withPictures(shard, async (pictures) => pictures.map(({ id }) => id));
+
+describe('the pictures in a store', () => {
+  it('are cut into shards of which a new picture changes one or two, and found again from a pointer', async () => {
+    const names = Array.from({ length: 7000 }, (_, i) => `${i % 7}/${i}.jpg`).toSorted();
+    const all = ['.hidden.jpg', ...names, 'notes.txt'];
+    const source = listedSource(all);
+    const shards = await shardsIn(source);
+    expect(shards.length).toBeGreaterThan(2);
+    const idsIn = (from: ShardSource, shard: Shard) =>
+      from.withPictures(JSON.parse(JSON.stringify(shard)), async (pictures) => pictures.map(({ id }) => id));
+    const found = await Promise.all(shards.map((shard) => idsIn(source, shard)));
+    expect(found.flat()).toEqual(names);
+    expect(JSON.stringify(shards[1]!.pointer).length).toBeLessThan(100);
+    const more = listedSource([...all.slice(0, 3000), `${all[2999]}-2.jpg`, ...all.slice(3000)]);
+    const grown = await shardsIn(more);
+    const fresh = grown.filter(({ id }) => !shards.some((shard) => shard.id === id));
+    // The end of its shard may move, and that of the next.
+    expect([1, 2]).toContain(fresh.length);
+    const before = shards.find(({ id }) => !grown.some((shard) => shard.id === id))!;
+    await expect(idsIn(more, before)).rejects.toMatchObject({ code: 'scale/changed' });
+  });
+
+  it('are also those in tar archives; an archive that cannot be opened is one unreadable picture', async () => {
+    await mkdir(at('shards'), { recursive: true });
+    const [one, two] = [await picture('cat', 1), await picture('dog', 2)];
+    await writeFiles(at('unpacked'), { 'one.png': one, 'one.cls': '0', 'two.png': two });
+    await create({ file: at('shards', 'a.tar'), cwd: at('unpacked') }, ['one.png', 'one.cls', 'two.png']);
+    await writeFile(at('shards', 'b.tar'), 'no archive');
+    await writeFile(at('shards', 'c.png'), await picture('owl', 3));
+    const [a, b, rest] = await shardsOf(at('shards'));
+    expect(await idsOf(at('shards'), a!)).toEqual(['a.tar/one.png', 'a.tar/two.png']);
+    expect(await idsOf(at('shards'), b!)).toEqual(['b.tar']);
+    expect(await idsOf(at('shards'), rest!)).toEqual(['c.png']);
+  });
+});
+
+describe('addresses on the web', () => {
+  let server: Server;
+  let address: string;
+  let broken = false;
+  beforeAll(async () => {
+    await writePictures(at('web'), { cat: 2, dog: 2 });
+    await writeFile(at('web', 'list.txt'), 'cat/0.png\ncat/1.png\ndog/0.png\ndog/absent.png\n');
+    server = createServer(async (request, response) => {
+      const path = request.url ?? '';
+      if (broken && path.endsWith('.png')) return response.writeHead(403).end();
+      const bytes = await readFile(join(at('web'), path)).catch(() => undefined);
+      response.writeHead(bytes ? 200 : 404).end(request.method === 'HEAD' ? undefined : bytes);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/list.txt`;
+  });
+  afterAll(() => new Promise((resolve) => server.close(resolve)));
+
+  it('are embedded from their list; a missing picture is a failure, a refusal ends the run', async () => {
+    broken = true;
+    const options = { encoder, output: at('from-web'), unlabelled: true };
+    await expect(embed(address, options)).rejects.toMatchObject({ code: 'store/denied', exitCode: 4 });
+    broken = false;
+    expect(await embed(address, options)).toMatchObject({ pictures: 4, failures: 1 });
+    const { examples } = await readDataset(at('from-web'));
+    expect(examples.map(({ id, label, stored }) => [id, label, stored !== undefined])).toEqual([
+      ['cat/0.png', -1, true],
+      ['cat/1.png', -1, true],
+      ['dog/0.png', -1, true],
+      ['dog/absent.png', -1, false],
+    ]);
+  });
+});
+
+describe.skipIf(!s3Program)(`a bucket${S3_SKIP}`, () => {
+  let s3: S3Server;
+  beforeAll(async () => {
+    s3 = await startS3();
+    for (const name of ['photos', 'features']) await s3.createBucket(name);
+    for (const [name, value] of Object.entries(s3.env)) vi.stubEnv(name, value);
+    const bucket = openStore('s3://photos/');
+    await writePictures(at('local'), { cat: 3, dog: 3 });
+    for (const kind of ['cat', 'dog'])
+      for (const i of [0, 1, 2])
+        await bucket.put(`${kind}/${i}.png`, await readFile(at('local', kind, `${i}.png`)));
+  }, 60_000);
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await s3?.close();
+  });
+
+  it('is embedded with its classes into another, of which fit makes the same as of the pictures', async () => {
+    const output = 's3://features/run/';
+    const options = { encoder, output, format: 'parquet' } as const;
+    expect(await embed('s3://photos/', options)).toMatchObject({ pictures: 6, failures: 0, before: false });
+    expect(await embed('s3://photos/', options)).toMatchObject({ pictures: 6, before: true });
+    const how = { encoder, thumbnails: false, method: 'tip-adapter' };
+    const [remote, local] = [await fit(output, how), await fit(at('local'), how)];
+    expect(remote.data.support).toEqual(local.data.support);
+    expect(remote.data.state).toEqual(local.data.state);
+    await Promise.all([remote.close(), local.close()]);
+    await expect(embed('s3://photos/', { ...options, format: 'npy' })).rejects.toMatchObject({
+      code: 'embed/format',
+    });
+    expect(await embed('s3://photos/', { encoder, output: at('streamed'), unlabelled: true })).toMatchObject({
+      pictures: 6,
+    });
+  });
+});
