@@ -6,6 +6,7 @@ install();
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 const failed =
   runTool('typescript/bin/tsc', ['-p', 'tsconfig.build.json']) ||
+  runTool('typescript/bin/tsc', ['-p', 'src/web/tsconfig.json', '--noEmit', 'false', '--outDir', 'dist']) ||
   runTool('vite/bin/vite.js', ['build', '--config', 'src/studio/web/vite.config.ts']) ||
   runTool('vite/bin/vite.js', ['build', '--config', 'src/export/page/vite.config.ts']);
 // Imported after the dependencies are installed.

@@ -32,7 +32,15 @@ const IMPORTS = {
 export async function carry() {
   mkdirSync(target);
   const source = join(root, 'node_modules', NAME);
-  for (const file of FILES) copyFileSync(join(source, 'dist', file), join(target, file));
+  for (const file of FILES) {
+    if (!file.endsWith('.mjs')) copyFileSync(join(source, 'dist', file), join(target, file));
+    // The source maps stay behind, and Vite warns of a reference to a missing one.
+    else
+      writeFileSync(
+        join(target, file),
+        readFileSync(join(source, 'dist', file), 'utf8').replace(/^\/\/# sourceMappingURL=.*$/m, ''),
+      );
+  }
   await bundleNodeEntry();
   const { version } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'));
   writeFileSync(

@@ -6,7 +6,7 @@ import { install, root, runTool } from './npm.mjs';
 install();
 const checks = [
   ['types', 'typescript/bin/tsc', ['-p', 'tsconfig.json']],
-  ...['src/studio/web', 'src/export/page'].map((page) => [
+  ...['src/studio/web', 'src/export/page', 'src/web'].map((page) => [
     `types of ${page}`,
     'typescript/bin/tsc',
     ['-p', `${page}/tsconfig.json`],

@@ -27,8 +27,11 @@ export const TYPESCRIPT = join(root, 'node_modules/typescript/bin/tsc');
 
 /** Writes the declarations of the package, as the build does. */
 export function emitDeclarations(folder: string): void {
-  const printed = tsc(TYPESCRIPT, ['-p', 'tsconfig.build.json', '--emitDeclarationOnly', '--outDir', folder]);
-  if (printed) throw new Error(printed);
+  for (const project of ['tsconfig.build.json', 'src/web/tsconfig.json']) {
+    const options = ['--noEmit', 'false', '--emitDeclarationOnly', '--outDir', folder];
+    const printed = tsc(TYPESCRIPT, ['-p', project, ...options]);
+    if (printed) throw new Error(printed);
+  }
 }
 
 /** The used fields of a node of a syntax tree. */

@@ -23,6 +23,7 @@ const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
   'docs/server.md': 'src/server/docs.test.ts',
   'docs/extending.md': 'tests/extensions.test.ts',
   'docs/export.md': 'src/export/export.test.ts',
+  'docs/web.md': 'tests/web/web.test.ts',
 };
 /** Languages whose blocks no test runs: data, output, configuration, and commands that need something that a test does not have. */
 const NOT_RUN = ['text', 'json', 'csv', 'ini', 'dockerfile', 'yaml', 'shell', 'python'];

@@ -17,6 +17,7 @@ const LAYERS = [
   'encoder',
   'dataset',
   'classifier',
+  'web',
   'bench',
   'report',
   'scale',

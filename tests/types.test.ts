@@ -41,13 +41,13 @@ beforeAll(() => {
   programs.forEach((code, i) => {
     writeFileSync(join(project, `readme${i}.ts`), code!);
   });
-  const entries = Object.keys(ENTRIES).filter((entry) => !entry.endsWith('(browser)'));
+  const entries = Object.keys(ENTRIES).filter((entry) => !/\(browser\)$|^\.\/web/.test(entry));
   writeFileSync(join(project, 'all.ts'), importing(entries));
   writeFileSync(join(project, 'page.ts'), importing(PORTABLE));
 });
 
 /** Entries that also run in a page. */
-const PORTABLE = ['./math', './graph', './engine', './metrics', './methods', './tuning'];
+const PORTABLE = ['./math', './graph', './engine', './metrics', './methods', './tuning', './web'];
 
 function check(compiler: string, compilerOptions: object, files: readonly string[]): string {
   const config = join(project, 'tsconfig.json');

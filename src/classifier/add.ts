@@ -7,7 +7,7 @@ import { selectRows, unitRows } from '../math/matrix.ts';
 import { plainRows } from '../methods/task.ts';
 import { count } from '../words.ts';
 import { headWith } from './class-texts.ts';
-import type { EncoderSession } from './encoder-session.ts';
+import type { EmbeddingSession } from './encoder-session.ts';
 import { embedExamples, engineProduct } from './examples.ts';
 import { emptiedClasses, unreadable } from './fit-findings.ts';
 import { type Growth, grown } from './grow.ts';
@@ -24,7 +24,7 @@ export interface Labelled extends Told {
 /** The data with further examples. Examples that the classifier already has are left out and reported. */
 export async function addLabelled(
   data: ClassifierData,
-  session: EncoderSession,
+  session: EmbeddingSession,
   { examples, classes, findings: told, unread: before }: Labelled,
   { signal, onProgress }: WorkOptions = {},
 ): Promise<{ data: ClassifierData } & Told> {

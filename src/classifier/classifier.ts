@@ -9,7 +9,7 @@ import { type Matrix, row, softmax, softmaxRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import type { FitProgress } from '../methods/task.ts';
-import { isCalibrated } from '../tuning/search-method.ts';
+import { isCalibrated } from '../tuning/calibrated.ts';
 import {
   type AdaptableClassifier,
   type PredictionStream,

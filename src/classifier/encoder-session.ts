@@ -30,6 +30,9 @@ export interface EncoderSession {
   close(): Promise<void>;
 }
 
+/** The part of a session that examples are embedded with. A page has it too. */
+export type EmbeddingSession = Pick<EncoderSession, 'encoder' | 'encode' | 'thumbnail'>;
+
 /** Options of `thumbnail`. */
 export interface ThumbnailOptions extends Abortable {
   /** Pixels of the longer side (default 96). */

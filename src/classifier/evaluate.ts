@@ -12,7 +12,7 @@ import {
   wilsonInterval,
 } from '../metrics/index.ts';
 import { thresholdPoints } from '../metrics/thresholds.ts';
-import { isCalibrated } from '../tuning/search-method.ts';
+import { isCalibrated } from '../tuning/calibrated.ts';
 import type { LeftOutAnswers } from './left-out.ts';
 import { answersFor, type LabelledAnswer, suspectsAmong } from './suspects.ts';
 import { checkTestSet, type TestSet } from './test-set.ts';

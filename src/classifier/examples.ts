@@ -15,7 +15,7 @@ import { matmulT } from '../graph/products.ts';
 import { type Matrix, matrix, selectRows, unitRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import type { Support } from '../methods/task.ts';
-import type { EncoderSession } from './encoder-session.ts';
+import type { EmbeddingSession } from './encoder-session.ts';
 import { type Keys, rounded } from './rounding.ts';
 import type { SupportExample, WorkOptions } from './types.ts';
 
@@ -46,7 +46,7 @@ export interface EmbedOptions extends WorkOptions {
 
 /** Embeds labelled pictures, joins duplicates into groups, and rounds the features to the precision of the file. */
 export async function embedExamples(
-  session: EncoderSession,
+  session: EmbeddingSession,
   examples: readonly Example[],
   { views, seed, exif, keys, thumbnails, dataset, signal, onProgress }: EmbedOptions,
 ): Promise<Embedded> {
@@ -78,7 +78,7 @@ export async function embedExamples(
 
 /** The thumbnail of an example. One whose features are stored has none if its picture is not there any more. */
 async function thumbnailOf(
-  session: EncoderSession,
+  session: EmbeddingSession,
   example: Example,
   signal?: AbortSignal,
 ): Promise<Uint8Array | undefined> {

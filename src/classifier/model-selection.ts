@@ -10,11 +10,11 @@ import { createScorer } from '../methods/score.ts';
 import type { Checkpoint, Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import { chooseAutomatically } from '../tuning/auto.ts';
+import { isCalibrated } from '../tuning/calibrated.ts';
 import { paperGrid, paperStart, searchTrainedKeys, tuneAsPublished } from '../tuning/paper.ts';
 import { fitWeightsInTurns } from '../tuning/scale.ts';
 import {
   type Choice,
-  isCalibrated,
   searchMethod,
   TO_TEMPER,
   type TuningSet,

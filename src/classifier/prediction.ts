@@ -1,4 +1,4 @@
-import { isCalibrated } from '../tuning/search-method.ts';
+import { isCalibrated } from '../tuning/calibrated.ts';
 import type { ClassifierData, Prediction } from './types.ts';
 
 /** The answer for a picture with the probabilities [c]. Below the probability `reject`, it is "none of these". */

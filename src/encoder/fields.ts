@@ -104,7 +104,7 @@ export function configurationPath(paths: Iterable<string>, name: string): string
 }
 
 function isSchema(field: z.core.$ZodType | string | Fields): field is z.core.$ZodType {
-  return typeof field === 'object' && field instanceof z.core.$ZodType;
+  return typeof field === 'object' && '_zod' in field;
 }
 
 /** The beginning of a value's JSON text, for an error message. */

@@ -137,7 +137,8 @@ function found<T>(all: ReadonlyMap<number, T>, id: number, what: string): T {
 }
 
 /** ONNX Runtime has no error code for a lack of memory, so its messages are matched. */
-const OUT_OF_MEMORY = /bad_alloc|failed to allocate|allocation failed|out of memory|shape is too large/i;
+const OUT_OF_MEMORY =
+  /bad_alloc|could not allocate|failed to allocate|allocation failed|out of memory|shape is too large/i;
 
 function named(error: unknown): { message: string; code?: string; hint?: string } {
   if (error instanceof TipAdapterError) return error;

@@ -4,7 +4,6 @@ import { imageGraph } from '../encoder/clip/towers.ts';
 import { ENCODER_FILE } from '../encoder/configuration-files.ts';
 import { IMAGE_OUTPUTS, tokenizerPlace } from '../encoder/dual-encoder.ts';
 import { isWeights } from '../encoder/dual-files.ts';
-import { EXTERNAL_DATA, externalPath, externalPlace } from '../encoder/external-data.ts';
 import { folderFiles } from '../encoder/folder-files.ts';
 import type { LocalEncoder } from '../encoder/installed.ts';
 import type { EncoderRecord, PairRecord } from '../encoder/record.ts';
@@ -14,11 +13,10 @@ import { visionGraph } from '../encoder/vision/tower.ts';
 import type { PortInfo } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
-import { bytesField, Message } from '../graph/protobuf.ts';
-import { fieldsOf } from '../graph/wire.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { readRegular } from '../store/regular.ts';
 import { type Named, type OnnxModel, parseModel, portType, pruned } from './onnx-model.ts';
+import { withinFile } from './within-file.ts';
 
 /** The part of an encoder that embeds pictures, as an ONNX model. */
 export interface ImageTower {
@@ -83,8 +81,8 @@ async function blankText(
   return textFeeds(inputs, [tokens], record.text);
 }
 
-/** The tower that is built from weights, as ONNX. */
-async function builtTower(record: EncoderRecord, folder: string): Promise<Uint8Array> {
+/** The image tower that is built from weights, as ONNX. */
+export async function builtTower(record: EncoderRecord, folder: string): Promise<Uint8Array> {
   if (record.kind === 'vision')
     return withVision(record, folder, async ({ checkpoint, shape }) =>
       toOnnx(await visionGraph(checkpoint, shape)),
@@ -111,22 +109,4 @@ function isHalf(port: Named, path: string): boolean {
     hint: 'Export the classifier alone with --input features.',
     details: { path, port: port.name, elements },
   });
-}
-
-const RAW_DATA = 9;
-const DATA_LOCATION = 14;
-
-/** Copies a weight from an external file into the model. */
-async function withinFile(weight: Named, folder: string, model: string): Promise<Named> {
-  const fields = fieldsOf(weight.bytes);
-  const place = externalPlace(fields);
-  if (!place) return weight;
-  const path = externalPath(model, place.get('location') ?? '');
-  const file = await readRegular(join(folder, path), ENCODER_FILE);
-  const start = Number(place.get('offset') ?? 0);
-  const tensor = new Message();
-  for (const { number, raw } of fields)
-    if (number !== EXTERNAL_DATA && number !== DATA_LOCATION) tensor.push(raw);
-  bytesField(tensor, RAW_DATA, file.subarray(start, start + Number(place.get('length') ?? file.length)));
-  return { name: weight.name, bytes: tensor.bytes() };
 }

@@ -140,7 +140,7 @@ async function trialPictures(
 }
 
 /** The encoder's preprocessing. Throws `UsageError` for a classifier that was fitted to features from elsewhere. */
-function preprocessingOf({ id, preprocessing }: EncoderReference): Preprocessing {
+export function preprocessingOf({ id, preprocessing }: EncoderReference): Preprocessing {
   if (preprocessing) return preprocessing;
   throw new UsageError(`The classifier was fitted to ${id}, for which no encoder is known`, {
     code: 'export/features',

@@ -1,5 +1,5 @@
 import type { ClassifierData } from '../classifier/types.ts';
-import { isCalibrated } from '../tuning/search-method.ts';
+import { isCalibrated } from '../tuning/calibrated.ts';
 
 /**
  * The facts of an exported classifier that other programs need. They are the model's metadata_props, described in docs/export.md.

@@ -1,4 +1,4 @@
-import type { Preprocessing } from '../image/types.ts';
+import type { CanvasPixels, Preprocessing } from '../image/types.ts';
 
 /** Facts of the classifier that the page has beside the model. */
 export interface About {
@@ -19,11 +19,7 @@ export interface About {
 /** Messages of the page to its worker (`Asked`) and of the worker to the page (`Told`). */
 export type Asked =
   | { kind: 'open'; model: Uint8Array; wasm: Uint8Array; preprocessing: Preprocessing }
-  | {
-      kind: 'classify';
-      id: number;
-      raster: { width: number; height: number; data: Uint8Array; palette: boolean };
-    };
+  | { kind: 'classify'; id: number; pixels: CanvasPixels };
 export type Told =
   | { kind: 'ready' }
   | { kind: 'answer'; id: number; probabilities: Float32Array }

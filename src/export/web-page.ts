@@ -9,7 +9,7 @@ import { ModelError, systemCode } from '../errors.ts';
 import type { Preprocessing } from '../image/types.ts';
 import { methodById } from '../methods/index.ts';
 import { html } from '../report/html.ts';
-import { isCalibrated } from '../tuning/search-method.ts';
+import { isCalibrated } from '../tuning/calibrated.ts';
 import { count } from '../words.ts';
 import { exportOnnx } from './onnx-export.ts';
 import type { About } from './page-types.ts';

@@ -8,6 +8,15 @@ export interface Pixels {
   readonly data: Uint8Array;
 }
 
+/** Pixels of a canvas: width x height x 4 bytes, not premultiplied by alpha. */
+export interface CanvasPixels {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array | Uint8ClampedArray;
+  /** Whether the picture's file has a palette. */
+  readonly palette: boolean;
+}
+
 /** Preprocessing of pictures for an encoder: first the geometry, then the arithmetic on the cropped pixels. */
 export interface Preprocessing {
   /**

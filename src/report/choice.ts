@@ -1,4 +1,5 @@
-import { type Choice, isCalibrated } from '../tuning/search-method.ts';
+import { isCalibrated } from '../tuning/calibrated.ts';
+import type { Choice } from '../tuning/search-method.ts';
 import { count, UNCALIBRATED } from '../words.ts';
 
 /** The tuning rows in words: `12 left-out examples in 4 folds`. The temperature is always fitted on them. */

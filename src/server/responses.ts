@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { type Classifier, isFailure } from '../classifier/classifier.ts';
 import type { Explanation, Failure, Prediction } from '../classifier/types.ts';
 import { countByClass } from '../methods/task.ts';
-import { isCalibrated } from '../tuning/search-method.ts';
+import { isCalibrated } from '../tuning/calibrated.ts';
 import type { Model, Ready } from './model.ts';
 import { problemOf } from './problem.ts';
 import type {

@@ -35,11 +35,6 @@ export interface Choice {
 /** The choice without tuning rows: default constants, and probabilities that are not calibrated. */
 export const UNTUNED: Choice = { temperature: 1, protocol: 'fixed', judges: 0, folds: 0, surface: [] };
 
-/** Whether probabilities were fitted on rows with known classes. */
-export function isCalibrated({ judges }: Pick<Choice, 'judges'>): boolean {
-  return judges > 0;
-}
-
 /** The result of a method on the tuning rows: mean negative log-likelihood in nats, and accuracy (0..1). */
 export interface Compared {
   readonly method: string;

@@ -6,8 +6,8 @@ import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 
-/** Bundles a module for a page. Returns its platform modules with their importers, and the size in bytes. */
-async function bundle(entry: string): Promise<{ platform: string[]; bytes: number }> {
+/** Bundles a module for a page. Returns its platform modules with their importers, all modules, and the size in bytes. */
+async function bundle(entry: string): Promise<{ platform: string[]; modules: string[]; bytes: number }> {
   const platform: string[] = [];
   const result = (await build({
     root,
@@ -26,7 +26,8 @@ async function bundle(entry: string): Promise<{ platform: string[]; bytes: numbe
     ],
   })) as Rolldown.RolldownOutput[];
   const [{ code }] = result[0]!.output;
-  return { platform, bytes: code.length };
+  const modules = result[0]!.output.flatMap((part) => ('modules' in part ? Object.keys(part.modules) : []));
+  return { platform, modules, bytes: code.length };
 }
 
 describe('a bundle for a page', () => {
@@ -48,6 +49,15 @@ describe('a bundle for a page', () => {
     const { platform } = await bundle(join(root, built.replace('/dist/', '/src/').replace(/js$/, 'ts')));
     expect(platform).toEqual([]);
   });
+
+  it.each(['index.ts', 'worker.ts'])(
+    'of tip-adapter/web (%s) needs no platform module and no classic zod',
+    async (file) => {
+      const { platform, modules } = await bundle(join(root, 'src/web', file));
+      expect(platform).toEqual([]);
+      expect(modules.filter((id) => id.includes('zod/v4/classic'))).toEqual([]);
+    },
+  );
 
   it('finds a platform module if there is one', async () => {
     const { platform } = await bundle(join(root, 'src/store/home.ts'));

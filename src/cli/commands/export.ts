@@ -10,27 +10,27 @@ import { bytes } from '../format.ts';
 import { checkAllRead, PARTIAL_HINT } from '../images.ts';
 import type { Io } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
-import { checkOutput } from '../output-checks.ts';
+import { checkOutput, checkOutputFolder } from '../output-checks.ts';
 import { printJson } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { tellFindings } from '../tell.ts';
 
 /** The format that each option belongs to. */
 const FOR = { input: 'onnx', title: 'web', data: 'report' } as const;
-const ENDINGS = { onnx: '.onnx', web: '.html', report: '.md' } as const;
+const ENDINGS = { onnx: '.onnx', web: '.html', site: '', report: '.md' } as const;
 
 export const exportCommand = defineCommand({
   args: ['<classifier>'],
   options: {
-    to: choice(['onnx', 'web', 'report'], {
+    to: choice(['onnx', 'web', 'site', 'report'], {
       default: 'onnx',
-      help: 'onnx: a model for any ONNX runtime. web: a page that classifies pictures and camera images without a network. report: a model card and, with --data, a report.',
+      help: 'onnx: a model for any ONNX runtime. web: a page that classifies pictures and camera images without a network. site: a folder for a static host, which tip-adapter/web opens in a page of your own. report: a model card and, with --data, a report.',
     }),
     output: optional(
       text({
         short: 'o',
         value: '<file>',
-        help: 'The file to write (default: beside the classifier).',
+        help: 'The file to write, or for site the folder (default: beside the classifier).',
       }),
     ),
     input: optional(
@@ -60,6 +60,7 @@ export const exportCommand = defineCommand({
       'tip-adapter export pets.safetensors --to web --title "Our pets"',
       'Writes pets.html, which a browser opens without a network.',
     ],
+    ['tip-adapter export pets.safetensors --to site', 'Writes the folder pets, for tip-adapter/web.'],
     [
       'tip-adapter export pets.safetensors --to report --data test/',
       'Writes pets.md, a model card, and pets.report.html.',
@@ -71,6 +72,7 @@ export const exportCommand = defineCommand({
         throw noEffect(option, `--to ${to}`, `Leave it out, or give --to ${kind}.`);
     }
     const target = targetOf(path, { to, output });
+    if (to === 'site') return checkOutputFolder(target);
     await checkOutput(target, [path, options.data]);
     if (options.data !== undefined) await checkOutput(pageOf(target), [path, options.data]);
   },
@@ -142,6 +144,19 @@ const makers: Readonly<
     return {
       facts: { file: target, size: content.length, difference },
       lines: [`${target}: ${bytes(content.length)}`],
+    };
+  },
+
+  async site(path, target, _, io) {
+    const { exportSite } = await import('../../export/index.ts');
+    const { files } = await withClassifier(path, (classifier) =>
+      exportSite(classifier, target, { signal: io.signal }),
+    );
+    const size = files.reduce((total, file) => total + file.bytes, 0);
+    io.note('docs/web.md says how a page opens it.');
+    return {
+      facts: { folder: target, size, files },
+      lines: [`${target}: ${count(files.length, 'file')}, ${bytes(size)}`],
     };
   },
 

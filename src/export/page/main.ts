@@ -1,8 +1,9 @@
 import './style.css';
+import type { CanvasPixels } from '../../image/types.ts';
+import { pixelsOf, pixelsOfFile } from '../../web/raster.ts';
 import type { About, Asked, Told } from '../page-types.ts';
 import { takeEmbedded } from './embedded.ts';
 import { messages } from './messages.ts';
-import { readPicture, readVideo } from './read-picture.ts';
 import PageWorker from './worker.ts?worker&inline';
 
 const about: About = JSON.parse(document.getElementById('about')?.textContent ?? '');
@@ -78,11 +79,11 @@ const post = (asked: Asked, transfer: Transferable[]) => worker.postMessage(aske
 const [model, wasm] = [await takeEmbedded('model'), await takeEmbedded('wasm')];
 post({ kind: 'open', model, wasm, preprocessing: about.preprocessing }, [model.buffer, wasm.buffer]);
 
-function classify(raster: Extract<Asked, { kind: 'classify' }>['raster']): Promise<Float32Array> {
+function classify(pixels: CanvasPixels): Promise<Float32Array> {
   const id = serial++;
   return new Promise((resolve, reject) => {
     waiting.set(id, { resolve, reject });
-    post({ kind: 'classify', id, raster }, [raster.data.buffer]);
+    post({ kind: 'classify', id, pixels }, [pixels.data.buffer]);
   });
 }
 
@@ -119,7 +120,7 @@ async function showPicture(file: Blob & { name?: string }): Promise<void> {
   picture.onload = picture.onerror = () => URL.revokeObjectURL(url);
   shown.replaceChildren(picture);
   try {
-    const raster = await readPicture(file, about.exif).catch((error: Error) => {
+    const raster = await pixelsOfFile(file, about.exif).catch((error: Error) => {
       shown.replaceChildren();
       throw new Error(`${messages.unreadable} ${file.name ?? ''} (${error.message})`);
     });
@@ -167,7 +168,8 @@ camera.onclick = async () => {
   await video.play();
   // The next frame is taken after the answer to the one before, so a slow computer shows fewer frames but no old ones.
   while (stream && video.isConnected) {
-    if (video.videoWidth > 0) showAnswer(await classify(readVideo(video)));
+    if (video.videoWidth > 0)
+      showAnswer(await classify(pixelsOf(video, video.videoWidth, video.videoHeight)));
     await new Promise(requestAnimationFrame);
   }
 };

@@ -1,6 +1,7 @@
 import * as ort from 'onnxruntime-web/wasm';
 import { cropView } from '../../image/preprocess.ts';
 import type { Preprocessing } from '../../image/types.ts';
+import { rasterOf } from '../../web/raster.ts';
 import type { Asked, Told } from '../page-types.ts';
 
 let session: ort.InferenceSession | undefined;
@@ -29,24 +30,11 @@ async function work(asked: Asked): Promise<void> {
     return;
   }
   if (!session || !preprocessing) throw new Error('The classifier is not open');
-  const { id, raster } = asked;
+  const { id, pixels } = asked;
   const side = preprocessing.crop;
-  const { data } = cropView(rasterOf(raster), preprocessing, 0, 0, '');
+  const { data } = cropView(rasterOf(pixels), preprocessing, 0, 0, '');
   const results = await session.run({ pixels: new ort.Tensor('uint8', data, [1, side, side, 3]) }, [
     'probabilities',
   ]);
   tell({ kind: 'answer', id, probabilities: Float32Array.from(results.probabilities!.data as Float32Array) });
-}
-
-/** Pixels of a canvas, which has four channels. Alpha is kept only if a pixel is not opaque. */
-function rasterOf({ width, height, data, palette }: Extract<Asked, { kind: 'classify' }>['raster']) {
-  for (let at = 3; at < data.length; at += 4)
-    if (data[at] !== 255) return { width, height, data, palette, channels: 4 as const };
-  const rgb = new Uint8Array(width * height * 3);
-  for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
-    rgb[to] = data[from]!;
-    rgb[to + 1] = data[from + 1]!;
-    rgb[to + 2] = data[from + 2]!;
-  }
-  return { width, height, data: rgb, palette, channels: 3 as const };
 }

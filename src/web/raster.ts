@@ -1,0 +1,69 @@
+import { DataError } from '../errors.ts';
+import type { Raster } from '../image/resize.ts';
+import { type CanvasPixels, MAX_PIXELS } from '../image/types.ts';
+import { count } from '../words.ts';
+
+/** The pixels of a picture's file as they are stored, without colour management. Throws `DataError` if the browser cannot read them. */
+export async function pixelsOfFile(file: Blob, exif: boolean): Promise<CanvasPixels> {
+  const bitmap = await createImageBitmap(file, {
+    imageOrientation: exif ? 'from-image' : 'none',
+    colorSpaceConversion: 'none',
+    premultiplyAlpha: 'none',
+  }).catch((cause: Error) => {
+    throw new DataError(`The browser cannot read the picture: ${cause.message}`, {
+      code: 'image/unreadable',
+      hint: 'Give a format that this browser shows, such as JPEG, PNG or WebP.',
+      cause,
+    });
+  });
+  const head = new Uint8Array(await file.slice(0, 26).arrayBuffer());
+  const pixels = pixelsOf(bitmap, bitmap.width, bitmap.height);
+  bitmap.close();
+  return { ...pixels, palette: hasPalette(head) };
+}
+
+/** The pixels of a bitmap, a frame or an element. Throws `DataError` if there are too many for a canvas. */
+export function pixelsOf(source: CanvasImageSource, width: number, height: number): CanvasPixels {
+  const refuse = (cause?: unknown) => {
+    throw new DataError(`The picture has ${count(width * height, 'pixel')}, which this browser cannot hold`, {
+      code: 'image/too-large',
+      hint: 'Give a smaller picture.',
+      details: { width, height },
+      cause,
+    });
+  };
+  if (width * height > MAX_PIXELS) return refuse();
+  try {
+    const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+    if (!context) return refuse();
+    context.drawImage(source, 0, 0);
+    return { width, height, data: context.getImageData(0, 0, width, height).data, palette: false };
+  } catch (cause) {
+    return refuse(cause);
+  }
+}
+
+/** Pixels as a raster, which has an alpha channel only if a pixel is not opaque. */
+export function rasterOf({ width, height, data, palette }: CanvasPixels): Raster {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  for (let at = 3; at < bytes.length; at += 4)
+    if (bytes[at] !== 255) return { width, height, data: bytes, palette, channels: 4 };
+  const rgb = new Uint8Array(width * height * 3);
+  for (let from = 0, to = 0; from < bytes.length; from += 4, to += 3) {
+    rgb[to] = bytes[from]!;
+    rgb[to + 1] = bytes[from + 1]!;
+    rgb[to + 2] = bytes[from + 2]!;
+  }
+  return { width, height, data: rgb, palette, channels: 3 };
+}
+
+const PNG = [0x89, 0x50, 0x4e, 0x47];
+const GIF = [0x47, 0x49, 0x46];
+/** Position of a PNG's colour type, and the colour type of a palette. */
+const [COLOUR_TYPE, INDEXED] = [25, 3];
+
+/** Whether a file has a palette. Such pictures are resized by nearest neighbour, because palette indices cannot be averaged. */
+function hasPalette(head: Uint8Array): boolean {
+  const begins = (bytes: readonly number[]) => bytes.every((byte, i) => head[i] === byte);
+  return begins(GIF) || (begins(PNG) && head[COLOUR_TYPE] === INDEXED);
+}

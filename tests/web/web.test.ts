@@ -1,0 +1,411 @@
+import { cpSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeClassifier } from '../../src/classifier/decode.ts';
+import { workspace } from '../../src/classifier/fake-encoder.fixture.ts';
+import { type Classifier, fit, load } from '../../src/classifier/index.ts';
+import { readDataset } from '../../src/dataset/read.ts';
+import { sampleDataset } from '../../src/dataset/sample-dataset.ts';
+import { writeSmallEncoder } from '../../src/encoder/small-encoder.fixture.ts';
+import { exportSite } from '../../src/export/index.ts';
+import { chromiumMissing, chromiumPath, launchChromium, SOFTWARE_WEBGPU } from '../browser/chromium.ts';
+import { serveFolders } from '../browser/serve.ts';
+
+/** The page's functions, without the types of the DOM. */
+declare const page: {
+  open(source: unknown, options?: object): Promise<Pets>;
+  openCamera(): Promise<{ video: object; close(): void }>;
+};
+interface Pets {
+  readonly info: { examples: { id: string; classId: string }[]; classes: { id: string }[]; method: string };
+  readonly device: string;
+  predict(
+    image: unknown,
+    options?: object,
+  ): Promise<{ name: string; ranking: { id: string; probability: number }[] }>;
+  predictLive(video: object, options?: object): AsyncGenerator<{ name: string }>;
+  explain(image: unknown): Promise<{ contributions: { example: string; weight: number }[] }>;
+  add(examples: { image: unknown; label: string }[], work?: object): Promise<Pets>;
+  remove(removal: object): Promise<Pets>;
+  refit(values: object): Promise<Pets>;
+  bytes(): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+declare const fetch: (url: string) => Promise<{ blob(): Promise<Blob> }>;
+declare const createImageBitmap: (blob: Blob) => Promise<object>;
+declare const document: {
+  createElement(name: string): Record<string, unknown> & { decode(): Promise<void> };
+};
+declare const window: { pets: Pets };
+declare class AbortController {
+  readonly signal: object;
+  abort(): void;
+}
+
+const at = workspace();
+/** Number of classes, which is small so that the test is fast. */
+const CLASSES = 6;
+
+/** Largest difference of a probability from Node's, in WebAssembly. */
+const SAME = 1e-5;
+
+describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, () => {
+  let classifier: Classifier;
+  let browser: Browser;
+  let server: Awaited<ReturnType<typeof serveFolders>>;
+  let tab: Page;
+  let picture: string;
+  const encoder = () => at('encoder');
+
+  beforeAll(async () => {
+    await build({
+      root: join(import.meta.dirname, 'page'),
+      configFile: false,
+      base: './',
+      logLevel: 'error',
+      worker: { format: 'es' },
+      build: { outDir: at('page'), emptyOutDir: true, minify: false, target: 'esnext' },
+    });
+    const sample = await readDataset(await sampleDataset());
+    const dataset = {
+      ...sample,
+      classes: sample.classes.slice(0, CLASSES),
+      examples: sample.examples.filter(({ label, split }) => label < CLASSES && split === 'train'),
+    };
+    await writeSmallEncoder(encoder());
+    classifier = await fit(dataset, {
+      encoder: encoder(),
+      method: 'tip-adapter',
+      tune: 'fixed',
+      alpha: 3,
+      beta: 8,
+    });
+    await exportSite(classifier, at('site'));
+    picture = at('picture.png');
+    writeFileSync(picture, await dataset.examples[3]!.read());
+    const runtime = dirname(fileURLToPath(import.meta.resolve('onnxruntime-web/wasm')));
+    const folders = {
+      page: at('page'),
+      site: at('site'),
+      half: at('half'),
+      other: at('other'),
+      runtime,
+      data: dirname(picture),
+      'models/pets': at('site'),
+    };
+    server = await serveFolders(
+      Object.fromEntries(
+        Object.entries(folders).flatMap(([name, folder]) => [
+          [`/${name}`, folder],
+          [`/isolated/${name}`, folder],
+        ]),
+      ),
+    );
+    browser = await launchChromium([
+      '--disable-gpu',
+      '--use-fake-device-for-media-stream',
+      '--use-fake-ui-for-media-stream',
+    ]);
+    tab = await opened('/page');
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+    await classifier?.close();
+  });
+
+  async function opened(path: string, from = browser): Promise<Page> {
+    const page = await from.newPage();
+    await page.goto(`${server.address}${path}/index.html`);
+    await page.waitForFunction(() => 'page' in globalThis);
+    return page;
+  }
+
+  async function expectSame(
+    answer: { ranking: { id: string; probability: number }[] },
+    own = classifier,
+    within = SAME,
+  ) {
+    const { ranking } = await own.predict(picture);
+    expect(answer.ranking.map(({ id }) => id)).toEqual(ranking.map(({ id }) => id));
+    const difference = answer.ranking.map(({ probability }, i) =>
+      Math.abs(probability - ranking[i]!.probability),
+    );
+    expect(Math.max(...difference)).toBeLessThan(within);
+  }
+
+  it('gives the answers of Node for a picture in every form', async () => {
+    const answers = await tab.evaluate(async () => {
+      window.pets = await page.open('../site/');
+      const blob = await (await fetch('../data/picture.png')).blob();
+      const image = document.createElement('img');
+      image.src = '../data/picture.png';
+      await image.decode();
+      const canvas = document.createElement('canvas');
+      Object.assign(canvas, { width: image.naturalWidth, height: image.naturalHeight });
+      const context = (
+        canvas.getContext as (kind: string) => {
+          drawImage(...all: unknown[]): void;
+          getImageData(...all: unknown[]): object;
+        }
+      )('2d');
+      context.drawImage(image, 0, 0);
+      const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
+      const forms = [blob, image, canvas, pixels, await createImageBitmap(blob)];
+      return Promise.all(forms.map((form) => window.pets.predict(form)));
+    });
+    expect(answers).toHaveLength(5);
+    for (const answer of answers) await expectSame(answer);
+  });
+
+  it('explains as Node does', async () => {
+    const own = await classifier.explain(picture);
+    const { contributions } = await tab.evaluate(async () =>
+      window.pets.explain(await (await fetch('../data/picture.png')).blob()),
+    );
+    expect(contributions[0]!.example).toBe(own.contributions[0]!.example);
+    expect(contributions[0]!.weight).toBeCloseTo(own.contributions[0]!.weight!, 4);
+  });
+
+  it('adds, removes and fits again, and saves a file that Node reads with the same answers', async () => {
+    const { bytes, answer, examples, classes } = await tab.evaluate(async () => {
+      const blob = await (await fetch('../data/picture.png')).blob();
+      const grown = await window.pets.add([
+        { image: blob, label: 'owl' },
+        { image: blob, label: 'owl' },
+      ]);
+      const [gone] = grown.info.classes;
+      const fewer = await grown.remove({ classes: [gone!.id] });
+      const learnt = await fewer.refit({ method: 'gda', tune: 'fixed' });
+      return {
+        bytes: Array.from(await learnt.bytes()),
+        answer: await learnt.predict(blob),
+        examples: learnt.info.examples.length,
+        classes: learnt.info.classes.map(({ id }) => id),
+      };
+    });
+    expect(classes).toContain('owl');
+    writeFileSync(at('grown.safetensors'), Uint8Array.from(bytes));
+    await using again = await load(at('grown.safetensors'));
+    expect(again.data.method).toBe('gda');
+    expect(again.data.examples).toHaveLength(examples);
+    await expectSame(answer, again);
+  });
+
+  it('opens the bytes of a file with the URL of an encoder, and the runtime from a folder', async () => {
+    await classifier.save(at('plain.safetensors'));
+    const isolated = await opened('/isolated/page');
+    const answer = await isolated.evaluate(
+      async (bytes) => {
+        const pets = await page.open(Uint8Array.from(bytes), {
+          encoder: '../site/encoder',
+          runtime: '../runtime',
+        });
+        return pets.predict(await (await fetch('../data/picture.png')).blob());
+      },
+      Array.from(readFileSync(at('plain.safetensors'))),
+    );
+    await expectSame(answer);
+    await isolated.close();
+  });
+
+  it('fetches the encoder once, and from the browser afterwards', async () => {
+    const asked: string[] = [];
+    tab.on('request', (request) => asked.push(request.url()));
+    const again = await tab.evaluate(async () => {
+      const pets = await page.open('../site/');
+      const answer = await pets.predict(await (await fetch('../data/picture.png')).blob());
+      await pets.close();
+      return answer;
+    });
+    await expectSame(again);
+    expect(asked.filter((url) => url.endsWith('.onnx'))).toEqual([]);
+  });
+
+  it('follows a video frame by frame until it is stopped, and queues nothing', async () => {
+    const { names, elapsed } = await tab.evaluate(async () => {
+      const { video, close } = await page.openCamera();
+      const stop = new AbortController();
+      const names: string[] = [];
+      const started = performance.now();
+      for await (const { name } of window.pets.predictLive(video, { signal: stop.signal })) {
+        names.push(name);
+        if (names.length === 3) stop.abort();
+      }
+      close();
+      return { names, elapsed: performance.now() - started };
+    });
+    expect(names).toHaveLength(3);
+    expect(elapsed).toBeLessThan(20_000);
+  });
+
+  it('runs the programs of docs/web.md', async () => {
+    const document = readFileSync(join(import.meta.dirname, '../../docs/web.md'), 'utf8');
+    const [first, live] = [...document.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) =>
+      code!.replace(/^import (\{.*\}) from 'tip-adapter\/web';$/m, 'const $1 = page;'),
+    );
+    const [, elements] = /```text\n([\s\S]*?)```/.exec(document)!;
+    const own = await opened('/page');
+    await own.evaluate(`document.body.innerHTML = ${JSON.stringify(elements)}`);
+    await own.evaluate(`(async () => { ${first} })()`);
+    await own.setInputFiles('#file', picture);
+    await own.waitForFunction("document.querySelector('#answer').textContent.endsWith('%')");
+    const before = await own.textContent('#answer');
+    await own.click('#learn');
+    await own.waitForFunction(`document.querySelector('#answer').textContent !== '${before}'`);
+    await own.evaluate(`(async () => { ${live} })()`);
+    expect(await own.title()).toMatch(/ \d\.\d\d$/);
+    await own.close();
+  });
+
+  it('stops at once', async () => {
+    const code = await tab.evaluate(async () => {
+      const blob = await (await fetch('../data/picture.png')).blob();
+      const stop = new AbortController();
+      const answer = window.pets.predict(blob, { signal: stop.signal });
+      stop.abort();
+      return answer.then(
+        () => 'answered',
+        (error) => error.code,
+      );
+    });
+    expect(code).toBe('interrupted');
+  });
+
+  const codeOf = (
+    source: string,
+    options: object = {},
+    at = tab,
+  ): Promise<{ code: string; message: string }> =>
+    at.evaluate(
+      async ([source, options]) =>
+        page.open(source, options as object).then(
+          async (pets) =>
+            pets.predict(await (await fetch('../data/picture.png')).blob()).then(
+              () => ({ code: 'answered', message: '' }),
+              ({ code, message }) => ({ code, message }),
+            ),
+          ({ code, message }) => ({ code, message }),
+        ),
+      [source, options] as const,
+    );
+
+  it('names a folder that is missing, half uploaded or of another encoder', async () => {
+    expect((await codeOf('../nothing/')).code).toBe('web/not-found');
+    cpSync(at('site'), at('half'), { recursive: true });
+    const { imageModel } = JSON.parse(readFileSync(at('half/encoder/encoder.json'), 'utf8'));
+    truncateSync(at(`half/encoder/${imageModel}`), 1000);
+    const { code, message } = await codeOf('../half/', { cache: false });
+    expect([code, message]).toEqual(['web/incomplete', expect.stringContaining('1,000 bytes instead of')]);
+    truncateSync(at('half/classifier.safetensors'), 1000);
+    expect((await codeOf('../half/')).code).toBe('web/incomplete');
+    cpSync(at('site'), at('other'), { recursive: true });
+    const record = JSON.parse(readFileSync(at('other/encoder/encoder.json'), 'utf8'));
+    writeFileSync(
+      at('other/encoder/encoder.json'),
+      JSON.stringify({ ...record, fingerprint: '0'.repeat(64) }),
+    );
+    expect((await codeOf('../other/')).code).toBe('classifier/other-encoder');
+    writeFileSync(at('other/site.json'), '<!doctype html>');
+    expect((await codeOf('../other/')).code).toBe('web/site');
+  });
+
+  /** Opens a classifier, changes the worker, and returns the answers for one picture, or the code of an error, with the notes. */
+  async function inChangedWorker(opened: Page, device: string, changes: readonly string[]) {
+    await opened.evaluate(async (device) => {
+      const notes: string[] = [];
+      const note = (_: string, code: string) => notes.push(code);
+      Object.assign(window, {
+        notes,
+        pets: await page.open('../site/', { device, note, cache: device === 'cpu' }),
+      });
+    }, device);
+    const answers: { code?: string; ranking: { id: string; probability: number }[] }[] = [];
+    for (const change of changes) {
+      await opened.workers()[0]!.evaluate(change);
+      answers.push(
+        (await opened.evaluate(async () =>
+          window.pets
+            .predict(await (await fetch('../data/picture.png')).blob())
+            .catch(({ code }) => ({ code })),
+        )) as never,
+      );
+    }
+    return { answers, notes: await opened.evaluate(() => (window as unknown as { notes: string[] }).notes) };
+  }
+
+  it('continues on the CPU when the GPU is lost, and answers on both as Node does', {
+    retry: 1,
+  }, async (context) => {
+    const accelerated = await launchChromium(SOFTWARE_WEBGPU);
+    try {
+      const other = await opened('/page', accelerated);
+      if (!(await other.evaluate('navigator.gpu?.requestAdapter()')))
+        return context.skip('this Chromium has no WebGPU in software');
+      const { answers, notes } = await inChangedWorker(other, 'webgpu', [
+        `{ const { requestDevice } = GPUAdapter.prototype;
+           GPUAdapter.prototype.requestDevice = async function (...all) { return (self.lost = await requestDevice.apply(this, all)); }; }`,
+        'self.lost.destroy()',
+      ]);
+      await expectSame(answers[0]!, classifier, 1e-3);
+      await expectSame(answers[1]!);
+      expect(notes).toEqual(['web/device-lost']);
+    } finally {
+      await accelerated.close();
+    }
+  });
+
+  it('answers without room for the encoder, and says so', async () => {
+    const other = await opened('/isolated/page');
+    const { answers, notes } = await inChangedWorker(other, 'cpu', [
+      `Cache.prototype.match = async () => undefined;
+       Cache.prototype.put = async () => { throw new DOMException('full', 'QuotaExceededError'); };`,
+    ]);
+    await expectSame(answers[0]!);
+    expect(notes).toEqual(['web/quota']);
+    await other.close();
+  });
+
+  it('names a lack of memory, and loses nothing', async () => {
+    const other = await opened('/page');
+    const { answers } = await inChangedWorker(other, 'cpu', [
+      `
+       WebAssembly.Memory = function () { throw new RangeError('WebAssembly.Memory(): could not allocate memory'); };`,
+    ]);
+    expect(answers[0]!.code).toBe('engine/memory');
+    const bytes = await other.evaluate(async () => Array.from(await window.pets.bytes()));
+    expect(decodeClassifier(Uint8Array.from(bytes)).examples).toHaveLength(classifier.data.examples.length);
+    const again = await other.evaluate(async () => {
+      const pets = await page.open('../site/');
+      return pets.predict(await (await fetch('../data/picture.png')).blob());
+    });
+    await expectSame(again);
+    await other.close();
+  });
+
+  it('names a camera that is refused', async () => {
+    const code = await tab.evaluate(`(async () => {
+      const { getUserMedia } = MediaDevices.prototype;
+      MediaDevices.prototype.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError'); };
+      const code = await page.openCamera().catch((error) => error.code);
+      MediaDevices.prototype.getUserMedia = getUserMedia;
+      return code;
+    })()`);
+    expect(code).toBe('web/camera-refused');
+  });
+
+  it("names a fault in the page's language", async () => {
+    await tab.evaluate(() =>
+      Object.assign((document as unknown as { documentElement: object }).documentElement, { lang: 'zh-CN' }),
+    );
+    const { code, message } = await codeOf('../nothing/');
+    await tab.evaluate(() =>
+      Object.assign((document as unknown as { documentElement: object }).documentElement, { lang: 'en' }),
+    );
+    expect(code).toBe('web/not-found');
+    expect(message).toContain('找不到');
+  });
+});
