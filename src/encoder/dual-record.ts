@@ -4,7 +4,6 @@ import { type Abortable, waitFor } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
-import { checkFile } from '../store/checksum.ts';
 import { isLfsPointer, LARGEST_POINTER, lfsPointer } from '../store/lfs-pointer.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { checkEmbeddings, checkedEncoder } from './checked.ts';
@@ -22,6 +21,7 @@ import {
 import { encoderOf } from './encoder-of.ts';
 import { externalFiles } from './external-data.ts';
 import type { Json } from './fields.ts';
+import { hashedFiles } from './folder-hashes.ts';
 import { type EncoderRecord, fingerprintOf, type RecordedFile, tokenizerMeaning } from './record.ts';
 import { CLIP_DEFAULTS, type EncoderSource } from './registry.ts';
 import { type VisionFamily, visionFamily } from './vision/configuration.ts';
@@ -46,12 +46,7 @@ export async function describeFolder(
   const paths = await pathsIn(folder);
   const { all, imageModel, textModel } = findDualFiles(paths, precision, folder);
   const external = await externalFiles(folder, [imageModel, textModel]);
-  const files = await Promise.all(
-    [...new Set([...all, ...external])].map(async (path): Promise<RecordedFile> => {
-      const { size, sha256 } = await checkFile(join(folder, path), {}, signal);
-      return { path, bytes: size, sha256 };
-    }),
-  );
+  const files = await hashedFiles(folder, [...new Set([...all, ...external])], signal);
   const record = await dualRecord(folder, files, origin);
   return record.dimension > 0 ? record : measured(record, folder, engine, { signal });
 }

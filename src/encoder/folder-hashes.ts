@@ -1,0 +1,64 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { writeFileAtomic } from '../store/atomic.ts';
+import { checkFile } from '../store/checksum.ts';
+import { homeFolder } from '../store/home.ts';
+import { unlessMissing } from '../store/regular.ts';
+import { isJson } from './fields.ts';
+import type { RecordedFile } from './record.ts';
+
+/** A known file: its size and the times of its last change, and its sha256. */
+type Known = Readonly<Record<string, readonly [stamp: string, sha256: string]>>;
+
+const NONE = { size: -1, mtimeMs: 0, ctimeMs: 0, ino: 0 };
+
+/** Files that are remembered, the latest ones. */
+const MOST = 500;
+
+/**
+ * Sizes and hashes of files in a folder outside of the home. A file is hashed once and later recognised by its size and the times of its
+ * last change, as an installed encoder's files are; 605 MB take a second. Throws as `checkFile`.
+ *
+ * @param paths paths inside the folder, with `/`
+ */
+export async function hashedFiles(
+  folder: string,
+  paths: readonly string[],
+  signal?: AbortSignal,
+): Promise<RecordedFile[]> {
+  const table = join(homeFolder('encoders'), '.folder-hashes.json');
+  const known = await readFile(table, 'utf8').then(parsed, (): Known => ({}));
+  const fresh: Record<string, Known[string]> = {};
+  const files = await Promise.all(
+    paths.map(async (path): Promise<RecordedFile> => {
+      const file = resolve(folder, path);
+      // A file that is not there is refused by `checkFile`.
+      const { size, mtimeMs, ctimeMs, ino } = (await stat(file).catch(unlessMissing)) ?? NONE;
+      const stamp = `${size} ${mtimeMs} ${ctimeMs} ${ino}`;
+      const [before, hash] = known[file] ?? [];
+      if (before === stamp && hash !== undefined) return { path, bytes: size, sha256: hash };
+      const checked = await checkFile(file, {}, signal);
+      fresh[file] = [stamp, checked.sha256];
+      return { path, bytes: checked.size, sha256: checked.sha256 };
+    }),
+  );
+  if (Object.keys(fresh).length > 0) {
+    const kept = Object.entries({ ...known, ...fresh }).slice(-MOST);
+    // If the home cannot be written, the files are hashed again next time.
+    await writeFileAtomic(table, JSON.stringify(Object.fromEntries(kept))).catch(() => {});
+  }
+  return files;
+}
+
+/** The entries of a table that have the right form. */
+function parsed(text: string): Known {
+  try {
+    const table: unknown = JSON.parse(text);
+    const entries = Object.entries(isJson(table) ? table : {}) as [string, Known[string]][];
+    return Object.fromEntries(
+      entries.filter(([, entry]) => Array.isArray(entry) && /^[0-9a-f]{64}$/.test(String(entry[1]))),
+    );
+  } catch {
+    return {};
+  }
+}
