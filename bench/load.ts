@@ -21,6 +21,8 @@ export interface LoadResult {
   readonly took: Readonly<Record<string, readonly number[]>>;
   /** Requests without an answer. */
   readonly errors: number;
+  /** Seconds of computing of the process that sends. */
+  readonly cpu: number;
 }
 
 const headers = { 'content-type': 'application/octet-stream' };
@@ -29,6 +31,7 @@ async function send({ url, pictures, connections, amount, rate, seconds }: Load)
   const requests = pictures.map((path) => ({ method: 'POST' as const, headers, body: readFileSync(path) }));
   const took: Record<string, number[]> = {};
   const ends: number[] = [];
+  const before = process.cpuUsage();
   const started = performance.now();
   let last = started;
   const { errors, timeouts } = await new Promise<autocannon.Result>((resolve, reject) => {
@@ -44,7 +47,9 @@ async function send({ url, pictures, connections, amount, rate, seconds }: Load)
   });
   const [from, to] = [connections, ends.length - 1 - connections];
   const saturated = to > from ? ((to - from) * 1000) / (ends[to]! - ends[from]!) : Number.NaN;
-  return { seconds: (last - started) / 1000, saturated, took, errors: errors + timeouts };
+  const { user, system } = process.cpuUsage(before);
+  const cpu = (user + system) / 1e6;
+  return { seconds: (last - started) / 1000, saturated, took, errors: errors + timeouts, cpu };
 }
 
 process.on('message', async (load: Load) => process.send?.(await send(load)));

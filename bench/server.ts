@@ -9,6 +9,7 @@ import { readDataset } from '../src/dataset/read.ts';
 import { sampleDataset } from '../src/dataset/sample-dataset.ts';
 import { loadEncoder } from '../src/encoder/load.ts';
 import { sharedEngine } from '../src/engine/shared.ts';
+import { decodersOf } from '../src/image/decoders.fixture.ts';
 import { createImageLoader } from '../src/image/loader.ts';
 import type { Pixels, Preprocessing } from '../src/image/types.ts';
 import { PHOTOS as PHOTOS_FOLDER, photoPaths, tinyClip } from './inputs.ts';
@@ -27,8 +28,10 @@ export async function benchServing(): Promise<string[]> {
   const { paths, what } = await photoPaths(PHOTOS);
   const encoder = await loadEncoder(ENCODER, { engine: sharedEngine() });
   const pixels = await decoded(paths, encoder.preprocessing);
-  return serving(ENCODER, async ({ url, send, read }) => {
+  return serving(ENCODER, async ({ url, send, read, decoding }) => {
     const computing = { bare: [] as number[], served: [] as number[] };
+    /** Seconds of computing of the processes that decode, and of the one that sends. */
+    const others = { decoding: [] as number[], asking: [] as number[] };
     const counting = async (name: keyof typeof computing, work: () => Promise<unknown>) => {
       const seconds = name === 'bare' ? ownSeconds : () => read('process_cpu_seconds_total');
       const before = await seconds();
@@ -41,7 +44,14 @@ export async function benchServing(): Promise<string[]> {
     const times = await alternate(
       {
         bare: () => counting('bare', () => encoder.embedImages(pixels)),
-        served: () => counting('served', async () => saturated.push(1000 / (await send(load)).saturated)),
+        served: () =>
+          counting('served', async () => {
+            const before = decoding();
+            const { saturated: rate, cpu } = await send(load);
+            saturated.push(1000 / rate);
+            others.decoding.push(decoding() - before);
+            others.asking.push(cpu);
+          }),
       },
       ROUNDS,
     );
@@ -51,11 +61,18 @@ export async function benchServing(): Promise<string[]> {
       cpu: computing.bare.slice(1).map(perPhoto(PHOTOS)),
     };
     const served = { wall: saturated.slice(1), cpu: computing.served.slice(1).map(perPhoto(SERVED)) };
+    const [decoders, asked] = [others.decoding, others.asking].map((values) =>
+      values.slice(1).map(perPhoto(SERVED)),
+    ) as [number[], number[]];
+    const all = served.cpu.map((own, i) => own + decoders[i]! + asked[i]!);
+    const share = (values: readonly number[]) =>
+      `${Math.round(100 * median(values.map((v, i) => v / all[i]!)))}%`;
     const each = (values: readonly number[]) => `${median(values).toFixed(1)} ms`;
     return [
       `Server at saturation, ${SATURATING} connections, ${what}, ${ENCODER}, ${ROUNDS} rounds of ${SERVED}`,
       `  bare encoder, pixels ready  ${each(bare.wall)} a photo, ${each(bare.cpu)} of computing`,
       `  served                      ${each(served.wall)} a photo, ${each(served.cpu)} of computing`,
+      `  of all computing, ${each(all)} a photo: encoder, HTTP and scoring ${share(served.cpu)} (${each(served.cpu)}), decoding and resizing ${share(decoders)} (${each(decoders)}), the clients ${share(asked)} (${each(asked)})`,
       `  throughput ${ratio(bare.wall, served.wall)} of the bare encoder's (at least 0.80); by computing alone ${ratio(bare.cpu, served.cpu)}`,
     ];
   });
@@ -139,6 +156,8 @@ export async function benchEndurance(): Promise<string[]> {
 interface Serving {
   readonly url: string;
   send(load: Load): Promise<LoadResult>;
+  /** Seconds of computing of the processes that decode pictures (on Linux, else NaN). */
+  decoding(): number;
   /** One of the server's metrics. */
   read(metric: string): Promise<number>;
   /** Its resident memory, MiB. */
@@ -172,6 +191,7 @@ async function serving(encoder: string, measure: (served: Serving) => Promise<st
         return answer;
       },
       read,
+      decoding: () => (process.platform === 'linux' ? secondsOf(decodersOf(server?.pid)) : Number.NaN),
       memory: async () => (await read('process_resident_memory_bytes')) / 2 ** 20,
     });
   } finally {
@@ -179,6 +199,20 @@ async function serving(encoder: string, measure: (served: Serving) => Promise<st
     server?.kill();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Ticks of the clock in a second, by which Linux counts the time of processes. */
+const TICKS = 100;
+
+/** Seconds of computing of processes so far: fields 14 and 15 of `/proc/<pid>/stat`, of which the second one may contain spaces. */
+function secondsOf(pids: readonly number[]): number {
+  const ticks = pids.map((pid) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  });
+  return ticks.reduce((sum, value) => sum + value, 0) / TICKS;
 }
 
 /** Rejects when the process ends. */
