@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { PREFIX, QUEUE } from '../src/scale/job-queue.ts';
 import { commandFault } from './command-lines.ts';
 import { read, root } from './documents.ts';
 
@@ -87,6 +88,12 @@ describe('the deployment', () => {
     ].map(([, name]) => name!);
     expect(secrets.length).toBeGreaterThan(1);
     for (const name of secrets) expect(page).toContain(`kubectl create secret generic ${name} `);
+    const claims = [...JSON.stringify(manifests).matchAll(/"claimName":"([^"]+)"/g)].map(([, name]) => name!);
+    for (const name of claims) expect(page).toContain(`\`${name}\``);
+    const lists = ofKind('ScaledObject').flatMap(({ spec }) =>
+      spec.triggers.map(({ metadata }: Manifest) => metadata.listName),
+    );
+    expect(lists).toEqual([`${PREFIX}:${QUEUE}:wait`, `${PREFIX}:${QUEUE}:active`]);
     const [{ resources, images }] = ofKind('Kustomization');
     expect([...resources, 'kustomization.yaml'].sort()).toEqual(readdirSync(join(root, KUBERNETES)).sort());
     expect(images[0].name).toBe('tip-adapter');
