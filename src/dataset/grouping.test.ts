@@ -102,6 +102,24 @@ describe('likely groups', () => {
     ]);
   });
 
+  it('are series of numbered pictures, but not ids of cameras and of the web', async () => {
+    const series = ['shelf-1_01', 'shelf-1_02', 'shelf-2_01', 'shelf-2_02', 'shelf-2_03'];
+    await at.write(...series.map((name) => `cat/${name}.jpg`));
+    const days = ['IMG_20240517_0001', 'IMG_20240517_0002', 'IMG_20240518_0001', 'IMG_20240518_0002'];
+    const others = ['n01440764_18', 'n01440764_19', '331_9', '332_9', '7_1', '7_2'];
+    await at.write(
+      ...[...days, ...others].map((name) => `dog/${name}.jpg`),
+      'owl/n02_1.jpg',
+      'owl/n02_2.jpg',
+    );
+    expect(await likely()).toEqual([
+      [
+        expect.stringMatching(/^5 pictures .*--group-by name-prefix/),
+        series.map((name) => `cat/${name}.jpg`),
+      ],
+    ]);
+  });
+
   it('are not reported if the data have these groups already', async () => {
     await at.write('cat/frame_01.jpg', 'cat/frame_02.jpg', 'dog/1.jpg');
     const { examples } = await groupedBy(await readDataset(at.root), 'name-prefix');

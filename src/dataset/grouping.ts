@@ -134,21 +134,47 @@ function burstOf({ id }: Example): string | undefined {
     : undefined;
 }
 
+/**
+ * The series of numbered pictures in a class with several of them, by the pictures' ids: `shelf-7_001` is in the series `shelf-7`. A series
+ * ends in a number of its own. At least half of the class has to be in series of two pictures or more: ids of the web also consist of two numbers.
+ */
+function seriesOf(examples: readonly Example[]): Map<string, string> {
+  const series = new Map<string, string>();
+  for (const own of groupBy(examples, ({ label }) => label).values()) {
+    const named = groupBy(own, ({ id }) => {
+      const [, name] = /^(.*\d)[-_. ]+\d{1,5}$/.exec(stemOf({ id })) ?? [];
+      // Cameras put the date before the number.
+      return name === undefined || /(19|20)\d{6}/.test(name) ? undefined : `${posix.dirname(id)}/${name}`;
+    });
+    named.delete(undefined);
+    const several = [...named].filter(([, pictures]) => pictures.length > 1);
+    const pictures = several.flatMap(([name, all]) => all.map(({ id }) => [id, name!] as const));
+    if (several.length < 2 || 2 * pictures.length < own.length) continue;
+    for (const [id, name] of pictures) series.set(id, name);
+  }
+  return series;
+}
+
 /** Largest number of pictures whose dates are looked at. */
 const MOST_DATED = 5000;
 
 /**
  * Warns of pictures of one class that were probably taken together and are in no common group: those of one second, and those that are
- * numbered as a burst or as frames of a video. No figure on left-out examples is to be believed with such pictures on both sides.
+ * numbered as a burst, as frames of a video or as one of several series. No figure on left-out examples is to be believed with such pictures on both sides.
  */
 export async function likelyGroups(
   examples: readonly Example[],
   { signal }: Abortable = {},
 ): Promise<Finding[]> {
   const seconds = await secondsOf(examples.slice(0, MOST_DATED), signal);
+  const series = seriesOf(examples);
   const rules: readonly (readonly [by: Grouping, how: string, key: GroupOf])[] = [
     ['date', 'in the same second', ({ id }) => seconds.get(id)],
-    ['name-prefix', 'in a burst or a video, by their names', burstOf],
+    [
+      'name-prefix',
+      'in a burst, a video or a series, by their names',
+      (example) => burstOf(example) ?? series.get(example.id),
+    ],
   ];
   return rules.flatMap(([by, how, key]) => {
     const together = [
