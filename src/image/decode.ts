@@ -2,6 +2,7 @@ import sharp, { type Metadata, type Sharp } from 'sharp';
 import { asStill } from './avif.ts';
 import { gifFacts } from './gif.ts';
 import { decodeHeic } from './heic.ts';
+import { pngOfJxl } from './jxl.ts';
 import { toLevels } from './levels.ts';
 import { withoutTexts } from './png.ts';
 import { checkSize, empty, notAnImage, refusalOf, unsupported } from './refusals.ts';
@@ -11,8 +12,8 @@ import { isPaletteTiff, tiffFacts, unreadKind } from './tiff.ts';
 import { type DecodeOptions, MAX_PIXELS } from './types.ts';
 
 /**
- * The pixels of an encoded picture, as 8-bit sRGB. JPEG, PNG, WebP, GIF, TIFF and AVIF are decoded by sharp, HEIC by libheif in
- * WebAssembly. Of an animation, the first frame is decoded. CMYK (through its colour profile) and more than 8 bits are converted.
+ * The pixels of an encoded picture, as 8-bit sRGB. JPEG, PNG, WebP, GIF, TIFF and AVIF are decoded by sharp, HEIC by libheif and
+ * JPEG XL by jxl-oxide in WebAssembly. Of an animation, the first frame is decoded. CMYK (through its colour profile) and more than 8 bits are converted.
  * Decoding runs in the calling process, without limits of time or memory; `createImageLoader` has both. Throws `DataError`: `image/empty`,
  * `image/not-an-image`, `image/unsupported`, `image/range`, `image/too-large`, `image/too-much-memory`, `image/truncated`.
  */
@@ -27,15 +28,17 @@ export async function decode(
   if (!signature.read) throw unsupported(signature.name);
   try {
     const decodeFormat = signature.name === 'HEIC' ? decodeHeic : decodeBySharp;
-    return withoutOpaqueAlpha(await decodeFormat(readable(bytes, signature.name), { exif, maxPixels }));
+    const own = await readable(bytes, signature.name, maxPixels);
+    return withoutOpaqueAlpha(await decodeFormat(own, { exif, maxPixels }));
   } catch (cause) {
     throw refusalOf(cause, signature.name);
   }
 }
 
 /** The bytes in a form that the decoder reads. */
-function readable(bytes: Uint8Array, format: string): Uint8Array {
+async function readable(bytes: Uint8Array, format: string, maxPixels: number): Promise<Uint8Array> {
   if (format === 'PNG') return withoutTexts(bytes);
+  if (format === 'JPEG XL') return pngOfJxl(bytes, maxPixels);
   return format === 'AVIF' ? asStill(bytes) : bytes;
 }
 

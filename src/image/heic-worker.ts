@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import libheif from 'libheif-js/wasm-bundle.js';
-import type { HeicAnswer } from './heic.ts';
+import type { ThreadAnswer } from './thread.ts';
 
 /** libheif prints messages about damaged pictures, but standard output is for the program's data. */
 console.log = () => {};
@@ -13,7 +13,7 @@ const pictures = new libheif.HeifDecoder().decode(workerData);
 const picture = pictures.find((one) => one.is_primary()) ?? pictures[0];
 if (!picture) throw new Error('it contains no picture');
 const [width, height] = [picture.get_width(), picture.get_height()];
-port.postMessage({ width, height } satisfies HeicAnswer);
+port.postMessage({ width, height } satisfies ThreadAnswer);
 await once(port, 'message');
 const target = { width, height, data: new Uint8ClampedArray(4 * width * height) };
 const decoded = await new Promise<typeof target | null>((resolve) =>
@@ -21,4 +21,4 @@ const decoded = await new Promise<typeof target | null>((resolve) =>
 );
 if (!decoded) throw new Error('it cannot be decoded');
 const data = new Uint8Array(target.data.buffer);
-port.postMessage({ width, height, data } satisfies HeicAnswer, [data.buffer]);
+port.postMessage({ width, height, data } satisfies ThreadAnswer, [data.buffer]);

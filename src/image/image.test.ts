@@ -302,6 +302,17 @@ describe('decoding', () => {
     expect(picture.data[0]).toBeGreaterThan(200);
   });
 
+  it('reads JPEG XL, and refuses a damaged one', async () => {
+    // 3 x 2 pixels by libjxl, without loss.
+    const bytes = Buffer.from('/woIQBAJCAABAHAASxiLFVJc0OMAAAICIJZeIAQA/E/1JOohxmpoBA==', 'base64');
+    const { width, height, channels, data } = await decode(bytes);
+    expect([width, height, channels]).toEqual([3, 2, 3]);
+    expect([...data]).toEqual([255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30, 200, 100, 50, 255, 255, 255]);
+    await expect(decode(bytes, { maxPixels: 5 })).rejects.toMatchObject({ code: 'image/too-large' });
+    for (const damaged of [bytes.subarray(0, 20), bytes.map((byte, i) => (i === 12 ? byte ^ 255 : byte))])
+      await expect(decode(damaged)).rejects.toMatchObject({ code: 'image/truncated' });
+  });
+
   it('reads HEIC from phones, and refuses a damaged one', async () => {
     // 48 x 32, orange with a blue quarter at the top left; made with libheif's encoder.
     const heic = readFileSync(join(import.meta.dirname, '../../tests/fixtures/two-colours.heic'));

@@ -34,8 +34,8 @@ const SIGNATURES: readonly (Signature & { readonly marks: Marks })[] = [
   { name: 'BMP', read: false, marks: [[0, 'BM'], [6, '\0\0\0\0']] },
   { name: 'PSD', read: false, marks: [[0, '8BPS']] },
   { name: 'JPEG 2000', read: false, marks: [[4, 'jP  \r\n']] },
-  { name: 'JPEG XL', read: false, marks: [[0, '\xff\x0a']] },
-  { name: 'JPEG XL', read: false, marks: [[4, 'JXL \r\n']] },
+  { name: 'JPEG XL', read: true, marks: [[0, '\xff\x0a']] },
+  { name: 'JPEG XL', read: true, marks: [[4, 'JXL \r\n']] },
 ];
 
 const HEAD = 64;
