@@ -8,7 +8,8 @@ import { renderMarkdown } from '../src/report/table.ts';
 import { root } from './npm.mjs';
 
 /** Licences that require only a notice, and licences with weak copyleft, whose packages are named at the top of the page. */
-const NOTICE = ['MIT', 'ISC', 'Apache-2.0', '(MIT OR Apache-2.0)', 'BlueOak-1.0.0', '0BSD', 'BSD-3-Clause'];
+const EITHER = ['(MIT OR Apache-2.0)', 'MIT OR Apache-2.0'];
+const NOTICE = ['MIT', 'ISC', 'Apache-2.0', ...EITHER, 'BlueOak-1.0.0', '0BSD', 'BSD-3-Clause'];
 const LGPL = ['LGPL-3.0', 'LGPL-3.0-or-later'];
 
 /** Packages whose files are shipped in this package: in dist/onnxruntime-web, the studio's page and the exported page. */
