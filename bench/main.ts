@@ -30,6 +30,10 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   overload: async () => (await import('./server.ts')).benchOverload(),
   endurance: async () => (await import('./server.ts')).benchEndurance(),
   queue: async () => (await import('./queue-limits.ts')).benchQueueLimits(),
+  summary: async ([what, folder]) => {
+    const { benchSummary, summaryPart } = await import('./summary.ts');
+    return what ? summaryPart(what, folder!) : benchSummary();
+  },
   photos: async () => (await import('./photos.ts')).benchPhotos(),
   guard: async (args) => (await import('./guard.ts')).benchGuard(args),
   joined: async () => (await import('./joined.ts')).benchJoined(),

@@ -32,6 +32,7 @@ export async function addExamples(
     if (!(await isFeatureDump(added)))
       return addExamples(data, session, await readDataset(added, { signal }), { signal, onProgress });
     const { data: next, findings } = await addFeatures(data, session, added, { signal });
+    if (data.summary) return { data: next, findings, unread: [] };
     return { data: await learnAgain(next, session, signal), findings, unread: [] };
   }
   const labelled = isList(added)

@@ -12,6 +12,7 @@ import { embedExamples, engineProduct } from './examples.ts';
 import { emptiedClasses, unreadable } from './fit-findings.ts';
 import { type Growth, grown } from './grow.ts';
 import { learnAgain, type Told } from './learn.ts';
+import { withSummarised } from './summary-changes.ts';
 import type { ClassifierData, WorkOptions } from './types.ts';
 import { unencoded } from './unread.ts';
 
@@ -33,12 +34,17 @@ export async function addLabelled(
     seed: data.seed,
     exif: data.exif,
     keys: data.keys?.type ?? 'half',
-    thumbnails: data.examples.every((example) => example.thumbnail),
+    thumbnails: !data.summary && data.examples.every((example) => example.thumbnail),
     signal,
     onProgress,
   });
   const [first] = failures;
   if (first && kept.length === 0) throw errorAbout(first.id, first.error);
+  if (data.summary) {
+    const grownSums = await withSummarised(data, data.summary, support, classes, signal);
+    const findings = [...told, ...unreadable('add/unreadable', failures)];
+    return { data: grownSums, findings, unread: [...before, ...unencoded(failures)] };
+  }
   const words = await headWith(data, classes.slice(data.classes.length), session, { signal });
   const next = grown(data, { classes, head: words.head, support, described, noun: 'picture' });
   const near = await nearFindings(data, classes, { support, described }, signal);

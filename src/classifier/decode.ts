@@ -7,6 +7,8 @@ import type { FileRows } from '../methods/file-rows.ts';
 import { type Method, type State, scoresOf } from '../methods/method.ts';
 import { methodIfKnown } from '../methods/registry.ts';
 import { bindInPieces } from '../methods/score.ts';
+import { summaryFormOf } from '../methods/summarise.ts';
+import { rowCounts, type Summary } from '../methods/summary.ts';
 import { countByClass } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { faultOf, resolveOptions } from '../options.ts';
@@ -127,8 +129,9 @@ export function* dataOf(
     state: {},
   };
   const state = readState(take, method, data, scalars, refuse);
+  const summary = tensors.has('summary.sums.counts') ? readSummary(take, method, data, refuse) : undefined;
   take.end();
-  const whole = { ...data, state };
+  const whole = { ...data, state, ...(summary && { summary }) };
   yield* checkMethod(method, whole, refuse);
   return whole;
 }
@@ -161,6 +164,32 @@ function readState(
       return isHeld(value, entry) ? [name, value] : refuse(`scalars.${name} is ${value}`);
     }),
   );
+}
+
+/** The sums that the method has learnt from, with the sizes that follow from its options. */
+function readSummary(take: TensorReader, method: Method, data: ClassifierData, refuse: Refuse): Summary {
+  const shapes = (() => {
+    try {
+      const options = resolveOptions(method.options, data.options);
+      const task = taskOf(data);
+      const form = summaryFormOf(method, options);
+      const sums = { counts: [task.classes], ...form.shapes(task, options) };
+      return { sums, basis: form.basis?.shapes(task, options) ?? {} };
+    } catch (error) {
+      return refuse(`its method ${method.id} has no such summary (${(error as Error).message})`, error);
+    }
+  })();
+  const read = <T>(part: keyof Summary, of: (name: string, shape: readonly number[]) => T) =>
+    Object.fromEntries(
+      Object.entries(shapes[part]).map(([name, shape]) => [name, of(`summary.${part}.${name}`, shape)]),
+    );
+  const summary = {
+    sums: read('sums', take.sum),
+    basis: read('basis', (name, shape) => take.state(name, { shape })),
+  };
+  if (!rowCounts(summary).every((n) => Number.isInteger(n) && n >= 0))
+    refuse('tensor summary.sums.counts holds something that is no count');
+  return summary;
 }
 
 /** Refuses a classifier that the method cannot score with. Building the expression of the scores finds shapes that do not fit. */

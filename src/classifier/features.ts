@@ -22,6 +22,7 @@ import type { FitValues } from './fit-options.ts';
 import { grown, joinClasses } from './grow.ts';
 import type { Prepared } from './learn.ts';
 import { type Keys, rounded, roundedInPieces, rowHashes } from './rounding.ts';
+import { withSummarised } from './summary-changes.ts';
 import type { Abortable, ClassifierData } from './types.ts';
 
 /** Defaults for folders of features: those of OpenAI's CLIP, from which most such folders come. */
@@ -40,25 +41,11 @@ export async function prepareFeatures(
 ): Promise<Prepared> {
   const dump = await readFeatureDump(folder, { signal });
   await giveWay(signal);
-  if (encoder && encoder.dimension !== dump.dimension) {
-    throw new UsageError(
-      `${folder} holds features with ${count(dump.dimension, 'dimension')}, and ${encoder.id} has ${encoder.dimension}`,
-      { code: 'fit/encoder', hint: 'Give --encoder the encoder that made the features, or leave it out.' },
-    );
-  }
-  const hasTexts = dump.text !== undefined || dump.prompts !== undefined;
-  const embedder = !hasTexts && encoder?.embedTexts ? encoder : undefined;
-  refuseUnused(values, embedder !== undefined);
+  const { findings: told, ...named } = await headOfFolder(folder, dump, values, encoder, { signal });
   const { findings, ...drawn } = drawRows(dump, values);
-  const classes = dumpClasses(dump);
-  const templates = embedder ? templatesOf(values, embedder) : ['{}'];
-  const words = embedder && (await roundedHead(embedder, classes, templates, signal));
   const { support, described } = await asExamples(drawn, values.keys, { signal });
   const known = {
-    classes,
-    templates,
-    encoder: encoder ? referenceTo(encoder) : featuresReference(dump, LOGIT_SCALE),
-    head: words?.head ?? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE),
+    ...named,
     support,
     examples: described,
     dataset: dump.name,
@@ -69,8 +56,39 @@ export async function prepareFeatures(
     known,
     encoder: { defaults: encoder?.defaults ?? CLIP_DEFAULTS },
     rows: { exact, validation: validationOf(dump, values.tune) },
-    findings: [...findings, ...(words?.findings ?? [])],
+    findings: [...findings, ...told],
     unread: [],
+  };
+}
+
+/**
+ * The classes of a folder of features, the reference to its encoder, and the text head: of text.npy or prompts.npy, or else of the
+ * `encoder`. Throws `UsageError` if the encoder's features have another dimension, and for options without effect.
+ */
+export async function headOfFolder(
+  folder: string,
+  dump: FeatureDump,
+  values: FitValues,
+  encoder: Encoder | undefined,
+  { classes = dumpClasses(dump), signal }: Abortable & { classes?: readonly ClassInfo[] },
+): Promise<Pick<Prepared['known'], 'classes' | 'templates' | 'encoder' | 'head'> & { findings: Finding[] }> {
+  if (encoder && encoder.dimension !== dump.dimension) {
+    throw new UsageError(
+      `${folder} holds features with ${count(dump.dimension, 'dimension')}, and ${encoder.id} has ${encoder.dimension}`,
+      { code: 'fit/encoder', hint: 'Give --encoder the encoder that made the features, or leave it out.' },
+    );
+  }
+  const hasTexts = dump.text !== undefined || dump.prompts !== undefined;
+  const embedder = !hasTexts && encoder?.embedTexts ? encoder : undefined;
+  refuseUnused(values, embedder !== undefined);
+  const templates = embedder ? templatesOf(values, embedder) : ['{}'];
+  const words = embedder && (await roundedHead(embedder, classes, templates, signal));
+  return {
+    classes,
+    templates,
+    encoder: encoder ? referenceTo(encoder) : featuresReference(dump, LOGIT_SCALE),
+    head: words?.head ?? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE),
+    findings: words?.findings ?? [],
   };
 }
 
@@ -99,6 +117,14 @@ export async function addFeatures(
   const { classes, places } = joinClasses(data.classes, own);
   const fresh = [...own.keys()].filter((c) => places[c]! >= data.classes.length);
   const { findings, ...rows } = drawRows(dump);
+  if (data.summary) {
+    // The reader has checked that the labels are indices of `own`.
+    const support = plainSupport(
+      rows.features,
+      rows.labels.map((label) => places[label]!),
+    );
+    return { data: await withSummarised(data, data.summary, support, classes, signal), findings };
+  }
   const added = classes.slice(data.classes.length);
   const texts = data.head && textsOf(dump, fresh, data.head.logitScale);
   if (data.head && fresh.length > 0 && !texts && !data.encoder.preprocessing) {

@@ -4,6 +4,7 @@ import { inverseLengths, toInt8InPieces } from '../math/int8.ts';
 import type { Matrix } from '../math/matrix.ts';
 import { converted } from '../math/pieces.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { summaryTensors } from '../methods/summary-file.ts';
 import { encodeSafetensors } from '../store/safetensors.ts';
 import { contentHashInPieces } from './content-hash.ts';
 import type { ClassifierData } from './types.ts';
@@ -11,7 +12,7 @@ import type { ClassifierData } from './types.ts';
 /**
  * A classifier is one safetensors file. Tensors: `text.features` F16 [p, d] and `text.class` I32 [p]; `support.features` F16 [r, d], or
  * I8 [r, d] with `support.steps` F32 [d] and `support.scales` F32 [r]; `support.example` and `support.view` I32 [r], `support.labels`
- * and `support.groups` I32 [n]; `state.*`; `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in
+ * and `support.groups` I32 [n]; `state.*`; `summary.sums.*` F64 and `summary.basis.*` F32; `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in
  * the metadata, with a sha256 over all of it. docs/file-format.md describes the layout for other programs.
  */
 export const FORMAT = 'tip-adapter/1';
@@ -42,7 +43,7 @@ export function classifierHash(data: ClassifierData): string {
 export function* classifierContent(
   data: ClassifierData,
 ): Pieces<{ tensors: Record<string, Tensor>; metadata: Record<string, string> }> {
-  const { head, support, examples, state, encoder, ...rest } = data;
+  const { head, support, examples, state, encoder, summary, ...rest } = data;
   const tensors: Record<string, Tensor> = {
     ...(yield* featureTensors(data)),
     'support.example': integers(support.example),
@@ -59,6 +60,7 @@ export function* classifierContent(
     if (typeof value === 'number') scalars[name] = value;
     else tensors[`state.${name}`] = value;
   }
+  if (summary) Object.assign(tensors, summaryTensors(summary));
   if (examples.length > 0 && examples.every((example) => example.thumbnail)) {
     const pictures = examples.map((example) => example.thumbnail as Uint8Array);
     const offsets = new Int32Array(pictures.length + 1);

@@ -79,6 +79,9 @@ export const fitOptions = {
     default: 'half',
     help: 'Precision of the stored features: half keeps 16 bits per number; int8 keeps 8 bits, and fit reports how much that changes answers.',
   }),
+  summary: flag({
+    help: 'Learn from sums over a folder of features, which is read in blocks and may be larger than the memory. The features are then not part of the classifier.',
+  }),
   reject: realOr(['auto'], {
     default: 0,
     min: 0,

@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { checkSource } from '../dataset/check-source.ts';
 import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { readDataset } from '../dataset/read.ts';
+import { storedInfo } from '../dataset/stored-info.ts';
 import type { Dataset, Finding } from '../dataset/types.ts';
 import { currentNames } from '../deprecation.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
@@ -23,6 +26,7 @@ import { prepareFeatures } from './features.ts';
 import { remarkFindings, unevaluatedFindings } from './fit-findings.ts';
 import { type FitValues, fitOptions } from './fit-options.ts';
 import { preparePictures } from './fit-pictures.ts';
+import { fitBySummary } from './fit-summary.ts';
 import { checkGiven, promptFindings } from './given.ts';
 import { weighPictures } from './joined-weights.ts';
 import { learn, type Prepared } from './learn.ts';
@@ -86,6 +90,15 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   const open = () => openEncoder(own ?? wanted, { note, ask, onPull, signal });
   const session = openSession(open, { lent: typeof wanted !== 'string' });
   try {
+    if (values.summary) {
+      const folder = await summaryFolder(source);
+      if (wanted === 'auto') own = (await storedInfo(folder))?.model;
+      const used = wanted === 'auto' && own === undefined ? undefined : session;
+      const all = { ...values, options: methodOptions };
+      const { data, findings } = await fitBySummary(folder, all, await used?.encoder(), { signal, onFit });
+      const told = { findings: [...findings, ...remarkFindings(data)], unread: [] };
+      return new Classifier(data, used ?? sessionFor(data.encoder), told);
+    }
     const checkpoint = path === undefined ? undefined : fileCheckpoint(path, { resume });
     const isFeatures = typeof source === 'string' && (await isFeatureDump(source));
     // A classifier fitted to features takes features, unless an encoder is named.
@@ -130,6 +143,15 @@ async function rejectOf(
   // A training that was interrupted is kept as it is.
   const found = options.signal?.aborted ? undefined : await autoReject(data, options);
   return { reject: found ?? 0, said: [rejectFinding(found)] };
+}
+
+/** The folder of features that a summary is made of. Throws `UsageError` for any other source. */
+async function summaryFolder(source: string | Dataset): Promise<string> {
+  if (typeof source === 'string' && existsSync(join(source, 'info.json'))) return source;
+  throw new UsageError('Only a folder of features is learnt from by a summary', {
+    code: 'fit/summary-source',
+    hint: 'Compute the features of the pictures first, or leave out the option summary.',
+  });
 }
 
 function readAlready(): UsageError {

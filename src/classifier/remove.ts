@@ -9,6 +9,7 @@ import { suggestion } from '../nearest.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import { learnAgain } from './learn.ts';
 import { roundedAgain } from './rounding.ts';
+import { summarisedError } from './summary-changes.ts';
 import type { ClassifierData, WorkOptions } from './types.ts';
 
 /** What `remove` takes out of a classifier: ids of examples, and ids or shown names of classes. */
@@ -24,6 +25,7 @@ export async function removeParts(
   removal: Removal,
   { signal }: Pick<WorkOptions, 'signal'> = {},
 ): Promise<ClassifierData> {
+  if (data.summary) throw summarisedError('Examples and classes cannot be removed from it');
   const gone = new Set((removal.classes ?? []).map((name) => classIndex(data.classes, name)));
   const classes = data.classes.filter((_, c) => !gone.has(c));
   if (classes.length < 2) {

@@ -5,6 +5,7 @@ import { type Matrix, matrix, matrixOf, norm, row } from '../math/matrix.ts';
 import { converted } from '../math/pieces.ts';
 import { ofRank, type Tensor } from '../math/tensor.ts';
 import type { Held } from '../methods/method.ts';
+import type { Sum } from '../methods/summary.ts';
 import { rowCheck } from './row-check.ts';
 
 /** Throws an error that names the file and says why it is not a usable classifier. */
@@ -61,6 +62,11 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
   return {
     integers: ints,
     state,
+    sum: (name: string, shape: readonly number[]): Sum => {
+      const tensor = get(name, 'float64', shape) as Sum;
+      const wrong = tensor.data.find((x) => !Number.isFinite(x));
+      return wrong === undefined ? tensor : refuse(`tensor ${name} holds ${wrong}`);
+    },
     /** Refuses tensors that were not read, because the format does not have them. */
     end: (): void => {
       const [name] = left;

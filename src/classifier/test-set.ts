@@ -12,6 +12,7 @@ import type { EncoderSession } from './encoder-session.ts';
 import { emptiedClasses } from './fit-findings.ts';
 import { readSource } from './image-source.ts';
 import { roundedInPieces, rowHashes } from './rounding.ts';
+import { summarisedFindings } from './summary-changes.ts';
 import type { ClassifierData, Failure, ImageSource, WorkOptions } from './types.ts';
 import { unencoded, unlisted } from './unread.ts';
 
@@ -108,6 +109,7 @@ export async function encodeTestSet(
     findings: [
       ...dataset.findings,
       ...findings,
+      ...summarisedFindings(data),
       ...emptiedClasses(data.classes, examples, readable.slice(0, known) as Example[], {
         code: 'eval/emptied-class',
         consequence: 'the figures do not cover such a class',
@@ -171,7 +173,7 @@ async function featureTestSet(
     unknownFeatures: selectRows(rows.features, unknownRows),
     excluded: excluded.map(nameOf),
     failures: [],
-    findings: unknownClasses(unknown, unknownRows.length),
+    findings: [...summarisedFindings(data), ...unknownClasses(unknown, unknownRows.length)],
   };
 }
 

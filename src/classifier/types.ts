@@ -2,6 +2,7 @@ import type { Abortable } from '../abort.ts';
 import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import type { Preprocessing } from '../image/types.ts';
 import type { State } from '../methods/method.ts';
+import type { Summary } from '../methods/summary.ts';
 import type { Support, TextHead } from '../methods/task.ts';
 import type { ThresholdPoint } from '../metrics/thresholds.ts';
 import type { Choice } from '../tuning/search-method.ts';
@@ -72,6 +73,8 @@ export interface ClassifierData {
   /** Precision of the examples' features. Absent for half precision. */
   readonly keys?: KeyStore;
   readonly examples: readonly SupportExample[];
+  /** The sums that the method has learnt from in place of examples, which the classifier then does not have. */
+  readonly summary?: Summary;
   readonly method: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly state: State;

@@ -1,3 +1,4 @@
+import { exampleCount } from '../classifier/example-counts.ts';
 import type { Classifier, Evaluation } from '../classifier/index.ts';
 import type { Dataset } from '../dataset/types.ts';
 import { leftOut } from '../report/left-out.ts';
@@ -24,7 +25,7 @@ export async function evalReport(
     dataset: {
       name: dataset.name,
       classes: data.classes.length,
-      train: data.examples.length,
+      train: exampleCount(data),
       test: total,
       findings: [...findings.map(({ message }) => message), ...leftOut(evaluation)],
     },

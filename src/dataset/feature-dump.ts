@@ -70,12 +70,17 @@ export async function dumpName(folder: string): Promise<string> {
 }
 
 /**
- * Reads a dump, which must have examples unless the options say otherwise. Throws `DataError` naming file and row if numbers, widths or
+ * Reads a dump, which must have examples unless the options say otherwise. With `beside`, only the tables of texts are read, because the
+ * others may be larger than the memory; without such tables, `dimension` is 0. Throws `DataError` naming file and row if numbers, widths or
  * labels do not fit.
  */
 export async function readFeatureDump(
   folder: string,
-  { examples = true, signal }: { examples?: boolean; signal?: AbortSignal } = {},
+  {
+    examples = true,
+    beside = false,
+    signal,
+  }: { examples?: boolean; beside?: boolean; signal?: AbortSignal } = {},
 ): Promise<FeatureDump> {
   const { dataset, model, classes, files } = await readInfo(folder);
   const tables = await openTables(folder, new Map(Object.entries(files)));
@@ -107,11 +112,11 @@ export async function readFeatureDump(
   const draws = new Map<number, LabelledRows>();
   for (const name of tables.names) {
     const shots = SUPPORT.exec(name)?.[1];
-    if (shots) draws.set(Number(shots), (await labelled(name)) as LabelledRows);
+    if (shots && !beside) draws.set(Number(shots), (await labelled(name)) as LabelledRows);
   }
   const ofSplit = async (split: Split) => {
     const [name, another] = tables.names.filter((table) => splitNamed(table) === split);
-    if (another === undefined) return name === undefined ? undefined : labelled(name);
+    if (another === undefined) return name === undefined || beside ? undefined : labelled(name);
     throw new DataError(`${folder} has two tables of the split ${split}: ${name} and ${another}`, {
       code: 'dump/two-tables',
       hint: 'Remove or rename one of them.',
@@ -119,7 +124,7 @@ export async function readFeatureDump(
   };
   const train = await ofSplit('train');
   if (train) draws.set(largestClass(train.labels), train);
-  if (examples && draws.size === 0) {
+  if (examples && !beside && draws.size === 0) {
     throw new DataError(`${folder} has no examples to learn from`, {
       code: 'dump/no-support',
       hint: 'The folder needs train.npy, or support_1shot.npy, support_2shot.npy and so on, with the class of every row.',
@@ -151,7 +156,8 @@ function isKnownTable(name: string): boolean {
   return splitNamed(name) !== undefined || SUPPORT.test(name) || name === 'text' || name === 'prompts';
 }
 
-async function readInfo(folder: string): Promise<z.infer<typeof info>> {
+/** The checked info.json of a folder. Throws `DataError` `dump/…`. */
+export async function readInfo(folder: string): Promise<z.infer<typeof info>> {
   const path = join(folder, 'info.json');
   const text = decodeText(await readRegular(path, { area: 'dump', limit: CONFIGURATION_LIMIT }), path);
   let value: unknown;

@@ -172,7 +172,8 @@ async function recordsOf(folder: string, name: string): Promise<readonly Readonl
   return parseTable(await readRegular(path, USE), path).rows;
 }
 
-function unfinished(folder: string): DataError {
+/** The error for features of a run that has not ended. */
+export function unfinished(folder: string): DataError {
   return new DataError(`${folder} holds features of a run that is not finished`, {
     code: 'features/unfinished',
     hint: 'Run the same tip-adapter embed again: it does only what is missing.',

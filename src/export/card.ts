@@ -1,3 +1,4 @@
+import { exampleCount, exampleCounts } from '../classifier/example-counts.ts';
 import { unevaluatedClasses } from '../classifier/fit-findings.ts';
 import type { ClassifierData, Evaluation } from '../classifier/types.ts';
 import { methodById } from '../methods/index.ts';
@@ -19,7 +20,7 @@ const MISTAKES = 10;
  * limits. Without an evaluation, the card has only the scores on left-out examples, and says so.
  */
 export function modelCard(data: ClassifierData, evaluation?: Evaluation): string {
-  const { classes, examples, encoder, created, createdBy, version } = data;
+  const { classes, encoder, created, createdBy, version } = data;
   const method = methodById(data.method);
   return [
     `# ${markdown(data.dataset)}: a classifier of ${count(classes.length, 'class', 'classes')}`,
@@ -43,7 +44,7 @@ export function modelCard(data: ClassifierData, evaluation?: Evaluation): string
       ],
     ),
     '## What it has seen',
-    `${count(examples.length, 'example')}${data.shots ? ` (at most ${data.shots} of each class, drawn by the seed)` : ''}, ${spreadText(data)}.`,
+    `${count(exampleCount(data), 'example')}${data.shots ? ` (at most ${data.shots} of each class, drawn by the seed)` : ''}, ${spreadText(data)}.`,
     table(['Class', 'Examples'], exampleRows(data)),
     '## How it was chosen',
     choiceText(data),
@@ -77,20 +78,14 @@ function keysText({ cosine, probability, agreement }: NonNullable<ClassifierData
   return `8 bits a number: cosines are off by at most ${cosine.toPrecision(1)}, probabilities by ${probability.toPrecision(1)}, ${percent(agreement)} of the answers are equal`;
 }
 
-function countsOf({ classes, support }: ClassifierData): number[] {
-  const counts = classes.map(() => 0);
-  for (const label of support.labels) counts[label]!++;
-  return counts;
-}
-
 function spreadText(data: ClassifierData): string {
-  const counts = countsOf(data);
+  const counts = exampleCounts(data);
   const [least, most] = [counts.reduce((a, b) => Math.min(a, b)), counts.reduce((a, b) => Math.max(a, b))];
   return least === most ? `${least} of each class` : `${least} to ${most} of each class`;
 }
 
 function exampleRows(data: ClassifierData): string[][] {
-  const counts = countsOf(data);
+  const counts = exampleCounts(data);
   const rows = data.classes.map(({ name }, c) => ({ name, n: counts[c]! }));
   const shown = rows.length > LISTED ? rows.sort((a, b) => a.n - b.n).slice(0, LISTED) : rows;
   const listed = shown.map(({ name, n }) => [name, String(n)]);
@@ -180,7 +175,7 @@ function measured(evaluation: Evaluation): string[] {
 }
 
 function limits(data: ClassifierData, evaluation?: Evaluation): string {
-  const counts = countsOf(data);
+  const counts = exampleCounts(data);
   const fewest = counts.reduce((a, b) => Math.min(a, b));
   const points = [
     `It knows ${count(data.classes.length, 'class', 'classes')} and nothing else: ${data.reject > 0 ? 'a picture of anything else is answered with "none of these" only if its probability stays below the threshold' : 'a picture of anything else is still assigned to one of them'}.`,

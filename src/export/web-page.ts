@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Classifier } from '../classifier/classifier.ts';
+import { exampleCount } from '../classifier/example-counts.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { ModelError, systemCode } from '../errors.ts';
 import type { Preprocessing } from '../image/types.ts';
@@ -62,7 +63,7 @@ export async function exportWeb(
 }
 
 function aboutOf(data: ClassifierData, title = data.dataset): About {
-  const { classes, encoder, tuning, reject, exif, examples, method, created, createdBy } = data;
+  const { classes, encoder, tuning, reject, exif, method, created, createdBy } = data;
   return {
     title,
     labels: classes.map(({ name }) => name),
@@ -72,7 +73,7 @@ function aboutOf(data: ClassifierData, title = data.dataset): About {
     calibrated: isCalibrated(tuning),
     reject,
     origin:
-      `${count(examples.length, 'example')} of ${count(classes.length, 'class', 'classes')}, ${methodById(method).name}, ${created.slice(0, 10)}. ` +
+      `${count(exampleCount(data), 'example')} of ${count(classes.length, 'class', 'classes')}, ${methodById(method).name}, ${created.slice(0, 10)}. ` +
       `Encoder ${encoder.id} (${encoder.licence}); ONNX Runtime (MIT); ${createdBy} (MIT).`,
   };
 }

@@ -10,9 +10,17 @@ import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { flag, positiveOr, real } from '../options.ts';
 import { synthesise } from './gda-synthesis.ts';
 import { defineMethod, WEIGHT } from './method.ts';
+import { addSquares, addTotals, meansOf, momentsShape, solveRidge, squaresWithin } from './moments.ts';
 import { proker } from './proker.ts';
 import { type Samples, samplesOf } from './samples.ts';
-import { ANALYTIC, type AnalyticShrinkage, analyticShrinkage } from './shrinkage.ts';
+import {
+  ANALYTIC,
+  type AnalyticShrinkage,
+  analyticShrinkage,
+  fourthMoment,
+  type Scatter,
+} from './shrinkage.ts';
+import { rowCount, rowCounts, type Summary } from './summary.ts';
 import { countByClass, selectExamples, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
@@ -76,6 +84,20 @@ export const gda = defineMethod({
       }
       yield states;
     }
+  },
+  summary: {
+    shapes: momentsShape,
+    refuses: ({ shrinkage, synthesis }) =>
+      synthesis
+        ? 'synthesis compares the names with every example'
+        : shrinkage === 'ledoit-wolf'
+          ? 'the rule of Ledoit and Wolf needs the fourth powers of the distances from the means'
+          : undefined,
+    add: (summary, samples, { products }) => {
+      addTotals(summary, samples);
+      return addSquares(summary, samples, products);
+    },
+    fit: async (summary, _, { alpha, shrinkage }) => ({ ...discriminantOf(summary, shrinkage), alpha }),
   },
   holds: ({ classes, dimension }) => ({
     weights: { shape: [classes, dimension] },
@@ -142,6 +164,39 @@ interface Gaussians {
   readonly square: Matrix;
 }
 
+/** The discriminant from sums, in float64 (eq. 5 and 6). */
+function discriminantOf(summary: Summary, shrinkage: Shrinkage): Discriminant {
+  const [n, counts] = [rowCount(summary), rowCounts(summary)];
+  const means = meansOf(summary);
+  const [c, d] = [counts.length, means.length / counts.length];
+  const within = squaresWithin(summary);
+  let trace = 0;
+  for (let j = 0; j < d; j++) trace += within[j * d + j]!;
+  const weights = matrix(c, d);
+  const bias = matrix(c, 1, new Float32Array(c).fill(-Math.log(c)));
+  if (trace > 0) {
+    const multiplier =
+      typeof shrinkage === 'number'
+        ? shrinkage
+        : multiplierBy(shrinkage, { n, d, counts, square: within, fourth: 0 });
+    const right = new Float64Array(d * c);
+    for (let k = 0; k < c; k++) for (let j = 0; j < d; j++) right[j * c + k] = means[k * d + j]! * d;
+    const solved = solveRidge(within, (multiplier * trace) / (n - 1), right, c);
+    for (let k = 0; k < c; k++) {
+      let own = 0;
+      for (let j = 0; j < d; j++) {
+        weights.data[k * d + j] = solved[j * c + k]!;
+        own += means[k * d + j]! * solved[j * c + k]!;
+      }
+      bias.data[k]! -= own / 2;
+    }
+  }
+  return {
+    weights: floatTensor([c, d], averageWhereAbsent(weights, counts).data),
+    bias: floatTensor([c], averageWhereAbsent(bias, counts).data),
+  };
+}
+
 async function estimate(
   { rows, labels }: Samples,
   classes: number,
@@ -190,9 +245,16 @@ async function discriminant(
   for (let j = 0; j < square.rows; j++) trace += square.data[j * square.rows + j]!;
   const weights = matrix(c, d);
   if (trace > 0) {
-    const samples = centred.rows - counts.reduce((present, count) => present + Number(count > 0), 0);
     const multiplier =
-      typeof shrinkage === 'number' ? shrinkage : multiplierBy(shrinkage, centred, square, samples);
+      typeof shrinkage === 'number'
+        ? shrinkage
+        : multiplierBy(shrinkage, {
+            n: centred.rows,
+            d,
+            counts,
+            square: square.data,
+            fourth: fourthMoment(centred),
+          });
     const ridge = (multiplier * trace) / (centred.rows - 1);
     const solve = (b: Matrix) => solvePositive(lowerRows(square, ridge), b, engine, signal);
     if (isWide(centred)) {
@@ -216,16 +278,14 @@ async function discriminant(
 }
 
 /** Gives a class without samples the mean of the others, so that nothing speaks for or against it. */
-function averageWhereAbsent(values: Matrix, counts: Int32Array): Matrix {
-  const present = [...counts.keys()].filter((k) => counts[k]! > 0);
+function averageWhereAbsent(values: Matrix, counts: ArrayLike<number>): Matrix {
+  const present = Array.from(counts, (_, k) => k).filter((k) => counts[k]! > 0);
   if (present.length === counts.length) return values;
   const mean = new Float64Array(values.cols);
   for (const k of present) {
     for (let j = 0; j < values.cols; j++) mean[j]! += row(values, k)[j]! / present.length;
   }
-  counts.forEach((count, k) => {
-    if (count === 0) row(values, k).set(mean);
-  });
+  for (let k = 0; k < counts.length; k++) if (counts[k] === 0) row(values, k).set(mean);
   return values;
 }
 
@@ -235,9 +295,14 @@ function hasSpread(labels: Int32Array): boolean {
 }
 
 /** The weight of the identity against (n - 1) S in the rule's blend (1 - l) S + l tr(S) / d I, as a multiplier of tr(S). */
-function multiplierBy(rule: AnalyticShrinkage, centred: Matrix, square: Matrix, samples: number): number {
-  const share = Math.min(analyticShrinkage(rule, centred, square, samples), MOST_SHARE);
-  return ((centred.rows - 1) / centred.cols) * (share / (1 - share));
+function multiplierBy(
+  rule: AnalyticShrinkage,
+  { counts, ...scatter }: Omit<Scatter, 'samples'> & { readonly counts: ArrayLike<number> },
+): number {
+  const { n, d } = scatter;
+  const samples = n - Array.from(counts).filter((count) => count > 0).length;
+  const share = Math.min(analyticShrinkage(rule, { ...scatter, samples }), MOST_SHARE);
+  return ((n - 1) / d) * (share / (1 - share));
 }
 
 /** With a larger share, S would have no effect. */

@@ -4,6 +4,7 @@
  */
 export type { Pieces } from '../abort.ts';
 export type { Former } from '../deprecation.ts';
+export type { Products } from '../linalg/matrix-products.ts';
 export {
   choice,
   flag,
@@ -39,6 +40,8 @@ export {
   SCALE,
   SHARE,
   type State,
+  type SummaryBasis,
+  type SummaryForm,
   type SymbolicHead,
   type SymbolicState,
   type SymbolicTask,
@@ -49,8 +52,12 @@ export {
 } from './method.ts';
 export { prototype } from './prototype.ts';
 export { baselineMethods, listMethods, methodById, registerMethod } from './registry.ts';
+export type { Samples } from './samples.ts';
 export { createScorer, type Scorer, scoreRows } from './score.ts';
 export type { StackPart } from './stack.ts';
+export { fitSummary, summarise } from './summarise.ts';
+export { mergeSummaries, type Sum, type Summary } from './summary.ts';
+export { decodeSummary, encodeSummary } from './summary-file.ts';
 export {
   type Checkpoint,
   type FitProgress,

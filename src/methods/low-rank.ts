@@ -109,7 +109,7 @@ function some({ rows, labels }: Samples, most = rows.rows): Samples {
 }
 
 /** Divides the examples' positions into those of some random groups, which are left out, and the rest. */
-function leaveOut({ groups }: Support): [left: number[], rest: number[]] {
+export function leaveOut({ groups }: Support): [left: number[], rest: number[]] {
   const most = Math.min(LEFT_OUT.most, Math.max(1, LEFT_OUT.share * groups.length));
   const all = [...groups.keys()];
   const left = new Set<number>();

@@ -2,8 +2,12 @@ import type { Pieces } from '../abort.ts';
 import { UsageError } from '../errors.ts';
 import { add } from '../graph/elementwise.ts';
 import { type Expr, input } from '../graph/expression.ts';
+import type { Products } from '../linalg/matrix-products.ts';
+import type { Matrix } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import type { Options, ValuesOf } from '../options.ts';
+import type { Samples } from './samples.ts';
+import type { Summary } from './summary.ts';
 import type { Task } from './task.ts';
 import type { TextTower } from './text-tower.ts';
 
@@ -164,6 +168,8 @@ export interface Method<
   published?(dataset: string, given: Partial<ValuesOf<O>>): Partial<ValuesOf<O>>;
   /** The fit's differences from the paper, and measurements of the approximation. They are shown with the result. */
   remarks?(task: TaskWith<N>, options: ValuesOf<O>, state: S): readonly string[];
+  /** How it learns from sums over the examples in place of the examples. Its state then holds all that scores need. */
+  readonly summary?: SummaryForm<O, N, S>;
   /** Its scores encode texts anew for every picture: the text tower has to be there for answers too. */
   readonly readsTexts?: true;
   /** Its training counts the correct validation rows of the task after every epoch. */
@@ -181,6 +187,52 @@ export interface Method<
   readonly baseline?: number;
   /** Benchmarks include it by default. */
   readonly benchmarked?: true;
+}
+
+/** How a method learns from a summary of the examples, where they are more than memory holds. */
+export interface SummaryForm<O extends Options = Options, N extends Need = never, S extends State = State> {
+  /** Sizes of its sums beside `counts`. */
+  shapes(
+    task: Pick<Task, 'classes' | 'dimension'>,
+    options: ValuesOf<O>,
+  ): Readonly<Record<string, readonly number[]>>;
+  /** Why sums do not suffice with these options. Undefined if they do. */
+  refuses?(options: ValuesOf<O>): string | undefined;
+  /** What the rows are compared with while they are summed up, if sums alone do not suffice. */
+  readonly basis?: SummaryBasis<O, N>;
+  /** Adds unit rows to the sums, except to `counts`. */
+  add(
+    summary: Summary,
+    samples: Samples,
+    how: {
+      readonly task: Pick<Task, 'classes' | 'dimension' | 'head'>;
+      readonly options: ValuesOf<O>;
+      readonly products: Products;
+    },
+  ): Promise<void> | void;
+  /** Learns from the summary. The task's support is empty. */
+  fit(summary: Summary, task: TaskWith<N>, options: ValuesOf<O>): Promise<S>;
+  /**
+   * Compares a state with the examples that it was learnt from, on left-out unit rows [q, d]. The examples are added block by block. The
+   * result are entries of the state.
+   */
+  compare?(
+    state: S,
+    queries: Matrix,
+    task: TaskWith<N>,
+    products: Products,
+  ): { add(samples: Samples): Promise<void>; result(): Promise<State> };
+}
+
+/** Rows or other tensors that are chosen before the rows are summed up. Summaries are merged only if they have the same basis. */
+export interface SummaryBasis<O extends Options = Options, N extends Need = never> {
+  shapes(
+    task: Pick<Task, 'classes' | 'dimension'>,
+    options: ValuesOf<O>,
+  ): Readonly<Record<string, readonly number[]>>;
+  /** The number of rows of each class that it is chosen from. */
+  sample(options: ValuesOf<O>): number;
+  choose(samples: Samples, task: TaskWith<N>, options: ValuesOf<O>): Promise<Summary['basis']>;
 }
 
 /** The facts that `auto` needs about a method. */
@@ -247,7 +299,9 @@ export function checkNeeds(
       'Use a method without text, such as visual-only, or features with class embeddings.',
     );
   }
-  if (method.needs.includes('examples') && support.labels.length === 0) {
+  // What was learnt from a summary holds all that scores need.
+  const suffices = fitted && method.summary !== undefined;
+  if (method.needs.includes('examples') && support.labels.length === 0 && !suffices) {
     refuse('labelled examples', 'Give some, or use zero-shot.');
   }
   if (classes < 2)

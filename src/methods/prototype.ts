@@ -1,9 +1,10 @@
 import { mul } from '../graph/elementwise.ts';
 import { matmulT, unit } from '../graph/products.ts';
 import { matrix, row, unitRows } from '../math/matrix.ts';
-import { floatTensor } from '../math/tensor.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive } from '../options.ts';
-import { defineMethod, SCALE } from './method.ts';
+import { defineMethod, SCALE, type State } from './method.ts';
+import { addTotals, totalsShape } from './moments.ts';
 import { keysOf } from './task.ts';
 
 /** Nearest class mean: cosine with the unit mean of each class's keys (Snell et al., NeurIPS 2017, arXiv 1703.05175). */
@@ -17,9 +18,22 @@ export const prototype = defineMethod({
   benchmarked: true,
   ignores: ['prompts'],
   options: { scale: positive({ default: 100, help: 'Multiplier of the cosine.' }) },
-  fit: (_, { scale }) => ({ scale }),
-  holds: () => ({ scale: SCALE }),
-  prepare: (state, { support, classes }) => {
+  fit: (_, { scale }): State & { readonly scale: number; readonly means?: Tensor } => ({ scale }),
+  summary: {
+    shapes: totalsShape,
+    add: addTotals,
+    fit: async ({ sums: { totals } }, { classes, dimension }, { scale }) => {
+      const means = unitRows(matrix(classes, dimension, Float32Array.from(totals!.data)));
+      return { scale, means: floatTensor([classes, dimension], means.data) };
+    },
+  },
+  // Without examples, the means are part of what is learnt.
+  holds: ({ classes, dimension, support }) => ({
+    scale: SCALE,
+    ...(support.labels.length === 0 && { means: { shape: [classes, dimension], unit: true } }),
+  }),
+  prepare: ({ means, ...state }, { support, classes }) => {
+    if (means) return { ...state, means };
     const keys = keysOf(support);
     const sums = matrix(classes, keys.cols);
     support.labels.forEach((label, i) => {

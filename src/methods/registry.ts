@@ -17,6 +17,7 @@ import type { Method } from './method.ts';
 import { proker } from './proker.ts';
 import { prototype } from './prototype.ts';
 import { reHark } from './rehark.ts';
+import { ridge } from './ridge.ts';
 import { rla } from './rla.ts';
 import { stackOf } from './stack.ts';
 import { taskRes } from './taskres.ts';
@@ -24,6 +25,7 @@ import { timo } from './timo.ts';
 import { tipAdapter } from './tip-adapter.ts';
 import { tipAdapterF } from './tip-adapter-f.ts';
 import { tipAdapterLowRank } from './tip-adapter-low-rank.ts';
+import { tipAdapterSketch } from './tip-adapter-sketch.ts';
 import { tipX } from './tip-x.ts';
 import { visualOnly } from './visual-only.ts';
 import { whitened } from './whitened.ts';
@@ -38,10 +40,12 @@ const builtIn: readonly Method[] = [
   tipAdapter,
   tipAdapterF,
   tipAdapterLowRank,
+  tipAdapterSketch,
   prototype,
   anchored,
   whitened,
   gda,
+  ridge,
   proker,
   reHark,
   ape,

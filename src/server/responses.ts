@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { type Classifier, isFailure } from '../classifier/classifier.ts';
+import { exampleCount, exampleCounts } from '../classifier/example-counts.ts';
 import type { Explanation, Failure, Prediction } from '../classifier/types.ts';
-import { countByClass } from '../methods/task.ts';
 import { isCalibrated } from '../tuning/calibrated.ts';
 import type { Model, Ready } from './model.ts';
 import { problemOf } from './problem.ts';
@@ -16,14 +16,14 @@ import type {
 /** The server's answers, made from the classifiers' answers. */
 
 export function modelAnswer({ name, data, hash, etag, problem }: Model): z.infer<typeof modelSchema> {
-  const counts = countByClass(data.support.labels, data.classes.length);
+  const counts = exampleCounts(data);
   return {
     name,
     version: data.version,
     hash,
     etag,
     classes: data.classes.map(({ id, name: shown }, c) => ({ id, name: shown, examples: counts[c]! })),
-    examples: data.examples.length,
+    examples: exampleCount(data),
     method: data.method,
     calibrated: isCalibrated(data.tuning),
     encoder: data.encoder.id,

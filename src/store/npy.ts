@@ -1,27 +1,34 @@
+import type { FileHandle } from 'node:fs/promises';
 import { DataError } from '../errors.ts';
 import { type DType, sizeOf, type Tensor } from '../math/tensor.ts';
 import { count, number } from '../words.ts';
+import { typed } from './safetensors.ts';
 
 /** NumPy's names of the supported little-endian types. */
-const TYPES: Record<
-  string,
-  { dtype: DType; bytes: number; view(...at: [ArrayBuffer, number, number]): Tensor['data'] }
-> = {
-  '<f2': { dtype: 'float16', bytes: 2, view: (...at) => new Uint16Array(...at) },
-  '<f4': { dtype: 'float32', bytes: 4, view: (...at) => new Float32Array(...at) },
-  '<f8': { dtype: 'float64', bytes: 8, view: (...at) => new Float64Array(...at) },
-  '<i4': { dtype: 'int32', bytes: 4, view: (...at) => new Int32Array(...at) },
-  '<i8': { dtype: 'int64', bytes: 8, view: (...at) => new BigInt64Array(...at) },
-  '|u1': { dtype: 'uint8', bytes: 1, view: (...at) => new Uint8Array(...at) },
-  '|i1': { dtype: 'int8', bytes: 1, view: (...at) => new Int8Array(...at) },
-  '|b1': { dtype: 'bool', bytes: 1, view: (...at) => new Uint8Array(...at) },
+const TYPES: Record<string, { dtype: DType; bytes: number }> = {
+  '<f2': { dtype: 'float16', bytes: 2 },
+  '<f4': { dtype: 'float32', bytes: 4 },
+  '<f8': { dtype: 'float64', bytes: 8 },
+  '<i4': { dtype: 'int32', bytes: 4 },
+  '<i8': { dtype: 'int64', bytes: 8 },
+  '|u1': { dtype: 'uint8', bytes: 1 },
+  '|i1': { dtype: 'int8', bytes: 1 },
+  '|b1': { dtype: 'bool', bytes: 1 },
 };
 
+/** The header of a `.npy` file: type and shape of its array, and the position of its first number in bytes. */
+export interface NpyHeader extends Pick<Tensor, 'dtype' | 'shape'> {
+  readonly start: number;
+}
+
+/** Longest header of format 1 with its first fields. Longer ones are of formats 2 and 3, which describe records. */
+const LONGEST_HEADER = 2 ** 16 + 10;
+
 /**
- * The array in the bytes of a NumPy `.npy` file (format 1 to 3, little-endian, C order), as a tensor of the same shape. Throws
- * `DataError` `npy/…` with `origin` for anything else.
+ * The header of a NumPy `.npy` file (format 1 to 3, little-endian, C order) of `size` bytes, from its first bytes. Throws `DataError`
+ * `npy/…` with `origin` for anything else.
  */
-export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
+function parseNpyHeader(bytes: Uint8Array, size: number, origin = 'The file'): NpyHeader {
   const refuse = (code: string, what: string): never => {
     throw new DataError(`${origin} is not a usable .npy file: ${what}`, {
       code: `npy/${code}`,
@@ -53,17 +60,26 @@ export function parseNpy(bytes: Uint8Array, origin = 'The file'): Tensor {
     .filter((dim) => dim.trim() !== '')
     .map(Number);
   const length = sizeOf(shape) * type.bytes;
-  if (start + length !== bytes.length) {
+  if (start + length !== size) {
     return refuse(
       'length',
-      `it has ${count(bytes.length - start, 'byte')} of data, but its shape [${shape}] needs ${number(length)}`,
+      `it has ${count(size - start, 'byte')} of data, but its shape [${shape}] needs ${number(length)}`,
     );
   }
-  const numbers = bytes.subarray(start);
-  // Not slice(): the slice of a Buffer is a view, which would be misaligned too.
-  const { buffer, byteOffset } = numbers.byteOffset % type.bytes === 0 ? numbers : new Uint8Array(numbers);
-  const data = type.view(buffer as ArrayBuffer, byteOffset, sizeOf(shape));
-  return { dtype: type.dtype, shape, data };
+  return { dtype: type.dtype, shape, start };
+}
+
+/** The array in the bytes of a `.npy` file, as a tensor of the same shape. Throws as `parseNpyHeader`. */
+export function parseNpy(bytes: Uint8Array, origin?: string): Tensor {
+  const { dtype, shape, start } = parseNpyHeader(bytes, bytes.length, origin);
+  return { dtype, shape, data: typed(dtype, bytes.subarray(start)) };
+}
+
+/** Reads the header of an open `.npy` file. Throws as `parseNpyHeader`. */
+export async function readNpyHeader(file: FileHandle, size: number, path: string): Promise<NpyHeader> {
+  const bytes = new Uint8Array(Math.min(size, LONGEST_HEADER));
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+  return parseNpyHeader(bytes.subarray(0, bytesRead), size, path);
 }
 
 /** The header of a `.npy` file (format 1.0) whose array has this type and shape. The numbers follow, little-endian and row by row. */

@@ -1,3 +1,4 @@
+import { exampleCount } from '../../classifier/example-counts.ts';
 import type { Classifier, Failure } from '../../classifier/index.ts';
 import { givenReading, type ReadValues, readOptions } from '../../dataset/read-options.ts';
 import type { Dataset } from '../../dataset/types.ts';
@@ -157,7 +158,7 @@ interface Update {
   readonly source?: Dataset | string;
 }
 
-const sizesOf = ({ data }: Classifier) => ({ classes: data.classes.length, examples: data.examples.length });
+const sizesOf = ({ data }: Classifier) => ({ classes: data.classes.length, examples: exampleCount(data) });
 
 function signed(change: number): string {
   return change === 0 ? '' : ` (${change > 0 ? '+' : '−'}${Math.abs(change)})`;

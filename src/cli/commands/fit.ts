@@ -1,3 +1,4 @@
+import { exampleCount } from '../../classifier/example-counts.ts';
 import { type FitValues, fitOptions, methodOptions } from '../../classifier/fit-options.ts';
 import type { Classifier } from '../../classifier/index.ts';
 import type { ClassifierData, ExampleSuspects } from '../../classifier/types.ts';
@@ -55,17 +56,25 @@ export const fitCommand = defineCommand({
       'tip-adapter fit features/ -o cars.safetensors --shots 16',
       'Learns from features that another program made.',
     ],
+    [
+      'tip-adapter fit features/ -o many.safetensors --summary',
+      'Learns from more features than memory holds.',
+    ],
     ['tip-adapter fit --help --method gda', "Lists a method's own options."],
   ],
-  async check(
-    [data],
-    { output, fromBundle, resume, suspects: _, strict: __, json: ___, yes: ____, ...given },
-  ) {
+  async check([data], { output, fromBundle, resume, suspects, strict: _, json: __, yes: ___, ...given }) {
     if (fromBundle !== undefined && given.encoder !== fitOptions.encoder.default) {
       throw noEffect(
         'encoder',
         '--from-bundle',
         'The encoder of the bundle is used. Leave out one of the two.',
+      );
+    }
+    if (given.summary && suspects) {
+      throw noEffect(
+        'suspects',
+        '--summary',
+        'The classifier does not keep its examples. Leave out one of the two.',
       );
     }
     await checkOutput(output, [data, fromBundle, given.classes]);
@@ -83,7 +92,10 @@ export const fitCommand = defineCommand({
       values: { encoder, classes: names, ...values },
       options,
     } = parted(rest);
-    const source = await readTold(data, io, { ...reading, classes: names, strict, askFrom: 2 });
+    // A folder of features that may be larger than the memory is read later, block by block.
+    const source = values.summary
+      ? data
+      : await readTold(data, io, { ...reading, classes: names, strict, askFrom: 2 });
     const pulling = pullBar(io);
     const training = trainingBar(io);
     const classifier = await withBar(io, 'Encoding', async (bar) => {
@@ -119,7 +131,7 @@ export const fitCommand = defineCommand({
       if (strict) refuseWarnings(findings, data);
       const { withLock } = await import('../../store/lock.ts');
       await withLock(`${output}.lock`, () => classifier.save(output), io.signal);
-      const { classes, examples, encoder } = classifier.data;
+      const { classes, encoder } = classifier.data;
       const { stat } = await import('node:fs/promises');
       const { size } = await stat(output);
       const seconds = (performance.now() - started) / 1000;
@@ -128,7 +140,7 @@ export const fitCommand = defineCommand({
         printJson(io, { ...facts(classifier, output), bytes: size, seconds, suspects: suspected?.suspects });
       else
         io.print([
-          `${output}: ${count(classes.length, 'class', 'classes')}, ${count(examples.length, 'example')}, ` +
+          `${output}: ${count(classes.length, 'class', 'classes')}, ${count(exampleCount(classifier.data), 'example')}, ` +
             `${bytes(size)}, in ${duration(seconds)}`,
           `${methodText(classifier.data)}, encoder ${encoder.id}`,
           ...(suspected ? suspectedLines(io, suspected) : []),
@@ -170,11 +182,11 @@ function suspectedLines(io: Io, { suspects, examples, correct, folds }: ExampleS
 }
 
 function facts({ data, calibrated, findings, unread }: Classifier, file: string) {
-  const { classes, examples, method, options, encoder, tuning, seed } = data;
+  const { classes, method, options, encoder, tuning, seed } = data;
   return {
     file,
     classes: classes.length,
-    examples: examples.length,
+    examples: exampleCount(data),
     method,
     options,
     encoder: encoder.id,

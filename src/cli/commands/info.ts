@@ -1,6 +1,6 @@
+import { exampleCount, exampleCounts } from '../../classifier/example-counts.ts';
 import { remarksOf } from '../../classifier/fit-findings.ts';
 import type { ClassifierData } from '../../classifier/types.ts';
-import { countByClass } from '../../methods/task.ts';
 import { calibrationText } from '../../report/choice.ts';
 import { date } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
@@ -35,17 +35,19 @@ function facts(data: ClassifierData): [string, string][] {
     ['Prompt', data.head ? data.templates.join(' | ') : 'none: class names are not read'],
     [
       'Data',
-      `${data.dataset}, ${data.shots ? `at most ${count(data.shots, 'example')} per class` : 'all examples'}, seed ${data.seed}`,
+      data.summary
+        ? `${data.dataset}, a summary of ${count(exampleCount(data), 'example')}, which are not in the file`
+        : `${data.dataset}, ${data.shots ? `at most ${count(data.shots, 'example')} per class` : 'all examples'}, seed ${data.seed}`,
     ],
     ['Rejects', data.reject > 0 ? `below ${data.reject}` : 'never'],
     ['Made', `${date(data.created)} by ${data.createdBy}; version ${data.version} of the file`],
   ];
 }
 
-function classTable({ classes, support }: ClassifierData): Table<{ name: string; id: string; n: number }> {
-  const counts = countByClass(support.labels, classes.length);
+function classTable(data: ClassifierData): Table<{ name: string; id: string; n: number }> {
+  const counts = exampleCounts(data);
   return {
-    rows: classes.map(({ name, id }, c) => ({ name, id, n: counts[c]! })),
+    rows: data.classes.map(({ name, id }, c) => ({ name, id, n: counts[c]! })),
     columns: [
       { title: 'Class', value: ({ name }) => name },
       { title: 'Examples', value: ({ n }) => n },
@@ -54,12 +56,13 @@ function classTable({ classes, support }: ClassifierData): Table<{ name: string;
 }
 
 function description(data: ClassifierData) {
-  const { classes, support, examples, tuning, encoder, state: _, head, ...rest } = data;
-  const counts = countByClass(support.labels, classes.length);
+  const { classes, support, examples, tuning, encoder, state: _, head, summary, ...rest } = data;
+  const counts = exampleCounts(data);
   const { surface: __, ...tuned } = tuning;
   return {
     ...rest,
     encoder,
+    ...(summary && { summarised: exampleCount(data) }),
     tuning: tuned,
     classes: classes.map((info, c) => ({ ...info, examples: counts[c], prompts: head?.prompts[c] ?? [] })),
     examples: examples.map(({ id, sha256 }, i) => ({ id, class: classes[support.labels[i]!]!.id, sha256 })),

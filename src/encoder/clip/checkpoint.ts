@@ -4,7 +4,7 @@ import { ModelError } from '../../errors.ts';
 import { openSafetensors, type SafetensorsFile } from '../../store/safetensors-file.ts';
 import { openTorchArchive } from '../../store/torch-archive.ts';
 import { ENCODER_FILE, readJson } from '../configuration-files.ts';
-import { type Checkpoint, type ClipCheckpoint, openAiNames, twice } from './weights.ts';
+import { type Checkpoint, type ClipCheckpoint, openAiNames } from './weights.ts';
 
 const index = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+$/)) });
 
@@ -34,30 +34,17 @@ export async function openWeights(path: string): Promise<StoredWeights> {
     const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
     return { shapes, tensor, isScript, close: async () => {} };
   }
-  const parts = path.endsWith('.json') ? await partsOf(path) : new Map<string, string[]>([[path, []]]);
+  const names = path.endsWith('.json') ? await shardsOf(path) : [path];
   const files: SafetensorsFile[] = [];
   const close = async () => void (await Promise.all(files.map((file) => file.close())));
   try {
-    const owners = new Map<string, SafetensorsFile>();
-    const shapes = new Map<string, readonly number[]>();
-    for (const [part, stated] of parts) {
-      const file = await openSafetensors(part, ENCODER_FILE);
-      files.push(file);
-      for (const [name, { shape }] of file.entries) {
-        if (owners.has(name)) throw twice(name, `${part} and another file of ${path}`);
-        owners.set(name, file);
-        shapes.set(name, shape);
-      }
-      const absent = stated.find((name) => !file.entries.has(name));
-      if (absent !== undefined)
-        throw new ModelError(`${part} has no tensor ${absent}, although ${path} names it`, {
-          code: 'weights/missing',
-          hint: 'The parts are of two models, or one is damaged. Get all of them from one source.',
-          details: { path: part, name: absent },
-        });
-    }
+    for (const name of names) files.push(await openSafetensors(name, ENCODER_FILE));
+    const owners = new Map(files.flatMap((file) => [...file.entries.keys()].map((name) => [name, file])));
+    const shapes = files.flatMap((file) =>
+      [...file.entries].map(([name, { shape }]) => [name, shape] as const),
+    );
     return {
-      shapes,
+      shapes: new Map(shapes),
       tensor: (name) => {
         const owner = owners.get(name);
         if (owner) return owner.tensor(name);
@@ -74,19 +61,10 @@ export async function openWeights(path: string): Promise<StoredWeights> {
   }
 }
 
-/** The files of a checkpoint in parts, each with the tensors that the index says it holds. */
-async function partsOf(path: string): Promise<Map<string, string[]>> {
+async function shardsOf(path: string): Promise<string[]> {
   const parsed = index.safeParse(await readJson(path));
-  if (parsed.success) {
-    const parts = new Map<string, string[]>();
-    for (const [name, file] of Object.entries(parsed.data.weight_map)) {
-      const part = join(dirname(path), file);
-      const named = parts.get(part);
-      if (named) named.push(name);
-      else parts.set(part, [name]);
-    }
-    return parts;
-  }
+  if (parsed.success)
+    return [...new Set(Object.values(parsed.data.weight_map))].map((name) => join(dirname(path), name));
   throw new ModelError(`${path} does not say which file holds which tensor`, {
     code: 'weights/index',
     details: { path },

@@ -109,8 +109,7 @@ function usedNames(
   } catch (error) {
     // Building an expression throws if shapes do not fit together.
     if (error instanceof ModelError || !(error instanceof TipAdapterError)) throw error;
-    const [last = 'the first tensor'] = [...names].slice(-1);
-    throw misshapen(`${last} or a tensor before it: ${error.message}`, error);
+    throw misshapen(error.message, error);
   }
 }
 

@@ -1,6 +1,6 @@
 import { ModelError } from '../../errors.ts';
 import { constant, type Expr, input } from '../../graph/expression.ts';
-import { sizeOf, type Tensor } from '../../math/tensor.ts';
+import type { Tensor } from '../../math/tensor.ts';
 import { resnetTower } from './resnet.ts';
 import { textTower } from './text-transformer.ts';
 import type { Weights } from './transformer.ts';
@@ -35,57 +35,20 @@ export function towersOf(shape: ClipShape): ((weights: Weights) => Expr)[] {
 
 /** A tower with the weights of the checkpoint as constants. Throws `ModelError` if one is missing. */
 export async function withWeights(checkpoint: Checkpoint, build: (weights: Weights) => Expr): Promise<Expr> {
-  checkSize(checkpoint, namesOf(checkpoint, build));
   return build(asConstants(await weightsOf(checkpoint, build)));
 }
 
-/** Largest size of the constants of a graph in bytes: that of an ONNX file. */
-const LARGEST = 2 ** 31 - 1;
-
-function checkSize({ shapes }: Checkpoint, names: ReadonlySet<string>): void {
-  const sizes = [...names].map((name) => ({ name, bytes: 4 * sizeOf(shapes.get(name)!) }));
-  const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (total <= LARGEST) return;
-  const largest = sizes.reduce((a, b) => (b.bytes > a.bytes ? b : a));
-  const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
-  throw new ModelError(
-    `A tower has ${gigabytes(total)} of weights, ${gigabytes(largest.bytes)} of them in ${largest.name}; at most ${gigabytes(LARGEST)} are supported`,
-    {
-      code: 'weights/too-large',
-      hint: 'Use a smaller model, or an ONNX export with external data.',
-      details: { bytes: total, largest: largest.name },
-    },
-  );
-}
-
-function namesOf(checkpoint: Pick<Checkpoint, 'shapes'>, build: (weights: Weights) => Expr): Set<string> {
-  const names = new Set<string>();
-  build(asInputs(checkpoint, (name) => names.add(name)));
-  return names;
-}
-
-/** The weights that a graph uses, read from the checkpoint. Throws `ModelError` if one is missing or not finite. */
+/** The weights that a graph uses, read from the checkpoint. Throws `ModelError` if one is missing. */
 export async function weightsOf(
   checkpoint: Checkpoint,
   build: (weights: Weights) => Expr,
 ): Promise<Map<string, Tensor>> {
-  const read = [...namesOf(checkpoint, build)].map(
-    async (name): Promise<[string, Tensor]> => [name, finite(name, await checkpoint.tensor(name))],
+  const names = new Set<string>();
+  build(asInputs(checkpoint, (name) => names.add(name)));
+  const read = [...names].map(
+    async (name): Promise<[string, Tensor]> => [name, await checkpoint.tensor(name)],
   );
   return new Map(await Promise.all(read));
-}
-
-/** Returns the tensor. Throws `ModelError` if a number of it is not finite. */
-function finite(name: string, tensor: Tensor): Tensor {
-  const data = tensor.data as Float32Array;
-  let bad = 0;
-  while (Number.isFinite(data[bad])) bad++;
-  if (bad >= data.length) return tensor;
-  throw new ModelError(`The weights hold ${data[bad]} in ${name}, at place ${bad}`, {
-    code: 'weights/not-finite',
-    hint: 'They are damaged, or were saved while a training failed. Get them again.',
-    details: { name, place: bad },
-  });
 }
 
 /** Weights as inputs named `clip.<name>`. A callback gets the name of each weight that is used. */

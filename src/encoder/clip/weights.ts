@@ -65,7 +65,6 @@ export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
     } else if (name === undefined) foreign.push(source);
     else
       for (const [part, view] of viewsOf(name, source, shape)) {
-        if (views.has(part)) throw twice(part, `${views.get(part)!.source} and ${source}`);
         views.set(part, view);
         shapes.set(part, view.shape);
       }
@@ -178,15 +177,6 @@ export function sideOf(places: number): number {
   const side = Math.round(Math.sqrt(places));
   if (side > 0 && side * side === places) return side;
   throw misshapen(`${places} places are not a square`);
-}
-
-/** The error for a tensor that weights hold twice, possibly with other numbers. */
-export function twice(name: string, where: string): ModelError {
-  return new ModelError(`The weights hold ${name} twice: ${where}`, {
-    code: 'weights/twice',
-    hint: 'They were joined from two models, or saved wrongly. Get them again.',
-    details: { name },
-  });
 }
 
 export function misshapen(why: string, cause?: unknown): ModelError {

@@ -1,5 +1,5 @@
 import type { View } from '../clip/names.ts';
-import { type Checkpoint, readView, twice, widened } from '../clip/weights.ts';
+import { type Checkpoint, readView, widened } from '../clip/weights.ts';
 
 /** A checkpoint under the names of the tower (`src/encoder/vision/tower.ts`). */
 export interface VisionCheckpoint extends Checkpoint {
@@ -18,11 +18,7 @@ export function visionNames(checkpoint: Checkpoint): VisionCheckpoint {
     if (WITHOUT_EFFECT.test(source)) continue;
     const name = translated(source);
     if (name === undefined) foreign.push(source);
-    else
-      for (const [part, view] of viewsOf(name, source, shape)) {
-        if (views.has(part)) throw twice(part, `${views.get(part)!.source} and ${source}`);
-        views.set(part, view);
-      }
+    else for (const [part, view] of viewsOf(name, source, shape)) views.set(part, view);
   }
   const read = async (source: string) => widened(await checkpoint.tensor(source));
   return {

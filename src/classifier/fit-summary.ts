@@ -1,0 +1,262 @@
+import { openFeatureBlocks } from '../dataset/feature-blocks.ts';
+import { dumpClasses, type FeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
+import { quoted } from '../dataset/findings.ts';
+import type { FeatureStream } from '../dataset/row-blocks.ts';
+import { type StoredInfo, storedInfo } from '../dataset/stored-info.ts';
+import type { Finding } from '../dataset/types.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { sharedEngine } from '../engine/shared.ts';
+import { DataError, UsageError } from '../errors.ts';
+import { type Products, withProducts } from '../linalg/matrix-products.ts';
+import { matrix } from '../math/matrix.ts';
+import { gda } from '../methods/gda.ts';
+import { methodById } from '../methods/index.ts';
+import type { Method, State, SummaryForm } from '../methods/method.ts';
+import type { Samples } from '../methods/samples.ts';
+import { checkSummaryNeeds, fitSummary, summaryFormOf } from '../methods/summarise.ts';
+import { createSummariser, summariseWith } from '../methods/summariser.ts';
+import { mergeSummaries, rowCount, rowCounts, type Summary } from '../methods/summary.ts';
+import { plainSupport, type Task } from '../methods/task.ts';
+import { resolveOptions } from '../options.ts';
+import { tuningRowsOfSplit } from '../tuning/cache-search.ts';
+import { type Choice, searchMethod, UNTUNED } from '../tuning/search-method.ts';
+import { count } from '../words.ts';
+import { taskOf } from './classifier-task.ts';
+import { headOfFolder } from './features.ts';
+import type { FitValues } from './fit-options.ts';
+import { askedFor, type Wanted } from './given.ts';
+import { type FitWatch, unlearnt } from './learn.ts';
+import { createCollection, createDraw, divided, leftOutOf } from './left-out-rows.ts';
+import type { ClassifierData } from './types.ts';
+
+/** The method that `auto` takes: the most accurate one of those that learn from sums of one reading. */
+const AUTO = gda.id;
+/** Largest number of left-out rows that a state is compared with the examples on. */
+const COMPARED = 256;
+
+/**
+ * A classifier that is learnt from sums over a folder of features. The features are read in blocks, once or, if the method compares rows
+ * with others, several times, and are not part of the classifier. Some rows are left out first: options and temperature are chosen on
+ * them. They are learnt from in the end. Throws `UsageError` for a method or an option that needs the examples in memory.
+ */
+export async function fitBySummary(
+  folder: string,
+  values: FitValues & Pick<Wanted, 'options'>,
+  encoder: Encoder | undefined,
+  watch: FitWatch,
+): Promise<{ data: ClassifierData; findings: Finding[] }> {
+  const { signal } = watch;
+  const asked = askedFor(values);
+  const method = methodById(asked.id === 'auto' ? AUTO : asked.id);
+  const base = resolveOptions(method.options, asked.given);
+  const form = summaryFormOf(method, base);
+  refuseUnused(values);
+  const stream = await openFeatureBlocks(folder);
+  const dump = await readFeatureDump(folder, { beside: true, signal });
+  const { dimension } = stream;
+  if (dump.dimension > 0 && dump.dimension !== dimension) {
+    throw new DataError(
+      `${folder} has examples of ${count(dimension, 'dimension')}, and the other files have ${dump.dimension}`,
+      { code: 'dump/width' },
+    );
+  }
+  const stored = await storedInfo(folder);
+  if (stored && encoder && encoder.fingerprint !== stored.fingerprint)
+    throw otherEncoder(folder, stored, encoder);
+  const classes = stored?.names ?? dumpClasses(dump);
+  const head = await headOfFolder(folder, { ...dump, dimension }, values, encoder, { classes, signal });
+  const support = plainSupport(matrix(0, dimension), []);
+  const { findings, ...known } = head;
+  const start = unlearnt({
+    ...known,
+    support,
+    examples: [],
+    dataset: dump.name,
+    seed: values.seed,
+    reject: values.reject as number,
+  });
+  const task: Task = { ...taskOf(start, signal), engine: sharedEngine() };
+  checkSummaryNeeds(method, task);
+
+  const reading = createReading(stream, watch);
+  const isLeftOut = leftOutOf(stream.rows, values.seed);
+  const basis = await basisOf(form, base, task, reading, isLeftOut);
+  const { rest, left } = await withProducts(
+    task.engine,
+    (products) => summed(form, { task, options: base, basis }, products, reading, isLeftOut),
+    signal,
+  );
+  const { options, choice } = await chosen(method, task, rest, left, asked.given, values.tune === 'fixed');
+  const measured = await comparison(form, options, task, rest, left, reading, isLeftOut);
+  const summary = mergeSummaries(rest, await summariseWith(form, left, { task, options: base, basis }, task));
+  const state = { ...(await fitSummary(method, summary, task, options)), ...measured };
+  const given = Object.keys(asked.given);
+  return {
+    data: {
+      ...start,
+      method: method.id,
+      options,
+      state,
+      summary,
+      tuning: { ...choice, ...(given.length > 0 && { given }) },
+    },
+    findings: [...findings, ...summaryFindings(dump, summary, left.labels.length, reading.passes())],
+  };
+}
+
+function otherEncoder(folder: string, { model }: StoredInfo, { id }: Encoder): UsageError {
+  return new UsageError(
+    `${folder} holds features of ${model}, and the encoder is ${id} or another version of it`,
+    {
+      code: 'fit/encoder',
+      hint: 'Leave out --encoder, or compute the features again with tip-adapter embed.',
+      details: { folder, features: model, encoder: id },
+    },
+  );
+}
+
+/** Throws `UsageError` for options that need the examples in memory. */
+function refuseUnused({ shots, views, keys, balance, reject, tune, groupBy }: FitValues): void {
+  const unused = Object.entries({
+    shots: shots !== undefined,
+    views: views > 1,
+    keys: keys !== 'half',
+    groupBy: groupBy !== undefined,
+    balance,
+    reject: reject === 'auto',
+    tune: tune === 'val' || tune === 'paper',
+  }).find(([, isGiven]) => isGiven);
+  if (unused === undefined) return;
+  throw new UsageError(`Option ${unused[0]} cannot be used with summary as it is given`, {
+    code: 'fit/summary-option',
+    hint: 'A summary is learnt from all rows, and rows that are left out of it choose what is tuned. Leave out the option, or summary.',
+    details: { option: unused[0] },
+  });
+}
+
+/** Reads all rows, as often as it is asked, and tells the progress. */
+function createReading(stream: FeatureStream, { signal, onFit }: FitWatch) {
+  let passes = 0;
+  return {
+    passes: () => passes,
+    async each(use: (samples: Samples, places: Float64Array) => Promise<void> | void): Promise<void> {
+      passes++;
+      for (const part of stream.parts) {
+        for await (const { rows, labels, places } of part.blocks({ signal })) {
+          await use({ rows, labels }, places);
+          onFit?.({ done: places.at(-1)! + 1, total: stream.rows, unit: 'row' });
+        }
+      }
+    },
+  };
+}
+
+type Reading = ReturnType<typeof createReading>;
+type IsLeftOut = (place: number) => boolean;
+
+/** What rows are compared with, chosen from a draw of the rows that are not left out. */
+async function basisOf(
+  form: SummaryForm,
+  options: ReturnType<typeof resolveOptions>,
+  task: Task,
+  reading: Reading,
+  isLeftOut: IsLeftOut,
+): Promise<Summary['basis']> {
+  if (!form.basis) return {};
+  const draw = createDraw(task.classes, form.basis.sample(options), task.seed);
+  await reading.each((samples, places) => {
+    const { rest } = divided({ ...samples, places }, isLeftOut);
+    draw.add(
+      rest,
+      places.filter((place) => !isLeftOut(place)),
+    );
+  });
+  return form.basis.choose(draw.samples(task.dimension), task, options);
+}
+
+/** The summary of the rows that are not left out, and those that are. */
+async function summed(
+  form: SummaryForm,
+  what: { task: Task; options: ReturnType<typeof resolveOptions>; basis: Summary['basis'] },
+  products: Products,
+  reading: Reading,
+  isLeftOut: IsLeftOut,
+): Promise<{ rest: Summary; left: Samples }> {
+  const summariser = createSummariser(form, what, products);
+  const collection = createCollection(what.task.dimension);
+  await reading.each(async (samples, places) => {
+    const { rest, left } = divided({ ...samples, places }, isLeftOut);
+    collection.add(left);
+    await summariser.add(rest);
+  });
+  return { rest: await summariser.summary(), left: collection.samples() };
+}
+
+/** The options and the temperature that are best on the left-out rows. With `fixed` only the temperature is chosen. */
+async function chosen(
+  method: Method,
+  task: Task,
+  rest: Summary,
+  left: Samples,
+  given: Readonly<Record<string, unknown>>,
+  fixed: boolean,
+): Promise<{ options: ReturnType<typeof resolveOptions>; choice: Choice }> {
+  const untuned = resolveOptions(method.options, given);
+  if (left.labels.length === 0 || rowCount(rest) === 0) return { options: untuned, choice: UNTUNED };
+  const learner: Method = {
+    ...method,
+    fitSubsets: undefined,
+    fit: (own, options) => fitSummary(method, rest, own, options),
+  };
+  const rows = tuningRowsOfSplit(task.support, left.rows, left.labels);
+  const set = { rows, protocol: 'folds' as const, folds: 1 };
+  const wanted = fixed ? [untuned] : undefined;
+  const found = await searchMethod(sharedEngine(), learner, task, set, wanted, given);
+  const { temperature, nll, tuned, surface } = found;
+  const protocol = tuned.length > 0 ? 'folds' : 'fixed';
+  return {
+    options: resolveOptions(method.options, { ...found.options, ...given }),
+    choice: { temperature, nll, tuned, surface, folds: 1, judges: left.labels.length, protocol },
+  };
+}
+
+/** The entries of the state about its difference from the examples, on some of the left-out rows. */
+async function comparison(
+  form: SummaryForm,
+  options: ReturnType<typeof resolveOptions>,
+  task: Task,
+  rest: Summary,
+  left: Samples,
+  reading: Reading,
+  isLeftOut: IsLeftOut,
+): Promise<State> {
+  if (!form.compare || left.labels.length === 0) return {};
+  const state = await form.fit(rest, task, options);
+  const most = Math.min(COMPARED, left.labels.length);
+  const queries = matrix(most, task.dimension, left.rows.data.slice(0, most * task.dimension));
+  return withProducts(
+    task.engine,
+    async (products) => {
+      const compared = form.compare!(state, queries, task, products);
+      await reading.each((samples, places) => compared.add(divided({ ...samples, places }, isLeftOut).rest));
+      return compared.result();
+    },
+    task.signal,
+  );
+}
+
+function summaryFindings(dump: FeatureDump, summary: Summary, left: number, passes: number): Finding[] {
+  const counts = rowCounts(summary);
+  const absent = dumpClasses(dump).flatMap(({ name }, c) => (counts[c] === 0 ? [name] : []));
+  const learnt: Finding = {
+    level: 'info',
+    code: 'fit/summary',
+    message: `Learnt from sums over ${count(rowCount(summary), 'row')}, read ${passes === 1 ? 'once' : `${count(passes, 'time')}`}. ${count(left, 'row')} were left out first, to choose what is tuned. The rows are not part of the classifier.`,
+  };
+  if (absent.length === 0) return [learnt];
+  const have = count(absent.length, 'class has', 'classes have');
+  return [
+    learnt,
+    { level: 'warning', code: 'fit/features', message: `${have} no row: ${quoted(absent)}`, paths: absent },
+  ];
+}

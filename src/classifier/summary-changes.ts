@@ -1,0 +1,52 @@
+import type { ClassInfo, Finding } from '../dataset/types.ts';
+import { sharedEngine } from '../engine/shared.ts';
+import { UsageError } from '../errors.ts';
+import { methodById } from '../methods/index.ts';
+import { RANK_ERROR } from '../methods/low-rank.ts';
+import { fitSummary, summarise } from '../methods/summarise.ts';
+import { mergeSummaries, type Summary } from '../methods/summary.ts';
+import type { Support } from '../methods/task.ts';
+import { resolveOptions } from '../options.ts';
+import { taskOf } from './classifier-task.ts';
+import type { ClassifierData } from './types.ts';
+
+/**
+ * A classifier that learnt from a summary, with further examples: their sums are added, and the method learns again with the same options.
+ * Throws `UsageError` for new classes.
+ */
+export async function withSummarised(
+  data: ClassifierData,
+  summary: Summary,
+  support: Support,
+  classes: readonly ClassInfo[],
+  signal?: AbortSignal,
+): Promise<ClassifierData> {
+  if (classes.length > data.classes.length) {
+    throw summarisedError(`It cannot get the new class "${classes[data.classes.length]!.name}"`);
+  }
+  const method = methodById(data.method);
+  const options = resolveOptions(method.options, data.options);
+  const task = { ...taskOf(data, signal), engine: sharedEngine() };
+  const more = await summarise(method, { ...task, support }, options, summary.basis);
+  const whole = mergeSummaries(summary, more);
+  // The error of an approximation was measured when the classifier was fitted, and stays as it is.
+  const measured = Object.entries(data.state).filter(([name]) => Object.hasOwn(RANK_ERROR, name));
+  const state = { ...(await fitSummary(method, whole, task, options)), ...Object.fromEntries(measured) };
+  return { ...data, summary: whole, state, version: data.version + 1 };
+}
+
+/** The error for a change that needs the examples of a classifier which has only their summary. */
+export function summarisedError(what: string): UsageError {
+  return new UsageError(`The classifier has learnt from a summary and does not keep its examples. ${what}`, {
+    code: 'classifier/summary',
+    hint: 'Fit it again from the features. add works for the classes that it has.',
+  });
+}
+
+/** Tells that pictures which a classifier has learnt from cannot be left out of its test. */
+export function summarisedFindings({ summary }: ClassifierData): Finding[] {
+  if (!summary) return [];
+  const message =
+    'The classifier has learnt from a summary and does not keep its examples, so examples among the tested pictures are not recognised as such; test it on others';
+  return [{ level: 'warning', code: 'eval/summary', message }];
+}

@@ -1,0 +1,138 @@
+import type { Abortable } from '../abort.ts';
+import { DataError, throwIfAborted } from '../errors.ts';
+import { fromHalf } from '../math/half.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
+import type { DType } from '../math/tensor.ts';
+import { count } from '../words.ts';
+
+/** Some consecutive labelled rows of a folder of features. */
+export interface FeatureBlock {
+  /** Unit rows, [n, d]. */
+  readonly rows: Matrix;
+  /** Class of each row, [n]. */
+  readonly labels: Int32Array;
+  /** Place of each row among all rows of the folder, [n]. */
+  readonly places: Float64Array;
+}
+
+/** Rows of one file that are read on their own: a whole Parquet file, or a range of a table. Their summary can be a job of its own. */
+export interface FeaturePart {
+  readonly path: string;
+  /** Place of its first row among all rows of the folder. */
+  readonly first: number;
+  /** Number of rows in the file, with those of other splits and without a label. */
+  readonly rows: number;
+  blocks(work?: Abortable): AsyncGenerator<FeatureBlock>;
+}
+
+/** The labelled examples of a folder of features, in blocks. Memory holds two blocks, and never a whole file. */
+export interface FeatureStream {
+  readonly dimension: number;
+  readonly rows: number;
+  readonly parts: readonly FeaturePart[];
+}
+
+/** Numbers in one block, 8 MB as float32. */
+const BLOCK_NUMBERS = 2 ** 21;
+
+/** Rows of numbers as unit rows, checked. Throws `DataError` that names the row if one is not finite or all zeros. */
+export function unitBlock(
+  numbers: { readonly dtype: DType; readonly data: ArrayLike<number> },
+  cols: number,
+  { path, first }: { path: string; first: number },
+): Matrix {
+  const { dtype, data } = numbers;
+  const values =
+    dtype === 'float16'
+      ? fromHalf(data as Uint16Array)
+      : dtype === 'float32'
+        ? Float32Array.from(data as Float32Array)
+        : Float32Array.from(data);
+  const rows = values.length / cols;
+  for (let i = 0; i < rows; i++) {
+    const length = Math.sqrt(squaredLength(values, i * cols, cols));
+    if (!(length > 0 && length < Number.POSITIVE_INFINITY)) throw badRow(path, first + i, length);
+    const scale = 1 / length;
+    for (let j = i * cols; j < (i + 1) * cols; j++) values[j]! *= scale;
+  }
+  return matrix(rows, cols, values);
+}
+
+function squaredLength(values: Float32Array, from: number, cols: number): number {
+  // Independent sums, because each addition to a single one waits for the one before.
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  let j = from;
+  const end = from + cols;
+  for (; j + 3 < end; j += 4) {
+    a += values[j]! * values[j]!;
+    b += values[j + 1]! * values[j + 1]!;
+    c += values[j + 2]! * values[j + 2]!;
+    d += values[j + 3]! * values[j + 3]!;
+  }
+  for (; j < end; j++) a += values[j]! * values[j]!;
+  return a + b + c + d;
+}
+
+function badRow(path: string, row: number, length: number): DataError {
+  if (length === 0) {
+    return new DataError(`${path}: row ${row} is all zeros`, {
+      code: 'dump/zero-row',
+      hint: 'Such an embedding cannot be compared; embed the picture again.',
+    });
+  }
+  return new DataError(`${path}: row ${row} holds a number that is not finite`, {
+    code: 'dump/not-finite',
+    hint: 'Embed the picture again, or leave out the row.',
+  });
+}
+
+/** Refuses labels that are no places in the list of classes. */
+export function checkBlockLabels(
+  labels: Int32Array,
+  classes: readonly string[],
+  { path, first }: { path: string; first: number },
+): void {
+  const wrong = labels.findIndex((label) => label < 0 || label >= classes.length);
+  if (wrong < 0) return;
+  throw new DataError(
+    `${path}: row ${first + wrong} has label ${labels[wrong]}, and the classes are 0 to ${classes.length - 1}`,
+    { code: 'dump/label' },
+  );
+}
+
+/** Reads each item while the one before is in use. */
+export async function* ahead<T>(
+  n: number,
+  read: (i: number) => Promise<T>,
+  { signal }: Abortable = {},
+): AsyncGenerator<T> {
+  let next = n > 0 ? read(0) : undefined;
+  for (let i = 0; i < n; i++) {
+    throwIfAborted(signal);
+    const item = await next!;
+    next = i + 1 < n ? read(i + 1) : undefined;
+    next?.catch(() => {});
+    yield item;
+  }
+}
+
+/** Places of consecutive rows. */
+export function consecutive(first: number, n: number): Float64Array {
+  const places = new Float64Array(n);
+  for (let i = 0; i < n; i++) places[i] = first + i;
+  return places;
+}
+
+/** Rows of one block for this width. */
+export function rowsPerBlock(cols: number): number {
+  return Math.max(1, Math.floor(BLOCK_NUMBERS / cols));
+}
+
+/** The error for a file whose rows and labels differ in number. */
+export function labelCount(path: string, rows: number, labels: number | undefined): DataError {
+  const has = labels === undefined ? 'no labels' : count(labels, 'label');
+  return new DataError(`${path} has ${count(rows, 'row')} and ${has}`, { code: 'dump/labels' });
+}

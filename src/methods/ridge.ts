@@ -1,0 +1,79 @@
+import { mul } from '../graph/elementwise.ts';
+import { matmulT, unit } from '../graph/products.ts';
+import { dot, row } from '../math/matrix.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { positive } from '../options.ts';
+import { defineMethod, SCALE, type SummaryForm } from './method.ts';
+import { addSquares, addTotals, momentsShape, solveRidge } from './moments.ts';
+import { samplesOf } from './samples.ts';
+import { summariseWith } from './summariser.ts';
+import { rowCount, type Summary } from './summary.ts';
+import type { Task } from './task.ts';
+import { zeroShotLogits } from './zero-shot.ts';
+
+/** Multiplier of the scores if there are no names, whose logit scale it is otherwise. */
+const NO_NAMES = 100;
+
+const options = {
+  lambda: positive({
+    default: 0.1,
+    help: 'Weight of the penalty on the squared weights, as a multiple of the mean eigenvalue of X^T X.',
+  }),
+};
+
+const summary: SummaryForm<typeof options, never, Learnt> = {
+  shapes: momentsShape,
+  add: (sums, samples, { products }) => {
+    addTotals(sums, samples);
+    return addSquares(sums, samples, products);
+  },
+  fit: learn,
+};
+
+/**
+ * Ridge regression of what the class names leave unexplained (Hoerl and Kennard, Technometrics 1970): scores = s f W^T + s f A with A =
+ * (X^T X + lambda n / d I)^-1 X^T (Y - X W^T), for unit rows X [n, d] and one-hot classes Y. n / d is the mean eigenvalue of X^T X. It is
+ * ProKeR's regression with a linear kernel. Without names W is 0. Every augmented view is a sample.
+ */
+export const ridge = defineMethod({
+  id: 'ridge',
+  name: 'Ridge regression',
+  paper:
+    'Hoerl and Kennard, Technometrics 1970; on CLIP features as ProKeR, Bendou et al., CVPR 2025, with a linear kernel',
+  needs: ['examples'],
+  options,
+  search: () => [0.001, 0.01, 0.03, 0.1, 0.3, 1, 3, 10].map((lambda) => ({ lambda })),
+  fit: async (task, values) => {
+    const samples = samplesOf(task.support);
+    return learn(await summariseWith(summary, samples, { task, options: values }, task), task, values);
+  },
+  summary,
+  holds: ({ classes, dimension }) => ({ weights: { shape: [classes, dimension] }, scale: SCALE }),
+  prepare: (state) => state,
+  terms: (f, { weights, scale }, task) => ({
+    ...(task.head ? { text: zeroShotLogits(f, task.head) } : {}),
+    method: mul(matmulT(unit(f), weights), scale), // [m, c]
+  }),
+});
+
+type Learnt = { readonly weights: Tensor; readonly scale: number };
+
+/** A^T [c, d], in float64. X^T (Y - X W^T) is the classes' totals without X^T X W^T, so it is known from sums. */
+async function learn(
+  summarised: Summary,
+  { classes: c, dimension: d, head }: Task,
+  { lambda }: { lambda: number },
+): Promise<Learnt> {
+  const { totals, squares } = summarised.sums;
+  const right = new Float64Array(d * c);
+  for (let k = 0; k < c; k++) {
+    const name = head && row(head.weights, k);
+    for (let j = 0; j < d; j++) {
+      const explained = name ? dot(squares!.data.subarray(j * d, (j + 1) * d), name) : 0;
+      right[j * c + k] = totals!.data[k * d + j]! - explained;
+    }
+  }
+  const solved = solveRidge(squares!.data, (lambda * rowCount(summarised)) / d, right, c); // [d, c]
+  const weights = Float32Array.from({ length: c * d }, (_, at) => solved[(at % d) * c + Math.floor(at / d)]!);
+  return { weights: floatTensor([c, d], weights), scale: head?.logitScale ?? NO_NAMES };
+}

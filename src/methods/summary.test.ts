@@ -1,0 +1,232 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { argmax, matrix, row } from '../math/matrix.ts';
+import { random } from '../math/random.ts';
+import type { Tensor } from '../math/tensor.ts';
+import { resolveOptions } from '../options.ts';
+import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
+import { expectClose, smallQueries, smallTask } from './golden.fixture.ts';
+import { methodById } from './index.ts';
+import type { State } from './method.ts';
+import { scoreRows } from './score.ts';
+import { fitSummary, summarise } from './summarise.ts';
+import { mergeSummaries, rowCount, type Summary } from './summary.ts';
+import { decodeSummary, encodeSummary } from './summary-file.ts';
+import { plainSupport, selectExamples, type Task } from './task.ts';
+
+const noise = random('summary');
+const [CLASSES, WIDTH, ROWS] = [5, 24, 120];
+/** Rows around a mean for each class; the last class has none. */
+const support = (() => {
+  const labels = Int32Array.from({ length: ROWS }, () => noise.integer(CLASSES - 1));
+  const features = matrix(ROWS, WIDTH);
+  labels.forEach((label, i) => {
+    row(features, i).forEach((_, j) => {
+      row(features, i)[j] = Math.sin(3 * label + j) + 0.6 * noise.normal();
+    });
+  });
+  return plainSupport(features, labels);
+})();
+const task: Task = { ...smallTask, head: undefined, classes: CLASSES, dimension: WIDTH, support };
+const without = (support: Task['support']) => ({ ...task, support: selectExamples(support, []) });
+
+/** The largest difference of two states, relative to the largest number of each tensor. */
+function difference(a: State, b: State): number {
+  expect(Object.keys(a).sort()).toEqual(Object.keys(b).sort());
+  return Math.max(
+    ...Object.entries(a).map(([name, value]) => {
+      if (typeof value === 'number') return Math.abs(value - (b[name] as number));
+      const [x, y] = [value.data as Float32Array, (b[name] as Tensor).data as Float32Array];
+      const largest = x.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+      return x.reduce((most, v, i) => Math.max(most, Math.abs(v - y[i]!)), 0) / largest;
+    }),
+  );
+}
+
+/** The summaries of the parts, merged in a random order of pairs. */
+async function merged(
+  id: string,
+  parts: readonly (readonly number[])[],
+  picks: readonly number[],
+): Promise<Summary> {
+  const method = methodById(id);
+  const options = resolveOptions(method.options, {});
+  const summaries: Summary[] = [];
+  for (const part of parts)
+    summaries.push(await summarise(method, { ...task, support: selectExamples(support, part) }, options));
+  for (let k = 0; summaries.length > 1; k++) {
+    const [a] = summaries.splice((picks[k] ?? 0) % summaries.length, 1);
+    const at = (picks[k + 1] ?? 0) % summaries.length;
+    summaries[at] = mergeSummaries(a!, summaries[at]!);
+  }
+  return summaries[0]!;
+}
+
+/** A random division of the rows into parts, and a random order of merging. */
+const divisions = fc
+  .tuple(
+    fc.array(fc.integer({ min: 0, max: 6 }), { minLength: ROWS, maxLength: ROWS }),
+    fc.array(fc.nat(100), { minLength: 8, maxLength: 8 }),
+  )
+  .map(([part, picks]) => ({
+    parts: [0, 1, 2, 3, 4, 5, 6].map((own) => part.flatMap((k, i) => (k === own ? [i] : []))),
+    picks,
+  }));
+
+describe('a summary', () => {
+  it.each(['prototype', 'gda', 'ridge'])(
+    '%s: of merged parts, in any division and order, gives the state of all rows at once to 1e-6',
+    async (id) => {
+      const method = methodById(id);
+      const options = resolveOptions(method.options, {});
+      const whole = await fitSummary(
+        method,
+        await summarise(method, task, options),
+        without(support),
+        options,
+      );
+      await fc.assert(
+        fc.asyncProperty(divisions, async ({ parts, picks }) => {
+          const summary = await merged(id, parts, picks);
+          expect(rowCount(summary)).toBe(ROWS);
+          expect(
+            difference(await fitSummary(method, summary, without(support), options), whole),
+          ).toBeLessThan(1e-6);
+        }),
+        { numRuns: 12 },
+      );
+    },
+  );
+
+  it.each([
+    { id: 'gda', given: {} },
+    { id: 'gda', given: { shrinkage: 0.05 } },
+    { id: 'gda', given: { shrinkage: 'oas' } },
+    { id: 'ridge', given: {} },
+  ])('$id $given: gives the state of the examples themselves', async ({ id, given }) => {
+    const method = methodById(id);
+    const options = resolveOptions(method.options, given);
+    const own = await method.fit(task, options);
+    const summary = await summarise(method, task, options);
+    expect(difference(own, await fitSummary(method, summary, without(support), options))).toBeLessThan(1e-6);
+  });
+
+  it('prototype: scores without examples as with them', async () => {
+    const method = methodById('prototype');
+    const options = resolveOptions(method.options, {});
+    const state = await fitSummary(
+      method,
+      await summarise(method, smallTask, options),
+      { ...smallTask, support: selectExamples(smallTask.support, []) },
+      options,
+    );
+    const empty = { ...smallTask, support: selectExamples(smallTask.support, []) };
+    expectClose(
+      scoreRows(method, state, empty, smallQueries),
+      scoreRows(method, { scale: 100 }, smallTask, smallQueries),
+    );
+  });
+
+  it('is not merged with one of other sums or another basis', async () => {
+    const summaryOf = async (id: string) => {
+      const method = methodById(id);
+      return summarise(method, task, resolveOptions(method.options, {}));
+    };
+    const [means, moments] = [await summaryOf('prototype'), await summaryOf('gda')];
+    expect(() => mergeSummaries(means, moments)).toThrow('they have different sums');
+    const basis = { centres: { dtype: 'float32', shape: [1], data: Float32Array.of(1) } } as const;
+    expect(() => mergeSummaries(means, { ...means, basis })).toThrow('compared with different rows');
+  });
+
+  it('is read from its bytes, and other files are refused', async () => {
+    const method = methodById('gda');
+    const summary = await summarise(method, task, resolveOptions(method.options, {}));
+    const basis = { centres: { dtype: 'float32', shape: [2], data: Float32Array.of(1, 2) } } as const;
+    const bytes = encodeSummary({ ...summary, basis });
+    expect(decodeSummary(bytes)).toEqual({ ...summary, basis });
+    const { tensors, metadata } = parseSafetensors(bytes);
+    const counts = { dtype: 'float64', shape: [1], data: Float64Array.of(Number.NaN) } as const;
+    for (const [altered, facts] of [
+      [{ ...Object.fromEntries(tensors), 'summary.sums.counts': counts }, metadata],
+      [{ 'summary.sums.totals': counts }, metadata],
+      [{ weights: counts }, metadata],
+      [Object.fromEntries(tensors), {}],
+    ] as const)
+      expect(() => decodeSummary(encodeSafetensors(altered, facts), 'part')).toThrow(
+        'part does not hold a summary',
+      );
+  });
+
+  it('is refused by methods and options that need the examples', async () => {
+    const refused = (id: string, given = {}) => {
+      const method = methodById(id);
+      return summarise(method, task, resolveOptions(method.options, given));
+    };
+    await expect(refused('tip-adapter')).rejects.toMatchObject({ code: 'method/summary' });
+    for (const given of [{ shrinkage: 'ledoit-wolf' }, { synthesis: true }])
+      await expect(refused('gda', given)).rejects.toMatchObject({ code: 'method/summary-option' });
+  });
+});
+
+describe('ridge', () => {
+  it('solves its equations', async () => {
+    const { weights } = (await methodById('ridge').fit(task, { lambda: 0.5 })) as { weights: Tensor };
+    // The gradient of |Y - X A|^2 + lambda n / d |A|^2 is zero.
+    const rows = Array.from({ length: ROWS }, (_, i) => {
+      const own = row(support.features, i);
+      const length = Math.hypot(...own);
+      return own.map((x) => x / length);
+    });
+    for (let c = 0; c < CLASSES; c++) {
+      const a = (weights.data as Float32Array).subarray(c * WIDTH, (c + 1) * WIDTH);
+      const gradient = new Float64Array(WIDTH).map((_, j) => ((0.5 * ROWS) / WIDTH) * a[j]!);
+      rows.forEach((x, i) => {
+        const residual = x.reduce((sum, v, j) => sum + v * a[j]!, 0) - Number(support.labels[i] === c);
+        x.forEach((v, j) => {
+          gradient[j]! += residual * v;
+        });
+      });
+      expect(Math.max(...gradient.map(Math.abs))).toBeLessThan(1e-4);
+    }
+  });
+});
+
+describe('the sketch of Tip-Adapter', () => {
+  const sketch = methodById('tip-adapter-sketch');
+  const exact = methodById('tip-adapter');
+  const fitted = async (given: Record<string, unknown>) =>
+    scoreRows(
+      sketch,
+      await sketch.fit(smallTask, resolveOptions(sketch.options, given)),
+      smallTask,
+      smallQueries,
+    );
+
+  it('with a cluster for each example is Tip-Adapter', async () => {
+    expectClose(
+      await fitted({ landmarks: 8, beta: 3, alpha: 2 }),
+      scoreRows(exact, { alpha: 2, beta: 3 }, smallTask, smallQueries),
+      1e-3,
+    );
+  });
+
+  it('is nearer to Tip-Adapter with more clusters, and measures the error on left-out examples', async () => {
+    const errors = [];
+    for (const landmarks of [1, 4]) {
+      const state = await sketch.fit(smallTask, resolveOptions(sketch.options, { landmarks }));
+      expect(state.judges).toBeGreaterThan(0);
+      errors.push(state.error as number);
+    }
+    expect(errors[1]!).toBeLessThan(errors[0]!);
+    const [own, whole] = [
+      await fitted({ landmarks: 4 }),
+      scoreRows(exact, { alpha: 1, beta: 5.5 }, smallTask, smallQueries),
+    ];
+    const same = Array.from({ length: own.rows }, (_, i) => argmax(row(own, i)) === argmax(row(whole, i)));
+    expect(same.filter(Boolean).length / same.length).toBeGreaterThan(0.9);
+  });
+
+  it('is refused where single examples decide', async () => {
+    await expect(fitted({ beta: 20 })).rejects.toMatchObject({ code: 'method/sketch' });
+  });
+});
