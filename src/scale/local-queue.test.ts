@@ -1,3 +1,10 @@
+import { context, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
 import { describe, expect, it } from 'vitest';
 import { DataError } from '../errors.ts';
 import { localQueue } from './local-queue.ts';
@@ -30,6 +37,21 @@ function countedWork(n: number, results: Set<string>, failing?: string): Work & 
 }
 
 describe('the queue in this process', () => {
+  it('has spans for the job and its shards, if the program records them', async () => {
+    const exporter = new InMemorySpanExporter();
+    const spanProcessors = [new SimpleSpanProcessor(exporter)];
+    trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors }));
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    await localQueue.run(countedWork(2, new Set()));
+    trace.disable();
+    context.disable();
+    const [first, second, job] = exporter.getFinishedSpans();
+    expect([first, second, job].map((span) => span?.name)).toEqual(['shard', 'shard', 'job']);
+    for (const shard of [first, second])
+      expect(shard?.parentSpanContext?.spanId).toBe(job?.spanContext().spanId);
+    expect(job?.attributes).toEqual({ 'tip_adapter.run': 'run', 'tip_adapter.work': 'embed' });
+  });
+
   it('does every shard once, in order, and only what is missing', async () => {
     const results = new Set(['results/1']);
     const work = countedWork(4, results);

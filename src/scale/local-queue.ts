@@ -1,30 +1,38 @@
 import { throwIfAborted } from '../errors.ts';
+import { traced } from '../tracing.ts';
 import type { Queue, RunProgress } from './work.ts';
 
 /** Does the shards of a run in this process, one after the other. The first error of a shard ends the run. */
 export const localQueue: Queue = {
-  async run(work, { signal, onProgress } = {}) {
-    const finished = await work.finished({ signal });
-    let shards = 0;
-    let kept = 0;
-    let pictures = 0;
-    let failures = 0;
-    const tell = (more = 0) => {
-      const progress: RunProgress = { shards, kept, pictures: pictures + more, failures };
-      onProgress?.(work.pictures === undefined ? progress : { ...progress, total: work.pictures });
-    };
-    for await (const shard of work.shards({ signal })) {
-      throwIfAborted(signal);
-      if (finished.has(work.resultKey(shard))) {
-        kept++;
-        pictures += shard.pictures ?? 0;
-      } else {
-        const outcome = await work.run(shard, { signal, onProgress: tell });
-        pictures += outcome.pictures;
-        failures += outcome.failures;
-      }
-      shards++;
-      tell();
+  run: (work, options) =>
+    traced('job', { 'tip_adapter.run': work.id, 'tip_adapter.work': work.description.kind }, () =>
+      runHere(work, options),
+    ),
+};
+
+const runHere: Queue['run'] = async (work, { signal, onProgress } = {}) => {
+  const finished = await work.finished({ signal });
+  let shards = 0;
+  let kept = 0;
+  let pictures = 0;
+  let failures = 0;
+  const tell = (more = 0) => {
+    const progress: RunProgress = { shards, kept, pictures: pictures + more, failures };
+    onProgress?.(work.pictures === undefined ? progress : { ...progress, total: work.pictures });
+  };
+  for await (const shard of work.shards({ signal })) {
+    throwIfAborted(signal);
+    if (finished.has(work.resultKey(shard))) {
+      kept++;
+      pictures += shard.pictures ?? 0;
+    } else {
+      const outcome = await traced('shard', { 'tip_adapter.shard': shard.id }, () =>
+        work.run(shard, { signal, onProgress: tell }),
+      );
+      pictures += outcome.pictures;
+      failures += outcome.failures;
     }
-  },
+    shards++;
+    tell();
+  }
 };

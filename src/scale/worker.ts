@@ -3,6 +3,7 @@ import type { Job, Worker as JobWorker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Abortable, onAbort } from '../abort.ts';
 import { ModelError, TipAdapterError } from '../errors.ts';
+import { traced } from '../tracing.ts';
 import { version } from '../version.ts';
 import {
   addFinish,
@@ -203,7 +204,8 @@ class ShardWorker {
     this.#counts.busy++;
     try {
       if (record.version !== version) throw versionError(record);
-      await this.#work(own, job, record, cancelled.signal);
+      const facts = { 'tip_adapter.run': job.data.run, 'tip_adapter.work': record.description.kind };
+      await traced('job', facts, () => this.#work(own, job, record, cancelled.signal));
     } catch (error) {
       if (cancelled.signal.aborted) return;
       await this.#failed(job, error as Error, token, name);
@@ -230,7 +232,9 @@ class ShardWorker {
     }
     const task = { kind: 'shard', run, description, shard: { id: shard, pointer, pictures, name } } as const;
     const onProgress = (done: number) => void job.updateProgress(done).catch(() => {});
-    const answer = await own.do(task, { signal, onProgress });
+    const answer = await traced('shard', { 'tip_adapter.run': run, 'tip_adapter.shard': shard }, () =>
+      own.do(task, { signal, onProgress }),
+    );
     if (answer.kind !== 'shard') throw new Error(`the process answered ${answer.kind}`);
     const { outcome } = answer;
     const last = await countDone(this.#redis, run, shard, outcome);
