@@ -37,6 +37,7 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   photos: async () => (await import('./photos.ts')).benchPhotos(),
   guard: async (args) => (await import('./guard.ts')).benchGuard(args),
   joined: async () => (await import('./joined.ts')).benchJoined(),
+  families: async (args) => (await import('./families.ts')).benchFamilies(args),
   reading: async ([source]) => {
     const { benchReading, readingPart } = await import('./reading.ts');
     return source ? readingPart(source) : benchReading();

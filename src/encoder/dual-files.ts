@@ -211,9 +211,13 @@ const TOKENIZER_ARGUMENTS = {
   strip_sep_token: z.literal(false),
 } as const;
 
+/** A token of tokenizer_config.json: its text, or an object with it. */
+const namedToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
+
 const TOKENIZER_CONFIG = z.looseObject({
   model_max_length: length.nullish(),
-  pad_token: z.union([z.string(), z.looseObject({ content: z.string() })]).nullish(),
+  pad_token: namedToken,
+  sep_token: namedToken,
   tokenizer_class: z.string().nullish(),
 });
 
@@ -307,6 +311,20 @@ function padOf(
   { pad_token }: z.infer<typeof TOKENIZER_CONFIG>,
 ): number | undefined {
   if (typeof padding?.pad_id === 'number') return padding.pad_id;
-  const content = typeof pad_token === 'string' ? pad_token : pad_token?.content;
-  return added_tokens?.find((token) => token.content === content)?.id;
+  return idOf(pad_token, added_tokens);
+}
+
+/** The separator of texts, according to tokenizer_config.json. Undefined if it does not say it. */
+export function separatorToken(read: (path: string) => Json | undefined): number | undefined {
+  const { added_tokens } = parsed(TOKENIZER, read('tokenizer.json') ?? {}, 'tokenizer.json');
+  const config = parsed(TOKENIZER_CONFIG, read('tokenizer_config.json') ?? {}, 'tokenizer_config.json');
+  return idOf(config.sep_token, added_tokens);
+}
+
+function idOf(
+  token: z.infer<typeof namedToken>,
+  added: z.infer<typeof TOKENIZER>['added_tokens'],
+): number | undefined {
+  const content = typeof token === 'string' ? token : token?.content;
+  return added?.find((one) => one.content === content)?.id;
 }

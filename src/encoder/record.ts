@@ -32,6 +32,8 @@ const textRule = z.object({
   /** `fixed`: every text is padded to `length`; `longest`: only as far as its batch needs. */
   padding: z.enum(['fixed', 'longest']),
   pad: z.int().check(z.nonnegative()),
+  /** A token that is replaced by token 0, as open_clip does with the separator of CLIPA's texts (`strip_sep_token`). */
+  erased: z.optional(z.int().check(z.nonnegative())),
 });
 export type TextRule = z.infer<typeof textRule>;
 

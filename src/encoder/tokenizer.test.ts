@@ -27,6 +27,13 @@ it('a text that is too long is cut before its last token', () => {
   expect(count('one two three')).toBe(5);
 });
 
+it('a token that is erased becomes token 0, also after a cut', () => {
+  const rule = { cleaning: 'none', length: 4, erased: 2 } as const;
+  const { encode } = createTokenizer({ tokenizer: words() }, rule);
+  expect(encode('one')).toEqual([1, 3, 0]);
+  expect(encode('one two three')).toEqual([1, 3, 4, 0]);
+});
+
 it("open_clip's canonical form has no capitals, no ASCII punctuation and spaces for underscores", () => {
   const { encode } = createTokenizer({ tokenizer: words() }, { cleaning: 'canonicalize', length: 9 });
   expect(encode(' One_two, &quot;THREE&quot;!')).toEqual([1, 3, 4, 5, 2]);

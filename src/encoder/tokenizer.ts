@@ -25,7 +25,7 @@ export interface TextTokenizer {
  */
 export function createTokenizer(
   { tokenizer: json, config = {} }: { tokenizer: Json; config?: Json },
-  { cleaning, length }: Pick<TextRule, 'cleaning' | 'length'>,
+  { cleaning, length, erased }: Pick<TextRule, 'cleaning' | 'length' | 'erased'>,
 ): TextTokenizer {
   checkTokenizer(json);
   checkTokenizerConfig(config, json);
@@ -69,7 +69,7 @@ export function createTokenizer(
   };
   return {
     encode: (text) => {
-      const ids = tokensOf(text);
+      const ids = tokensOf(text).map((id) => (id === erased ? 0 : id));
       if (ids.length <= length) return ids;
       return [...ids.slice(0, length - 1), ...ids.slice(-1)];
     },

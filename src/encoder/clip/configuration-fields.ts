@@ -259,7 +259,7 @@ export const OPEN_CLIP = {
       proj_type: z.literal('linear'),
       tokenizer_kwargs: z.strictObject({
         clean: z.enum(['canonicalize', 'lower', 'whitespace']).optional(),
-        strip_sep_token: z.literal(false).optional(),
+        strip_sep_token: z.boolean().optional(),
       }),
       use_pad_mask: z.literal(false),
       vocab_size: count,

@@ -19,7 +19,12 @@ export interface ClipConfiguration {
   /** Facts that the shapes of the weights do not determine. */
   readonly rules: ClipRules;
   /** The cleaning of texts, and their padding: that of CLIP's own tokenizer, or as the files of the tokenizer say. */
-  readonly text: { readonly cleaning: TextRule['cleaning']; readonly pad: 0 | 'tokenizer' };
+  readonly text: {
+    readonly cleaning: TextRule['cleaning'];
+    readonly pad: 0 | 'tokenizer';
+    /** Whether the separator of texts is replaced by token 0. */
+    readonly erasesSeparator?: boolean;
+  };
   /** Stated sizes. A size that differs from the weights' is refused. */
   readonly sizes: readonly Size[];
   /** open_clip's description of the preprocessing; absent if another file has it. */
@@ -173,6 +178,7 @@ function openClipConfiguration({
     text: {
       cleaning: clean === 'canonicalize' ? 'canonicalize' : 'clip',
       pad: text.hf_tokenizer_name === undefined ? 0 : 'tokenizer',
+      erasesSeparator: text.tokenizer_kwargs?.strip_sep_token,
     },
     sizes: [
       ['model_cfg.embed_dim', model.embed_dim, ({ dimension }) => dimension],

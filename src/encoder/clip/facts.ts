@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ModelError, TipAdapterError } from '../../errors.ts';
 import type { Expr } from '../../graph/expression.ts';
 import type { Preprocessing } from '../../image/types.ts';
-import { padToken } from '../dual-files.ts';
+import { padToken, separatorToken } from '../dual-files.ts';
 import type { Json } from '../fields.ts';
 import { OPENAI_COLOURS, preprocessingOf, preprocessorOf } from '../preprocessor-config.ts';
 import type { TextRule } from '../record.ts';
@@ -56,14 +56,24 @@ export function clipTextRule(
   { text }: ClipShape,
   read: (path: string) => Json | undefined,
 ): TextRule {
-  const { cleaning, pad } = clipConfiguration(checkpoint, read).text;
+  const { cleaning, pad, erasesSeparator } = clipConfiguration(checkpoint, read).text;
   const token = pad === 'tokenizer' ? padToken(read) : pad;
   if (token === undefined && !(text.causal && text.pool === 'end'))
     throw new ModelError('The files of the tokenizer do not say with which token texts are padded', {
       code: 'weights/padding',
       hint: 'Get tokenizer.json and tokenizer_config.json from the source of the weights.',
     });
-  return { cleaning, length: text.context, padding: 'fixed', pad: token ?? 0 };
+  const erased = erasesSeparator ? separatorToken(read) : undefined;
+  if (erasesSeparator && erased === undefined)
+    throw new ModelError(
+      'model_cfg.text_cfg.tokenizer_kwargs.strip_sep_token is true, but the files of the tokenizer name no separator',
+      {
+        code: 'weights/padding',
+        hint: 'Get tokenizer.json and tokenizer_config.json from the source of the weights.',
+      },
+    );
+  const rule = { cleaning, length: text.context, padding: 'fixed', pad: token ?? 0 } as const;
+  return erased === undefined ? rule : { ...rule, erased };
 }
 
 /** Throws `ModelError` that names a stated size that the weights do not have. */

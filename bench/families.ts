@@ -1,0 +1,138 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openCheckpoint, openWeights } from '../src/encoder/clip/checkpoint.ts';
+import { clipFacts } from '../src/encoder/clip/facts.ts';
+import { imageGraph, textGraph } from '../src/encoder/clip/towers.ts';
+import type { Json } from '../src/encoder/fields.ts';
+import { visionFamily } from '../src/encoder/vision/configuration.ts';
+import { visionFacts } from '../src/encoder/vision/facts.ts';
+import { visionGraph } from '../src/encoder/vision/tower.ts';
+import { createEngine } from '../src/engine/node.ts';
+import type { Engine } from '../src/engine/types.ts';
+import type { Expr } from '../src/graph/expression.ts';
+import type { Tensor } from '../src/math/tensor.ts';
+import { renderMarkdown } from '../src/report/table.ts';
+import { parseSafetensors } from '../src/store/safetensors.ts';
+
+const SCRIPT = join(import.meta.dirname, 'families.py');
+/** A Python with torch, safetensors, transformers and open_clip. */
+const PYTHON = process.env.TIP_ADAPTER_BENCH_PYTHON ?? '/usr/bin/python3';
+
+/** Models of the published shapes, each with the argument of the script. */
+const CASES = {
+  'CLIP ViT-B/32 (Hugging Face)': 'clip',
+  'CLIP ViT-B/32, QuickGELU (open_clip)': 'ViT-B-32-quickgelu',
+  'CLIP ViT-B/16, exact GELU (open_clip)': 'ViT-B-16',
+  'CLIP RN50 (open_clip)': 'RN50-quickgelu',
+  'SigLIP ViT-B/16 (Hugging Face)': 'siglip',
+  'DINOv2-S/14, trained at 518, used at 224': 'dinov2',
+  'ViT-B/16': 'vit',
+} as const;
+
+interface Row {
+  readonly model: string;
+  readonly picture: string;
+  readonly text: string;
+  readonly how: string;
+}
+
+/**
+ * Largest differences between the towers from weights and PyTorch's, for random weights of the published shapes. `wanted` are arguments of the
+ * script; by default all.
+ */
+export async function benchFamilies(wanted: readonly string[]): Promise<string[]> {
+  const engine = createEngine();
+  const rows: Row[] = [];
+  try {
+    for (const [model, name] of Object.entries(CASES)) {
+      if (wanted.length > 0 && !wanted.includes(name)) continue;
+      const folder = mkdtempSync(join(tmpdir(), 'families-'));
+      try {
+        const how = written(name, folder);
+        const row = { model, how, ...(how.startsWith('not') ? NOT : await compared(folder, engine)) };
+        console.log(JSON.stringify(row));
+        rows.push(row);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    }
+  } finally {
+    await engine.close();
+  }
+  return renderMarkdown({
+    rows,
+    columns: [
+      { title: 'Model', value: (row: Row) => row.model },
+      { title: 'Pictures', value: (row: Row) => row.picture },
+      { title: 'Texts', value: (row: Row) => row.text },
+      { title: 'Compared with', value: (row: Row) => row.how },
+    ],
+  }).split('\n');
+}
+
+const NOT = { picture: '', text: '' };
+
+/** Has PyTorch write a model. Returns its versions, or why it could not. */
+function written(name: string, folder: string): string {
+  try {
+    return execFileSync(PYTHON, [SCRIPT, name, folder], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+      .trim()
+      .split('\n')
+      .at(-1)!;
+  } catch (error) {
+    const { stderr = '' } = error as { stderr?: string };
+    return `not compared: ${stderr.trim().split('\n').at(-1)}`;
+  }
+}
+
+async function compared(folder: string, engine: Engine): Promise<Pick<Row, 'picture' | 'text'>> {
+  const read = (path: string): Json | undefined => {
+    const file = join(folder, path);
+    return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
+  };
+  const tensors = (name: string) =>
+    parseSafetensors(Uint8Array.from(readFileSync(join(folder, `${name}.safetensors`)))).tensors;
+  const [inputs, outputs] = [tensors('inputs'), tensors('outputs')];
+  const difference = async (graph: Record<string, Expr>, input: string, output: string): Promise<string> => {
+    const session = await engine.compile(graph);
+    const results = await session.run({ [input]: inputs.get(input) as Tensor });
+    await session.close();
+    return share(results[output]!, outputs.get(output)!).toExponential(0);
+  };
+  const family = visionFamily(read);
+  if (family) {
+    const stored = await openWeights(join(folder, 'model.safetensors'));
+    const { checkpoint, shape } = visionFacts(stored, family, read);
+    const graph = await visionGraph(checkpoint, shape);
+    await stored.close();
+    return { picture: await difference(graph, 'pixel_values', 'image_embeds'), text: 'none' };
+  }
+  const file = ['model.safetensors', 'open_clip_model.safetensors'].find((path) =>
+    existsSync(join(folder, path)),
+  );
+  const checkpoint = await openCheckpoint(join(folder, file!));
+  const { shape } = await clipFacts(checkpoint, read);
+  const [image, text] = [await imageGraph(checkpoint, shape), await textGraph(checkpoint, shape)];
+  await checkpoint.close();
+  return {
+    picture: await difference(image, 'pixel_values', 'image_embeds'),
+    text: await difference(text, 'input_ids', 'text_embeds'),
+  };
+}
+
+/** Largest difference, as a share of the largest number. */
+function share(got: Tensor, wanted: Tensor): number {
+  const [a, b] = [got.data as Float32Array, wanted.data as Float32Array];
+  let worst = 0;
+  let largest = 0;
+  for (let i = 0; i < b.length; i++) {
+    worst = Math.max(worst, Math.abs(a[i]! - b[i]!));
+    largest = Math.max(largest, Math.abs(b[i]!));
+  }
+  return worst / largest;
+}
