@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { createEngine } from '../../engine/node.ts';
 import type { Pixels } from '../../image/types.ts';
+import { startFakeHub } from '../../store/fake-hub.fixture.ts';
 import { loadEncoder } from '../load.ts';
+import { pullEncoder } from '../pull.ts';
 import { SMALL_DINOV2, smallDinov2, writeSmallVision } from './small-vision.fixture.ts';
 
 const engine = createEngine({ threads: 1 });
@@ -39,6 +41,24 @@ describe('a folder with the weights of a picture-only model', () => {
     expect([rows, cols]).toEqual([2, 16]);
     expect([...data.subarray(0, 16)]).toEqual([...data.subarray(16)]);
     await encoder.close();
+  });
+
+  it('is pulled from the hub, where it has no tokenizer', async () => {
+    const folder = write();
+    const names = readdirSync(folder);
+    const files = Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name))]));
+    const hub = await startFakeHub({ 'tiny/dino': { files } });
+    vi.stubEnv('HF_ENDPOINT', hub.endpoint);
+    vi.stubEnv('TIP_ADAPTER_HOME', join(root, 'home'));
+    const { record } = await pullEncoder('hf:tiny/dino', { engine });
+    await hub.close();
+    expect(record).toMatchObject({ kind: 'vision', dimension: 16 });
+    const encoder = await loadEncoder('hf:tiny/dino', { engine });
+    const local = await loadEncoder(folder, { engine });
+    expect(encoder.fingerprint).toBe(local.fingerprint);
+    expect((await encoder.embedImages([pixels])).data).toEqual((await local.embedImages([pixels])).data);
+    await Promise.all([encoder.close(), local.close()]);
+    vi.unstubAllEnvs();
   });
 
   it('has a fingerprint that follows weights and configuration', async () => {
