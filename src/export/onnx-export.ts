@@ -89,15 +89,21 @@ async function trial(
     const got = probabilities.data as Float32Array;
     const difference = expected.data.reduce((most, p, i) => Math.max(most, Math.abs(p - got[i]!)), 0);
     const { inputs, outputs } = session;
-    if (difference <= TOLERANCE) return { inputs, outputs, difference };
-    throw new ModelError(`The exported model differs from the classifier by ${difference.toPrecision(2)}`, {
-      code: 'export/differs',
-      hint: 'Please report this with the name of the encoder. The option --input features exports the classifier alone.',
-      details: { difference, tolerance: TOLERANCE, encoder: data.encoder.id },
-    });
+    checkDifference(difference, data.encoder.id);
+    return { inputs, outputs, difference };
   } finally {
     await session.close();
   }
+}
+
+/** Throws `ModelError` `export/differs` if a probability of an export differs from the classifier's by more than the tolerance. */
+export function checkDifference(difference: number, encoder: string): void {
+  if (difference <= TOLERANCE) return;
+  throw new ModelError(`The exported model differs from the classifier by ${difference.toPrecision(2)}`, {
+    code: 'export/differs',
+    hint: 'Please report this with the name of the encoder. The option --input features exports the classifier alone.',
+    details: { difference, tolerance: TOLERANCE, encoder },
+  });
 }
 
 /** Inputs to compare on: the features of examples, or random pixels. */
@@ -125,10 +131,8 @@ async function trialPictures(
   signal?: AbortSignal,
 ): Promise<Trial> {
   const preprocessing = preprocessingOf(reference);
-  const side = preprocessing.crop;
-  const { integer } = random('trial');
-  const data = Uint8Array.from({ length: side * side * 3 }, () => integer(256));
-  const picture: Pixels = { width: side, height: side, data };
+  const picture = trialPicture(preprocessing);
+  const { width: side, data } = picture;
   const encoder = await loadEncoder(reference.id, { signal });
   try {
     const features = await encoder.embedImages([picture], { signal });
@@ -137,6 +141,13 @@ async function trialPictures(
   } finally {
     await encoder.close();
   }
+}
+
+/** A picture of random pixels. */
+export function trialPicture({ crop: side }: Preprocessing): Pixels {
+  const { integer } = random('trial');
+  const data = Uint8Array.from({ length: side * side * 3 }, () => integer(256));
+  return { width: side, height: side, data };
 }
 
 /** The encoder's preprocessing. Throws `UsageError` for a classifier that was fitted to features from elsewhere. */

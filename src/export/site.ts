@@ -7,18 +7,22 @@ import { withClip } from '../encoder/clip/sessions.ts';
 import { textGraph } from '../encoder/clip/towers.ts';
 import { ENCODER_FILE } from '../encoder/configuration-files.ts';
 import { isWeights } from '../encoder/dual-files.ts';
+import { encoderOf } from '../encoder/encoder-of.ts';
 import type { LocalEncoder } from '../encoder/installed.ts';
-import { locateEncoder } from '../encoder/load.ts';
+import { loadEncoder, locateEncoder } from '../encoder/load.ts';
 import { type EncoderRecord, RECORD_FILE, type RecordedFile } from '../encoder/record.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { sharedEngine } from '../engine/shared.ts';
 import { throwIfAborted, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
+import type { Preprocessing } from '../image/types.ts';
 import { sha256 } from '../sha256.ts';
 import { diskError } from '../store/atomic.ts';
 import { readRegular } from '../store/regular.ts';
 import { inTemporaryFolder } from '../store/temporary.ts';
 import { SITE_FILE, SITE_FORMAT, type Site } from '../web/site.ts';
 import { builtTower } from './image-tower.ts';
-import { preprocessingOf } from './onnx-export.ts';
+import { checkDifference, preprocessingOf, trialPicture } from './onnx-export.ts';
 import { encodeModel, parseModel } from './onnx-model.ts';
 import { withinFile } from './within-file.ts';
 
@@ -34,13 +38,13 @@ const ENCODER = 'encoder/';
 /**
  * Writes the folder that `open` of `tip-adapter/web` reads: the classifier, its encoder in ONNX, and `site.json`, which names both with
  * their sizes and hashes. A site that is there already is replaced as a whole. Throws `UsageError` for a classifier of given features and for
- * a folder of other files, `ModelError` if the encoder is missing or another one, and `DataError` if the disk fails.
+ * a folder of other files, `ModelError` if the encoder is missing or another one, or answers otherwise in ONNX, and `DataError` if the disk fails.
  */
 export async function exportSite(
   classifier: Classifier,
   folder: string,
   { signal }: { signal?: AbortSignal } = {},
-): Promise<{ files: SiteFile[] }> {
+): Promise<{ files: SiteFile[]; difference: number }> {
   const { data } = classifier;
   preprocessingOf(data.encoder);
   await checkTarget(folder);
@@ -65,17 +69,38 @@ export async function exportSite(
       for (const [path, content] of contents)
         recorded.push({ ...(await write(`${ENCODER}${path}`, await content())), path });
       const json = (value: EncoderRecord | Site) => `${JSON.stringify(value, null, 2)}\n`;
-      await write(`${ENCODER}${RECORD_FILE}`, json({ ...record, files: recorded }));
+      const whole = { ...record, files: recorded };
+      await write(`${ENCODER}${RECORD_FILE}`, json(whole));
+      const difference = await trial(classifier, { record: whole, folder: join(staging, ENCODER) }, signal);
       await write(SITE_FILE, json({ format: SITE_FORMAT, classifier: own, encoder: ENCODER }));
       await rename(folder, join(temporary, 'before')).catch((error) => {
         if (error.code !== 'ENOENT') throw error;
       });
       await rename(staging, folder);
-      return { files };
+      return { files, difference };
     }, dirname(folder));
   } catch (error) {
     throw diskError(error, folder);
   }
+}
+
+/** The largest difference of a probability between the classifier with the exported encoder and with its own, on a trial picture. */
+async function trial(classifier: Classifier, exported: LocalEncoder, signal?: AbortSignal): Promise<number> {
+  const { id, preprocessing } = classifier.data.encoder;
+  const picture = trialPicture(preprocessing as Preprocessing);
+  const probabilities = async (encoder: Encoder) => {
+    try {
+      return (await classifier.probabilities(await encoder.embedImages([picture], { signal }), { signal }))
+        .data;
+    } finally {
+      await encoder.close();
+    }
+  };
+  const own = await probabilities(await loadEncoder(id, { signal }));
+  const got = await probabilities(encoderOf(exported.record, exported.folder, sharedEngine()));
+  const difference = own.reduce((most, p, i) => Math.max(most, Math.abs(p - got[i]!)), 0);
+  checkDifference(difference, id);
+  return difference;
 }
 
 /** Refuses a folder that is not a site, because writing a site removes what is there. */

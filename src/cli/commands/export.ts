@@ -149,13 +149,14 @@ const makers: Readonly<
 
   async site(path, target, _, io) {
     const { exportSite } = await import('../../export/index.ts');
-    const { files } = await withClassifier(path, (classifier) =>
+    const { files, difference } = await withClassifier(path, (classifier) =>
       exportSite(classifier, target, { signal: io.signal }),
     );
     const size = files.reduce((total, file) => total + file.bytes, 0);
+    tried(io, difference);
     io.note('docs/web.md says how a page opens it.');
     return {
-      facts: { folder: target, size, files },
+      facts: { folder: target, size, files, difference },
       lines: [`${target}: ${count(files.length, 'file')}, ${bytes(size)}`],
     };
   },
