@@ -53,7 +53,8 @@ export interface FeatureFile {
 const KEY = 'tip-adapter';
 
 const split = z.enum(['train', 'val', 'test']);
-const failure = z.object({
+/** The schema of a picture that could not be read, in the metadata of a file. */
+export const failureSchema = z.object({
   at: z.number().int().min(0),
   id: z.string(),
   class: z.string().optional(),
@@ -68,7 +69,7 @@ const facts = z.object({
   dtype: z.enum(DTYPES),
   dimension: z.number().int().min(1),
   pictures: z.number().int().min(0),
-  failures: z.array(failure),
+  failures: z.array(failureSchema),
 });
 
 /**

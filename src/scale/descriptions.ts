@@ -19,3 +19,15 @@ export const embedDescription = z.strictObject({
   unlabelled: z.boolean(),
 });
 export type EmbedDescription = z.infer<typeof embedDescription>;
+
+/** What a worker needs to answer pictures like the one who began the run. */
+export const predictDescription = z.strictObject({
+  kind: z.literal('predict'),
+  source: z.string(),
+  output: z.string(),
+  /** Path of the classifier's file, and its sha256 (hex). */
+  classifier: z.string(),
+  sha256: z.string(),
+  reject: z.number().optional(),
+});
+export type PredictDescription = z.infer<typeof predictDescription>;

@@ -167,7 +167,7 @@ async function listedFiles(target: ObjectStore, signal?: AbortSignal): Promise<s
 }
 
 /** Removes the shards' results that are not part of the result. */
-async function removeOthers(
+export async function removeOthers(
   target: ObjectStore,
   kept: readonly FinishedShard[],
   signal?: AbortSignal,
@@ -178,7 +178,7 @@ async function removeOthers(
 }
 
 /** Refuses a target that holds something else. */
-async function refuseOthers(target: ObjectStore, signal?: AbortSignal): Promise<void> {
+export async function refuseOthers(target: ObjectStore, signal?: AbortSignal): Promise<void> {
   try {
     for await (const { key } of target.list('', { signal }))
       throw new UsageError(`${target.address} holds other files, such as ${key}`, {

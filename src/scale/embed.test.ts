@@ -3,11 +3,18 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Classifier } from '../classifier/classifier.ts';
 import { fakeEncoder, workspace, writeFiles, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { fit } from '../classifier/fit.ts';
+import { openParquet } from '../dataset/parquet-file.ts';
 import { readDataset } from '../dataset/read.ts';
+import { diskFile } from '../dataset/source.ts';
 import type { Dataset, Example } from '../dataset/types.ts';
+import { registerEncoder } from '../encoder/registered.ts';
 import { InterruptedError } from '../errors.ts';
-import { type EmbedOptions, embed, openEmbed } from './embed.ts';
+import { type EmbedOptions, embed, openEmbed, unlabelledData } from './embed.ts';
+import { localQueue } from './local-queue.ts';
 import { openWork } from './open-work.ts';
+import { openPredict } from './predict-work.ts';
+import { runWork } from './run-work.ts';
+import type { WorkDescription } from './work.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
   (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
@@ -221,5 +228,39 @@ describe('the work of a description', () => {
       code: 'scale/other-encoder',
     });
     await expect(openWork({ kind: 'embed', source: 7 })).rejects.toMatchObject({ code: 'scale/description' });
+  });
+});
+
+describe('predict into a folder', () => {
+  it('writes the answers of predict, continues, and is opened from its description', async () => {
+    const source = await writePictures(at('asked'), { cat: 3, dog: 3 });
+    await writeFiles(source, { 'dog/broken.png': 'no picture' });
+    registerEncoder(encoder);
+    const classifier = await fit(source, { encoder, thumbnails: false, method: 'tip-adapter' });
+    await classifier.save(at('asked.safetensors'));
+    const names = ['cat', 'dog'].flatMap((kind) => [0, 1, 2].map((i) => at('asked', kind, `${i}.png`)));
+    const { predictions } = await classifier.predict(names);
+    await classifier.close();
+    const output = at('answers');
+    const paths = { source, output, classifier: at('asked.safetensors') };
+    const listed = await unlabelledData(source, {});
+    const { work } = await openPredict({ ...paths, source: listed, description: paths });
+    expect(await runWork(work, localQueue)).toMatchObject({ pictures: 7, failures: 1, before: false });
+    expect(await runWork(work, localQueue)).toMatchObject({ pictures: 7, failures: 1, before: true });
+    const same = await openWork(JSON.parse(JSON.stringify(work.description)));
+    expect(same.id).toBe(work.id);
+    const [name] = await readdir(at('answers', 'shards'));
+    const file = await openParquet(diskFile(name!, at('answers', 'shards', name!)));
+    const column = (of: string) => file.texts({ column: of, start: 0, end: file.rows });
+    expect(await column('id')).toEqual(predictions.map(({ id }) => id));
+    expect((await column('probability')).map(Number)).toEqual(
+      predictions.map(({ probability }) => probability),
+    );
+    await Promise.all([work.close(), same.close()]);
+    await expect(openWork({ ...work.description, sha256: 'other' } as WorkDescription)).rejects.toMatchObject(
+      {
+        code: 'scale/other-classifier',
+      },
+    );
   });
 });

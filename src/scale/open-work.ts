@@ -1,9 +1,12 @@
+import { z } from 'zod';
 import type { Abortable } from '../abort.ts';
+import { isStoreAddress } from '../dataset/store-tree.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { faultOf } from '../options.ts';
-import { embedDescription } from './descriptions.ts';
-import { openEmbed } from './embed.ts';
+import { embedDescription, type PredictDescription, predictDescription } from './descriptions.ts';
+import { openEmbed, unlabelledData } from './embed.ts';
+import { openPredict } from './predict-work.ts';
 import type { Work, WorkDescription } from './work.ts';
 
 /**
@@ -14,13 +17,14 @@ export async function openWork(
   description: WorkDescription,
   { encoder: own, ...options }: Abortable & { note?(line: string): void; encoder?: Encoder } = {},
 ): Promise<Work> {
-  const parsed = embedDescription.safeParse(description);
+  const parsed = z.discriminatedUnion('kind', [embedDescription, predictDescription]).safeParse(description);
   if (!parsed.success) {
     throw new UsageError(`The description of the work cannot be used: ${faultOf(parsed.error)}`, {
       code: 'scale/description',
       hint: 'Run the same version of tip-adapter on all machines.',
     });
   }
+  if (parsed.data.kind === 'predict') return openAnswers(parsed.data, options);
   const { kind: _, source, reading, encoder: name, fingerprint, ...values } = parsed.data;
   const { work, encoder } = await openEmbed(source, {
     ...reading,
@@ -36,6 +40,25 @@ export async function openWork(
       code: 'scale/other-encoder',
       hint: 'Give all machines the same encoder: encoders bundle puts one into a file.',
       details: { expected: fingerprint, actual: encoder.fingerprint },
+    },
+  );
+}
+
+async function openAnswers(
+  { kind: _, sha256, ...description }: PredictDescription,
+  { signal }: Abortable,
+): Promise<Work> {
+  const { source } = description;
+  const listed = isStoreAddress(source) ? source : await unlabelledData(source, { signal });
+  const { work, sha256: own } = await openPredict({ ...description, source: listed, description });
+  if (own === sha256) return work;
+  await work.close();
+  throw new ModelError(
+    `${description.classifier} is another classifier than the one that the run was begun with`,
+    {
+      code: 'scale/other-classifier',
+      hint: 'Give all machines the same file, for example in a shared folder.',
+      details: { expected: sha256, actual: own },
     },
   );
 }

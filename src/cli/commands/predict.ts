@@ -22,8 +22,10 @@ import { checkAllRead, findImages, idOf, type Picture } from '../images.ts';
 import type { Io } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
 import { checkOutput, checkOutputFolder } from '../output-checks.ts';
+import { checkAnswerFolder, isAnswerFolder, predictInto } from '../predict-folder.ts';
 import { failureJson, printJson, rounded, tableLines } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
+import { checkQueue, queueOptions } from '../queue-options.ts';
 import { copyByClass } from '../sorting.ts';
 import { tellFindings } from '../tell.ts';
 
@@ -55,9 +57,10 @@ export const predictCommand = defineCommand({
       text({
         short: 'o',
         value: '<file>',
-        help: 'Write the answers to this file as CSV, JSON or NDJSON, by its ending or by the option.',
+        help: 'Write the answers to this file as CSV, JSON or NDJSON, by its ending or by the option. Into a folder (answers/) or bucket (s3://…) they are written as Parquet files of about 2,000 pictures each; an interrupted run continues.',
       }),
     ),
+    queue: queueOptions.queue,
     json: jsonOption,
     csv: flag({ help: 'Print CSV.' }),
     ndjson: flag({ help: 'Print one line of JSON for each picture as soon as it is answered.' }),
@@ -78,8 +81,21 @@ export const predictCommand = defineCommand({
       'tip-adapter predict pets.safetensors holiday/ --together',
       'Answers the photos of a folder together: they help to label each other (transductive).',
     ],
+    [
+      'tip-adapter predict pets.safetensors holiday/ -o answers/',
+      'Writes Parquet files; run again, it answers only what is missing.',
+    ],
   ],
-  async check([path, ...given], { reject, copyTo, output, json, csv, ndjson, together, stream, method }) {
+  async check([path, ...given], values) {
+    const { reject, copyTo, output, json, csv, ndjson, together, stream, method, top, queue } = values;
+    await checkQueue({ queue, detach: false });
+    if (isAnswerFolder(output)) {
+      const auto = reject === 'auto' ? { reject } : {};
+      const idle = { copyTo, json, csv, ndjson, together, stream, method, top, ...auto };
+      return checkAnswerFolder(output, given, idle);
+    }
+    if (queue !== undefined)
+      throw noEffect('queue', 'answers in one file', 'Give -o answers/ or -o s3://bucket/answers/.');
     const adapting = askedAdapting({ together, stream, method });
     if (adapting && reject === 'auto') {
       throw noEffect(
@@ -112,7 +128,25 @@ export const predictCommand = defineCommand({
     });
   },
   async run([path, ...given], values, screen) {
-    const { top, reject, copyTo, output, json, csv, ndjson, together, stream, method, ...rest } = values;
+    if (isAnswerFolder(values.output)) {
+      const { output, queue } = values;
+      const threshold = typeof values.reject === 'number' ? values.reject : undefined;
+      return predictInto(path, given[0]!, { output, reject: threshold, queue }, screen);
+    }
+    const {
+      queue: _,
+      top,
+      reject,
+      copyTo,
+      output,
+      json,
+      csv,
+      ndjson,
+      together,
+      stream,
+      method,
+      ...rest
+    } = values;
     const { followLinks, zipEncoding, ...options } = rest;
     const format = formatOf(output, { json, csv, ndjson });
     const adapting = askedAdapting({ together, stream, method });
