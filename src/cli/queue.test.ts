@@ -1,0 +1,84 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { writePictures } from '../classifier/fake-encoder.fixture.ts';
+import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
+import { REDIS_SKIP, RedisServer, redisProgram } from '../scale/redis-server.fixture.ts';
+import { recordingIo } from './io.fixture.ts';
+import { runCli } from './program.ts';
+
+describe.skipIf(!redisProgram)(`embed on workers${REDIS_SKIP}`, { timeout: 60_000 }, () => {
+  let folder: string;
+  let redis: RedisServer;
+  const at = (...parts: string[]) => join(folder, ...parts);
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tip-adapter-cli-queue-'));
+    vi.stubEnv('TIP_ADAPTER_HOME', at('home'));
+    redis = await RedisServer.start();
+    await writeSmallEncoder(at('encoder'));
+    await writePictures(at('photos'), { cat: 3, dog: 3 });
+    await writeFile(at('photos', 'cat', 'broken.png'), 'no picture');
+  });
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await redis.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function run(...argv: string[]): Promise<{ status: number; out: string; err: string }> {
+    const io = recordingIo();
+    const status = await runCli(argv, io);
+    return { status, out: io.out(), err: io.err() };
+  }
+  const embed = (output: string, ...more: string[]) =>
+    run('embed', at('photos'), '-o', at(output), '--format', 'parquet', '--encoder', at('encoder'), ...more);
+  /** The files of a folder of features, without the address that is in the description. */
+  async function contents(output: string): Promise<Record<string, string>> {
+    const names = (await readdir(at(output), { recursive: true })).filter((name) => /\.\w+$/.test(name));
+    const all = names.map(async (name) => [name, (await readFile(at(output, name))).toString('base64')]);
+    return Object.fromEntries(await Promise.all(all));
+  }
+
+  it('writes what one process writes, and says the same', async () => {
+    const stop = new AbortController();
+    const io = recordingIo({ signal: stop.signal });
+    const worker = runCli(['worker', redis.address], io);
+    const queued = await embed('queued', '--queue', redis.address);
+    const alone = await embed('alone');
+    expect(queued.status).toBe(3);
+    expect(queued.err).toContain('1 of 7 pictures could not be read');
+    const words = ({ out, err }: { out: string; err: string }) =>
+      `${out}${err}`.replace(/in [\d.]+ m?s/, '').replaceAll(at('queued'), at('alone'));
+    expect(words(queued).replace(/^No worker.*\n/m, '')).toBe(words(alone));
+    expect(await contents('queued')).toEqual(await contents('alone'));
+    const jobs = await run('jobs', redis.address, '--json');
+    expect(JSON.parse(jobs.out)).toMatchObject({
+      workers: 1,
+      runs: [{ work: 'embed', state: 'done', pictures: 7, unreadable: 1, shardsLeft: 0, setAside: [] }],
+    });
+    const left = await embed('left', '--queue', redis.address, '--detach');
+    const name = /The run (r\w+) is left to the workers/.exec(left.out)?.[1] ?? '';
+    await vi.waitFor(async () => {
+      expect(await contents('left')).toEqual(await contents('alone'));
+    }, 20_000);
+    expect((await run('jobs', redis.address, name)).out).toMatch(/embed\s+done\s+7 of 7\s+1\s+0\s+0/);
+    stop.abort();
+    expect(await worker).toBe(0);
+    expect(io.out()).toBe('Done: 2 shards with 14 pictures, of which 2 could not be read\n');
+  });
+
+  it('refuses what does not fit', async () => {
+    expect(await embed('x', '--detach')).toMatchObject({
+      status: 2,
+      err: expect.stringContaining('--queue'),
+    });
+    const secret = await embed('x', '--queue', 'redis://user:hunter2@host');
+    expect(secret.status).toBe(2);
+    expect(secret.err).not.toContain('hunter2');
+    expect(await run('jobs', redis.address, '--retry')).toMatchObject({ status: 2 });
+    expect(await run('jobs', redis.address, 'nothing')).toMatchObject({ status: 3 });
+    expect(await run('worker', 'host:6379')).toMatchObject({ status: 2 });
+  });
+});
