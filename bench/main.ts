@@ -29,11 +29,12 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   serving: async () => (await import('./server.ts')).benchServing(),
   overload: async () => (await import('./server.ts')).benchOverload(),
   endurance: async () => (await import('./server.ts')).benchEndurance(),
-  queue: async () => (await import('./queue-limits.ts')).benchQueueLimits(),
   summary: async ([what, folder]) => {
     const { benchSummary, summaryPart } = await import('./summary.ts');
     return what ? summaryPart(what, folder!) : benchSummary();
   },
+  'scale-queue': async () => (await import('./queue-limits.ts')).benchQueueLimits(),
+  'scale-workers': async () => (await import('./scale.ts')).benchScale(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
   guard: async (args) => (await import('./guard.ts')).benchGuard(args),
   joined: async () => (await import('./joined.ts')).benchJoined(),
@@ -47,6 +48,7 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
 /** Several parts under one name. */
 const groups: Record<string, readonly string[]> = {
   server: ['serving', 'overload', 'endurance'],
+  scale: ['scale-workers', 'scale-queue'],
   engine: ['step', 'fit', 'search', 'score', 'keys', 'clip'],
 };
 

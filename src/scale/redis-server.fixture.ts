@@ -45,8 +45,11 @@ export class RedisServer {
 
   /** Ends the server as a power failure does. */
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.#server?.once('exit', resolve));
-    this.#server?.kill('SIGKILL');
+    const server = this.#server;
+    if (!server) return;
+    this.#server = undefined;
+    const ended = new Promise((resolve) => server.once('exit', resolve));
+    server.kill('SIGKILL');
     await ended;
   }
 

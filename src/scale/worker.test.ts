@@ -163,6 +163,23 @@ describe.skipIf(!redisProgram)(`a worker${REDIS_SKIP}`, { timeout: 60_000 }, () 
     await worker.ended;
   });
 
+  it('ends when it is stopped while Redis is away, and so does a producer', async () => {
+    const server = await RedisServer.start();
+    const stop = new AbortController();
+    const lost = vi.fn();
+    const worker = await startWorker(server.address, { process: own, lock: 1000, onConnection: lost }, stop);
+    const queue = await openBullQueue(server.address);
+    const run = queue.run(await open({ ms: 5000 }), { signal: stop.signal }).catch((error) => error);
+    await vi.waitFor(() => expect(worker.counts.busy).toBe(1), 20_000);
+    await server.stop();
+    await vi.waitFor(() => expect(lost).toHaveBeenCalledWith(expect.any(String)), 20_000);
+    stop.abort();
+    await worker.ended;
+    expect(await run).toMatchObject({ code: 'interrupted' });
+    await queue[Symbol.asyncDispose]();
+    await server.close();
+  });
+
   it('tries shards again on demand', async () => {
     const target = join(folder, 'retried');
     const work = await open({ target, failing: [1] });

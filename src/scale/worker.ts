@@ -178,9 +178,18 @@ class ShardWorker {
     if (once) void this.#endWhenEmpty(worker);
     await Promise.race([stopped, closed]);
     onEvent?.({ event: 'draining', shards: this.#counts.busy });
-    await worker.close();
+    await Promise.race([worker.close(), this.#lostFor(lock)]);
     for (const each of processes) each.close();
     if (this.#refusal) throw this.#refusal;
+  }
+
+  /** Resolves when Redis has been away for a while: it then has given the shards to others, and a worker that ends need not wait for it. */
+  async #lostFor(milliseconds: number): Promise<void> {
+    let since = performance.now();
+    while (performance.now() - since < milliseconds) {
+      await sleep(milliseconds / 10, undefined, { ref: false });
+      if (this.#counts.connected) since = performance.now();
+    }
   }
 
   async #endWhenEmpty(worker: JobWorker<ShardJob>): Promise<void> {
