@@ -13,7 +13,7 @@ const checks = [
   ]),
   ['lint and format', '@biomejs/biome/bin/biome', ['check', ...process.argv.slice(2)]],
   ['dead exports', 'knip/bin/knip.js', []],
-  ...(existsSync(join(root, 'dist')) ? [] : [['build', 'typescript/bin/tsc', ['-p', 'tsconfig.build.json']]]),
+  ...(existsSync(join(root, 'dist/web')) ? [] : [['build', '../scripts/build.mjs', []]]),
   ['package', 'publint/src/cli.js', []],
   ['changelog', '../scripts/changelog.mjs', []],
   ['links', '../scripts/links.mjs', []],

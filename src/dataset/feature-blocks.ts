@@ -45,7 +45,7 @@ async function storedFiles(folder: string, { finished, storage }: StoredInfo): P
     const list = await readRegularText(join(folder, FILES_NAME), { area: 'features' });
     return list.split('\n').filter(Boolean);
   }
-  throw new DataError(`${folder} holds features in ${storage} files, which are read as a whole`, {
+  throw new DataError(`${folder} holds features as ${storage}, which are read as a whole`, {
     code: 'features/storage',
     hint: 'Run tip-adapter embed again with --format parquet, into another folder. Encoded pictures are in the cache.',
     details: { folder, storage },

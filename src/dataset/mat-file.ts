@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { inflate } from 'node:zlib';
+import { count } from '../words.ts';
 import { damagedArray } from './raw-pictures.ts';
 import type { SourceFile } from './tree.ts';
 
@@ -83,7 +84,7 @@ function matrixIn(bytes: Uint8Array): [string, MatArray] | undefined {
   const values = numbers(bytes, elementAt(bytes, title.next));
   const expected = Array.from(dimensions).reduce((a, b) => a * b, 1);
   if (values.length !== expected)
-    throw new Error(`an array has ${values.length} values instead of ${expected}`);
+    throw new Error(`an array has ${count(values.length, 'value')} instead of ${expected}`);
   return [
     Buffer.from(bytes.subarray(title.start, title.end)).toString('latin1'),
     { sizes: Array.from(dimensions), values },

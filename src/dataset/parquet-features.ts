@@ -98,7 +98,10 @@ async function columnsOf(parquet: Parquet, path: string, classes: readonly strin
   const dimension = width / (dtype === 'float16' ? 2 : 4);
   const stated = Number(metadata.get('dimension') ?? dimension);
   if (!Number.isInteger(dimension) || dimension === 0 || dimension !== stated)
-    throw damaged(file, `a row has ${count(width, 'byte')} of ${dtype}, which are not ${stated} numbers`);
+    throw damaged(
+      file,
+      `a row has ${count(width, 'byte')} of ${dtype}, which do not make ${count(stated, 'number')}`,
+    );
   const numberOf = new Map(classes.map((name, c) => [name, c]));
   // Names of classes may look like numbers, so the column tells what its values are.
   const isNames = label === NAMES || parquet.names.has(label);

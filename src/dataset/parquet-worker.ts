@@ -9,6 +9,7 @@ import {
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { openRegular } from '../store/regular.ts';
+import { count } from '../words.ts';
 import type { Answer, Description, Range, Request } from './parquet-thread.ts';
 
 // Reads Parquet files on a thread of its own, because a damaged file can make the decoder run without an end or fill the memory.
@@ -93,9 +94,9 @@ function describe({ metadata, names }: Opened): Description {
     sizes: new Map(images.map((image) => [nameOf(image), sizeIn(group, nameOf(image))])),
   }));
   const rows = Number(metadata.num_rows);
-  if (rows > MOST_ROWS) throw new Error(`it has ${rows} rows, and at most ${MOST_ROWS} are read`);
+  if (rows > MOST_ROWS) throw new Error(`it has ${count(rows, 'row')}, and at most ${MOST_ROWS} are read`);
   if (groups.reduce((sum, group) => sum + group.rows, 0) !== rows || groups.some((group) => group.rows < 0))
-    throw new Error(`its row groups do not have ${rows} rows together`);
+    throw new Error(`its row groups together do not have ${count(rows, 'row')}`);
   return {
     rows,
     groups,

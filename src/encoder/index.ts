@@ -20,6 +20,7 @@ export { type LoadOptions, loadEncoder } from './load.ts';
 export type { Precision, TowerPrecision } from './precision.ts';
 export {
   type CutPrompt,
+  type MisreadPrompts,
   type PromptedClass,
   presetTemplates,
   renderPrompt,

@@ -88,6 +88,7 @@ const record = z.discriminatedUnion('kind', [pair, vision]);
 
 /** The facts about a pair of towers on disk: everything except their weights. */
 export type PairRecord = z.infer<typeof pair>;
+/** The facts about an image tower on disk that has no text tower: everything except its weights. */
 export type VisionRecord = z.infer<typeof vision>;
 /** The facts about an encoder on disk: everything except its weights. */
 export type EncoderRecord = PairRecord | VisionRecord;

@@ -2,6 +2,7 @@ import { isFailure } from '../classifier/classifier.ts';
 import { errorAbout } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 import { version } from '../version.ts';
+import { count } from '../words.ts';
 import { type AnswerOptions, answerFeatures, answerPictures } from './answering.ts';
 import { encodeInference, type Inference, inferenceOutputs, inferenceTensors } from './inference.ts';
 import * as schemas from './inference-schemas.ts';
@@ -107,7 +108,7 @@ function checked(features: Matrix, dimension: number): Matrix {
   if (features.cols === dimension) return features;
   throw new Refusal(
     400,
-    `inputs.0.shape has ${features.cols} numbers a row, but the encoder gives ${dimension}`,
+    `inputs.0.shape has ${count(features.cols, 'number')} a row, but the encoder gives ${dimension}`,
     {
       code: 'server/request',
       hint: "Send embeddings of the classifier's own encoder.",

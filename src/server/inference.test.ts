@@ -151,7 +151,7 @@ describe('the Open Inference Protocol', () => {
       [pictures(), {}, 400, /no picture/],
       [pictures(Buffer.from('no picture')), {}, 422, /inputs\.0\.data\.0/],
       [[{ ...pictures(animals.cat)[0], datatype: 'FP32' }], {}, 400, /datatype is FP32/],
-      [[{ ...pictures(animals.cat)[0], shape: [2] }], {}, 400, /2 elements, but there are 1/],
+      [[{ ...pictures(animals.cat)[0], shape: [2] }], {}, 400, /2 elements, and 1 came/],
       [[{ ...pictures(animals.cat)[0], data: ['****'] }], {}, 400, /not base64/],
       [features([1, 3], [1, 2, 3]), {}, 400, /3 numbers a row, but the encoder gives/],
       [features([1, dimension], Array(dimension).fill(1e60)), {}, 400, /not a finite number/],

@@ -1,5 +1,6 @@
 import { type Matrix, matrix } from '../math/matrix.ts';
 import { jsonText } from '../printable.ts';
+import { count, number } from '../words.ts';
 import { tooMany } from './form.ts';
 import {
   FEATURES,
@@ -40,7 +41,9 @@ export function inferenceIn({ type, jsonLength }: InferenceForm, body: Buffer, m
   if (jsonLength === undefined && mediaType(type) !== '') checkJsonType(type);
   const length = jsonLength === undefined ? body.length : Number(jsonLength);
   if (!(Number.isInteger(length) && length > 0 && length <= body.length)) {
-    throw invalid(`The header ${JSON_LENGTH_HEADER} is ${jsonLength}, but the body has ${body.length} bytes`);
+    throw invalid(
+      `The header ${JSON_LENGTH_HEADER} is ${jsonLength}, but the body has ${count(body.length, 'byte')}`,
+    );
   }
   const request = parseJson(inferenceRequestSchema, body.subarray(0, length));
   const { name, datatype, shape, parameters, data } = request.inputs[0]!;
@@ -56,7 +59,7 @@ export function inferenceIn({ type, jsonLength }: InferenceForm, body: Buffer, m
   const binary = body.subarray(length);
   if (binary.length !== (parameters?.binary_data_size ?? 0)) {
     throw invalid(
-      `inputs.0.parameters.binary_data_size is ${parameters?.binary_data_size ?? 'missing'}, but ${binary.length} bytes follow the JSON`,
+      `inputs.0.parameters.binary_data_size is ${parameters?.binary_data_size ?? 'missing'}, and the JSON is followed by ${count(binary.length, 'byte')}`,
     );
   }
   const isBinary = parameters?.binary_data_size !== undefined;
@@ -85,7 +88,8 @@ function invalid(message: string): Refusal {
 }
 
 function checkCount(found: number, wanted: number): void {
-  if (found !== wanted) throw invalid(`inputs.0.shape needs ${wanted} elements, but there are ${found}`);
+  if (found !== wanted)
+    throw invalid(`inputs.0.shape needs ${count(wanted, 'element')}, and ${number(found)} came`);
 }
 
 function numbersOf(values: readonly unknown[]): Float32Array {
@@ -97,7 +101,7 @@ function numbersOf(values: readonly unknown[]): Float32Array {
 
 function floatsOf(bytes: Buffer): Float32Array {
   if (bytes.length % 4 !== 0)
-    throw invalid(`inputs.0 has ${bytes.length} bytes, which are not whole numbers of 4`);
+    throw invalid(`inputs.0 has ${count(bytes.length, 'byte')}, which is not a multiple of 4`);
   return Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
 }
 

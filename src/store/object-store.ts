@@ -1,5 +1,6 @@
 import type { Abortable } from '../abort.ts';
 import { DataError, ModelError, UsageError } from '../errors.ts';
+import { count, number } from '../words.ts';
 import type { NetworkOptions } from './network.ts';
 
 /** A file or object in a store. */
@@ -99,7 +100,7 @@ export function changedObject(where: string): DataError {
 /** Checks that all bytes asked for have come. */
 export function complete(bytes: Uint8Array, expected: number, where: string): Uint8Array {
   if (bytes.length === expected) return bytes;
-  throw new DataError(`${where} gave ${bytes.length} of ${expected} bytes`, {
+  throw new DataError(`${where} gave ${number(bytes.length)} of ${count(expected, 'byte')}`, {
     code: 'store/incomplete',
     hint: 'Check that nothing writes to the source, and start again.',
     details: { where, bytes: bytes.length, expected },
