@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
 import { faultOf } from '../options.ts';
 import { openStore } from '../store/open-store.ts';
+import { readRegular, unlessMissing } from '../store/regular.ts';
 import { DTYPES } from './parquet-writer.ts';
 import { isStoreAddress } from './store-tree.ts';
 
@@ -96,7 +97,8 @@ export async function storedInfo(folder: string): Promise<StoredInfo | undefined
     const there = await store.find('info.json');
     return there && parseStoredInfo(await store.read('info.json'), `${store.address}/info.json`);
   }
+  if (!(await stat(folder).catch(unlessMissing))?.isDirectory()) return undefined;
   const path = join(folder, 'info.json');
-  const bytes = await readFile(path).catch(() => undefined);
+  const bytes = await readRegular(path, { area: 'features' }).catch(unlessMissing);
   return bytes && parseStoredInfo(bytes, path);
 }

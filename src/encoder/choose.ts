@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throwIfAborted } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { homeFolder } from '../store/home.ts';
 import { hubAnswers } from '../store/hub.ts';
 import type { Fetch } from '../store/network.ts';
+import { readRegularText } from '../store/regular.ts';
 import { BUILTIN_ID } from './builtin/packages.ts';
 import { listEncoders } from './installed.ts';
 import { DEFAULT_CLIP, REGISTRY, type RegisteredEncoder } from './registry.ts';
@@ -100,7 +100,7 @@ const declineFile = () => join(homeFolder(), 'clip-offer.json');
 
 /** The id of the encoder whose download the user declined. */
 async function declined(): Promise<string | undefined> {
-  return readFile(declineFile(), 'utf8')
+  return readRegularText(declineFile(), { area: 'encoder' })
     .then((text) => JSON.parse(text).declined)
     .catch(() => undefined);
 }

@@ -1,9 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { checkFile } from '../store/checksum.ts';
 import { homeFolder } from '../store/home.ts';
-import { unlessMissing } from '../store/regular.ts';
+import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { isJson } from './fields.ts';
 import type { RecordedFile } from './record.ts';
 
@@ -27,7 +27,7 @@ export async function hashedFiles(
   signal?: AbortSignal,
 ): Promise<RecordedFile[]> {
   const table = join(homeFolder('encoders'), '.folder-hashes.json');
-  const known = await readFile(table, 'utf8').then(parsed, (): Known => ({}));
+  const known = await readRegularText(table, { area: 'encoder' }).then(parsed, (): Known => ({}));
   const fresh: Record<string, Known[string]> = {};
   const files = await Promise.all(
     paths.map(async (path): Promise<RecordedFile> => {

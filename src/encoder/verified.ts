@@ -1,9 +1,10 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../abort.ts';
 import { ModelError } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { checkFile } from '../store/checksum.ts';
+import { readRegularText } from '../store/regular.ts';
 import { externalFiles } from './external-data.ts';
 import type { LocalEncoder } from './installed.ts';
 import { modelsOf } from './record.ts';
@@ -20,7 +21,10 @@ export async function verifyFiles(
   { signal, check = checkFile }: Abortable & { check?: typeof checkFile } = {},
 ): Promise<void> {
   const path = join(folder, STAMP_FILE);
-  const known = await readFile(path, 'utf8').then(parsed, () => ({}) as Record<string, unknown>);
+  const known = await readRegularText(path, { area: 'encoder' }).then(
+    parsed,
+    () => ({}) as Record<string, unknown>,
+  );
   const stamps: Record<string, string> = {};
   let isNew = false;
   for (const { path: name, bytes, sha256 } of record.files) {
