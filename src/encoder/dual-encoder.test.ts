@@ -155,6 +155,7 @@ describe('a dual encoder', () => {
     expect(await textLength?.(['a', 'a b c a b c a b', 'a b c a b c a b c'])).toEqual({
       tokens: [1, 8, 9],
       read: 8,
+      foreign: [false, false, false],
     });
   });
 
