@@ -140,6 +140,8 @@ describe.skipIf(!redisProgram)(`workers on Redis${REDIS_SKIP}`, { timeout: 60_00
     expect(Object.keys(await contents(work))).toHaveLength(6);
     const [shown] = await jobs.list();
     expect(shown).toMatchObject({ state: 'set aside', done: 6, pending: 3 });
-    expect(shown!.setAside.map(({ name, reason }) => [name, reason]).sort()).toEqual(Object.entries(reasons).sort());
+    expect(shown!.setAside.map(({ name, reason }) => [name, reason]).sort()).toEqual(
+      Object.entries(reasons).sort(),
+    );
   });
 });
