@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
@@ -73,5 +74,40 @@ describe('Parquet', () => {
       await own.write(['b.parquet', part]);
       await expect(read('b.parquet')).rejects.toEqual(failure('parquet'));
     }
+  });
+});
+
+const python = process.env.PYTHON ?? 'python3';
+const writes = spawnSync(python, ['-c', 'import pyarrow.parquet']).status === 0;
+
+/** Writes splits as `datasets` does, in each compression, and a table of paths as pandas does. */
+const PROGRAM = `
+import json, sys
+import pyarrow as pa, pyarrow.parquet as pq
+image = pa.struct([('bytes', pa.binary()), ('path', pa.string())])
+features = {'image': {'_type': 'Image'}, 'label': {'names': ['cat', 'dog'], '_type': 'ClassLabel'}}
+schema = pa.schema([('image', image), ('label', pa.int64())], {'huggingface': json.dumps({'info': {'features': features}})})
+for split, compression in [('train', 'snappy'), ('validation', 'zstd'), ('test', 'gzip')]:
+    rows = [{'image': {'bytes': (split + str(i)).encode() + b'\\xff', 'path': None}, 'label': i % 2} for i in range(5)]
+    table = pa.Table.from_pylist(rows, schema)
+    pq.write_table(table, f'{sys.argv[1]}/hub/{split}-00000-of-00001.parquet', compression=compression, row_group_size=2)
+table = pa.table({'path': ['1.jpg', '2.jpg'], 'label': pa.array(['cat', 'dog']).dictionary_encode()})
+pq.write_table(table, f'{sys.argv[1]}/paths/list.parquet', compression='brotli', version='2.6', data_page_version='2.0')
+`;
+
+describe.skipIf(!writes)('Parquet of pyarrow (skipped if python3 cannot import pyarrow)', () => {
+  it('is read in each compression, with the names of classes and the bytes of pictures', async () => {
+    await mkdir(join(own.root, 'hub'));
+    await own.write('paths/1.jpg', 'paths/2.jpg');
+    execFileSync(python, ['-c', PROGRAM, own.root]);
+    const dataset = await readDataset(join(own.root, 'hub'));
+    expect(labelled(dataset)).toHaveLength(15);
+    for (const example of dataset.examples) {
+      const { split, label } = example;
+      const text = Buffer.from(await example.read()).toString('latin1');
+      expect(text).toMatch(new RegExp(`^${split === 'val' ? 'validation' : split}[0-4]\u00ff$`));
+      expect(label).toBe(Number(text.at(-2)) % 2);
+    }
+    expect(await read('paths')).toEqual(['1.jpg cat', '2.jpg dog']);
   });
 });
