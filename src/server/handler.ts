@@ -1,4 +1,3 @@
-import type { Meter } from '@opentelemetry/api';
 import type { Context } from 'hono';
 import { jsonText } from '../printable.ts';
 import type { Admission } from './admission.ts';
@@ -11,6 +10,7 @@ import type { Registry } from './model-registry.ts';
 import type { ServerEnv } from './observe.ts';
 import { checkEncoding, checkJsonType, parseJson, parseQuery } from './parse.ts';
 import { Refusal } from './problem.ts';
+import type { Meter } from './prometheus.ts';
 import { picturesIn } from './request-pictures.ts';
 import type { Ask, Route } from './route.ts';
 import type { Samples } from './samples.ts';

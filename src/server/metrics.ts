@@ -1,4 +1,3 @@
-import type { Meter } from '@opentelemetry/api';
 import * as prometheus from './prometheus.ts';
 
 const SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
@@ -8,7 +7,7 @@ const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /** The counters and histograms of a running server, which a meter also records. */
-export function createMetrics(meter?: Meter) {
+export function createMetrics(meter?: prometheus.Meter) {
   const counter = (name: string, help: string) => prometheus.counter(name, help, meter);
   const histogram = (name: string, help: string, bounds: readonly number[]) =>
     prometheus.histogram(name, help, bounds, meter);

@@ -1,11 +1,28 @@
-import type { Meter } from '@opentelemetry/api';
-
 /**
  * Metrics in Prometheus's text format, version 0.0.4, which are also recorded by an OpenTelemetry meter, if there is one. Labels come
  * from fixed sets, so the number of series is bounded.
  */
 
 type Labels = Readonly<Record<string, string | number>>;
+
+/** The values of a metric that OpenTelemetry reads when it exports. */
+interface Observable {
+  addCallback(callback: (result: { observe(value: number, labels: Labels): void }) => void): void;
+}
+
+/**
+ * The part of an OpenTelemetry meter that is used here. Its own type would need the package, which is optional, in each program that
+ * checks types.
+ */
+export interface Meter {
+  createCounter(name: string, options: { description: string }): { add(by: number, labels: Labels): void };
+  createObservableCounter(name: string, options: { description: string }): Observable;
+  createObservableGauge(name: string, options: { description: string }): Observable;
+  createHistogram(
+    name: string,
+    options: { description: string; advice: { explicitBucketBoundaries: number[] } },
+  ): { record(value: number, labels: Labels): void };
+}
 
 interface Family {
   readonly name: string;
