@@ -149,6 +149,11 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
         .describe('Number of pictures that could not be read, as failures.csv lists them'),
       texts: count.optional(),
       before: z.boolean().optional().describe('Whether an earlier run had written all of it'),
+      leftOut: count
+        .optional()
+        .describe(
+          'Number of objects of a store that were left out, because they are neither pictures nor archives',
+        ),
       encoder: z.string(),
       dimension: count,
       seconds: z.number(),
@@ -157,6 +162,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       folder: z.string(),
       run: z.string().describe('Name of the run that is left to the workers (--detach)'),
       before: z.boolean(),
+      leftOut: count,
     }),
   ]),
   fit: object({

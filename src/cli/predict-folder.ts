@@ -7,7 +7,7 @@ import { PartialError } from './images.ts';
 import type { Io } from './io.ts';
 import { checkOutputFolder } from './output-checks.ts';
 import { withBar } from './progress-bars.ts';
-import { barState, openQueue } from './queue-options.ts';
+import { barState, openQueue, tellLeftOut } from './queue-options.ts';
 import { tellData } from './told-data.ts';
 
 /** Whether answers go into a folder, as Parquet files, and not into one file. */
@@ -72,6 +72,7 @@ export async function predictInto(
       }),
     );
     const { pictures, failures, before } = summary;
+    tellLeftOut(summary, io);
     const how = before ? 'written by an earlier run' : `in ${duration((performance.now() - started) / 1000)}`;
     io.print(`${output}: ${count(pictures - failures, 'answer')}, ${how}`);
     if (!calibrated) io.note(UNCALIBRATED);

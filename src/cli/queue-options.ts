@@ -1,7 +1,7 @@
 import { UsageError } from '../errors.ts';
 import { flag, optional, text, type ValuesOf } from '../options.ts';
 import type { Queue, RunProgress } from '../scale/work.ts';
-import { count, number } from '../words.ts';
+import { count, number, plural } from '../words.ts';
 import type { Io, ProgressState } from './io.ts';
 
 /** Options of commands whose work can be done by workers on other machines. */
@@ -52,4 +52,11 @@ export function barState({ pictures, total, kept, failures }: RunProgress): Prog
     ...(kept > 0 ? [`${count(kept, 'part')} of an earlier run`] : []),
   ];
   return { done: pictures, total, facts: facts.join(', ') || undefined };
+}
+
+/** Notes the objects of a store that are not part of the result. */
+export function tellLeftOut({ leftOut }: { readonly leftOut: number }, io: Io): void {
+  if (leftOut === 0) return;
+  const left = plural(leftOut, 'object is', 'objects are');
+  io.note(`${number(leftOut)} ${left} left out, because the names are not those of pictures or archives.`);
 }

@@ -64,9 +64,18 @@ describe.skipIf(!redisProgram)(`embed on workers${REDIS_SKIP}`, { timeout: 60_00
       expect(await contents('left')).toEqual(await contents('alone'));
     }, 20_000);
     expect((await run('jobs', redis.address, name)).out).toMatch(/embed\s+done\s+7 of 7\s+1\s+0\s+0/);
+    // The worker has the earlier list still open.
+    await writePictures(at('photos'), { dog: [7] });
+    const more = await embed('more');
+    expect(more.out).toContain('7 pictures');
+    await embed('left', '--queue', redis.address, '--detach');
+    await vi.waitFor(async () => {
+      expect((await run('jobs', redis.address, name)).out).toMatch(/embed\s+done\s+8 of 8\s+1\s+0\s+0/);
+    }, 20_000);
+    expect(await contents('left')).toEqual(await contents('more'));
     stop.abort();
     expect(await worker).toBe(0);
-    expect(io.out()).toBe('Done: 2 shards with 14 pictures, of which 2 could not be read\n');
+    expect(io.out()).toBe('Done: 3 shards with 22 pictures, of which 3 could not be read\n');
   });
 
   it('refuses what does not fit', async () => {

@@ -28,7 +28,7 @@ function parquet(
     return new Uint8Array(values.buffer);
   };
   const features = Array.from({ length: given.rows }, (_, i) =>
-    kind === 'list' ? Array.from(row(given, i)) : bytes(i),
+    kind === 'list' ? Array.from(row(given, i), (x) => (Number.isNaN(x) ? null : x)) : bytes(i),
   );
   const list = [
     { name: 'features', repetition_type: 'OPTIONAL', num_children: 1, converted_type: 'LIST' },
@@ -155,6 +155,12 @@ describe('features in blocks', () => {
     await own.write(INFO, ['train.npy', npy(rows)], ['train.labels.npy', npyLabels(LABELS)], ...files);
     const read = async () => all(await openFeatureBlocks(own.root));
     await expect(read()).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+  });
+
+  it('are refused for an empty place in a list', async () => {
+    await own.write(INFO, ['part.parquet', parquet(changed(7, Number.NaN), LABELS, { kind: 'list' })]);
+    const read = async () => all(await openFeatureBlocks(own.root));
+    await expect(read()).rejects.toMatchObject({ code: 'dataset/parquet' });
   });
 
   it('are refused where there are none, or two tables of examples', async () => {

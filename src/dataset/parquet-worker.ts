@@ -161,7 +161,7 @@ async function numbers({ bytes, metadata }: Opened, { column, start, end }: Rang
   const rows = await parquetReadObjects({ file: bytes, metadata, compressors, utf8: false, ...range });
   const values = rows.map((row) => {
     const value = row[column];
-    return Array.isArray(value) ? new Uint8Array(Float32Array.from(value).buffer) : value;
+    return Array.isArray(value) ? bytesOf(value, column) : value;
   });
   const width = values[0]?.length ?? 0;
   const out = new Uint8Array(values.length * width);
@@ -171,6 +171,13 @@ async function numbers({ bytes, metadata }: Opened, { column, start, end }: Rang
     out.set(value, i * width);
   }
   return out;
+}
+
+/** The bytes of a list of numbers. A null would become 0. */
+function bytesOf(list: readonly unknown[], column: string): Uint8Array {
+  if (list.findIndex((value) => typeof value !== 'number') >= 0)
+    throw new Error(`a list of "${column}" holds something that is not a number`);
+  return new Uint8Array(Float32Array.from(list as number[]).buffer);
 }
 
 async function answer(request: Request): Promise<Answer> {

@@ -43,7 +43,7 @@ export const parquetLayout: Layout = {
   },
 };
 
-/** All pictures in the Parquet files of a tree, whatever their labels are. */
+/** All pictures in the Parquet files of a tree, whatever their labels are. Files without a column of pictures have none. */
 export async function parquetPictures(tree: Pick<Tree, 'files' | 'options'>): Promise<SourceFile[]> {
   const pictures: SourceFile[] = [];
   for (const file of tree.files.filter(({ path }) => /\.parquet$/i.test(path))) {

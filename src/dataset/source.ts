@@ -123,8 +123,8 @@ export interface Archive {
   readonly guessed?: readonly string[];
   /** Absolute path of the archive that holds an entry, if there are several. */
   pathOf?(name: string): string;
-  /** Changes whenever the bytes of an entry do, if they are not in a file on disk. */
-  tagOf?(name: string): string;
+  /** Changes whenever the bytes of an entry do, if they are not in a file on disk. Undefined if only the bytes themselves tell. */
+  tagOf?(name: string): string | undefined;
   read(name: string): Promise<Uint8Array>;
 }
 
@@ -149,7 +149,7 @@ export async function archiveTree(
     const parts = name.split('/');
     if (leftoverIn(parts)) continue;
     const tag = archive.tagOf?.(name);
-    const place = tag === undefined ? { within: archive.pathOf?.(name) ?? root } : { tag };
+    const place = archive.tagOf ? tag !== undefined && { tag } : { within: archive.pathOf?.(name) ?? root };
     (parts.some(isHidden) ? hidden : files).push({ path: name, ...place, read: () => archive.read(name) });
   }
   await giveWay(signal);

@@ -17,7 +17,10 @@ export async function storeTree(address: string, signal?: AbortSignal): Promise<
   const archive = {
     entries: Array.from(tags.keys(), (name) => ({ name })),
     skipped: [],
-    tagOf: (name: string) => `${tags.get(name)?.size} ${tags.get(name)?.tag}`,
+    tagOf(name: string) {
+      const { tag, size } = tags.get(name) ?? {};
+      return tag && `${size} ${tag}`;
+    },
     read: (key: string) =>
       store.read(key, { tag: tags.get(key)?.tag }).catch((error) => {
         throw outage(error);

@@ -8,6 +8,7 @@ import { openBullQueue } from './bull-queue.ts';
 import { type Jobs, openJobs } from './jobs.ts';
 import { localQueue } from './local-queue.ts';
 import { REDIS_SKIP, RedisServer, redisProgram } from './redis-server.fixture.ts';
+import { runWork } from './run-work.ts';
 import { openWaitingWork, type Waiting, waiting, writeSource } from './waiting-work.fixture.ts';
 import type { Queue, RunProgress, Work } from './work.ts';
 import { startWorkerProcess, type WorkerProcess } from './workers.fixture.ts';
@@ -72,8 +73,7 @@ describe.skipIf(!redisProgram)(`workers on Redis${REDIS_SKIP}`, { timeout: 60_00
   it('do every shard once, as one process does, and a finished run is known from the store', async () => {
     const work = await open();
     const told: RunProgress[] = [];
-    await queue.run(work, { onProgress: (progress) => told.push(progress) });
-    await work.finish();
+    await runWork(work, queue, { onProgress: (progress) => told.push(progress) });
     expect(await contents(work)).toEqual(await alone());
     const pictures = 10 * SHARDS;
     expect(told.at(-1)).toEqual({ shards: SHARDS, kept: 0, pictures, total: pictures, failures: 14 });
@@ -83,6 +83,8 @@ describe.skipIf(!redisProgram)(`workers on Redis${REDIS_SKIP}`, { timeout: 60_00
     told.length = 0;
     await queue.run(work, { onProgress: (progress) => told.push(progress) });
     expect(told).toEqual([{ shards: SHARDS, kept: SHARDS, pictures, total: pictures, failures: 0 }]);
+    // The result is not made again yet.
+    expect(await jobs.list()).toMatchObject([{ state: 'running', done: SHARDS, pending: 0, pictures }]);
   });
 
   it('do every shard once through deaths, a slow worker, two producers, and a Redis that stops or forgets', async () => {
@@ -113,6 +115,13 @@ describe.skipIf(!redisProgram)(`workers on Redis${REDIS_SKIP}`, { timeout: 60_00
     await work.finish();
     expect(await contents(work)).toEqual(await alone());
     await other[Symbol.asyncDispose]();
+  });
+
+  it('do not get addresses with a query', async () => {
+    const work = await open({ source: 'https://host/list.txt?token=secret' });
+    const check = () => queue.check!(work);
+    expect(check).toThrow(expect.objectContaining({ code: 'queue/signed-address' }));
+    expect(check).not.toThrow(/secret/);
   });
 
   it('set aside a shard that fails or kills three times, and all others are done', async () => {

@@ -4,7 +4,7 @@ import type { Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Abortable, waitFor } from '../abort.ts';
 import { closable } from '../closable.ts';
-import { DataError, InterruptedError, throwIfAborted } from '../errors.ts';
+import { DataError, InterruptedError, throwIfAborted, UsageError } from '../errors.ts';
 import { count } from '../words.ts';
 import {
   addFinish,
@@ -13,11 +13,22 @@ import {
   jobIdOf,
   openJobQueue,
   reasonOf,
+  removeFinish,
   type ShardJob,
 } from './job-queue.ts';
 import { connectRedis, type RedisSettings } from './redis.ts';
-import { addPending, isCancelled, markRun, readRun, shardStates, startRun } from './run-record.ts';
-import type { Queue, RunProgress, Shard, Work } from './work.ts';
+import {
+  addPending,
+  countKept,
+  finishRun,
+  isCancelled,
+  markRun,
+  readRun,
+  runOf,
+  shardStates,
+  startRun,
+} from './run-record.ts';
+import type { Queue, RunProgress, RunSummary, Shard, Work } from './work.ts';
 
 /** Options of a queue on Redis. */
 export interface BullQueueOptions extends RedisSettings {
@@ -53,6 +64,8 @@ export async function openBullQueue(
   const redis = await connectRedis(address, settings, { signal });
   const jobs = await openJobQueue(redis);
   return closable({
+    check: checkDescription,
+    finished: (work: Work, summary: RunSummary) => finishRun(redis, runOf(work), summary),
     run: (work: Work, options: Parameters<Queue['run']>[1] = {}) =>
       new Producer(redis, jobs, work, { ...options, onNoWorker }).run(detach),
     async close() {
@@ -109,13 +122,16 @@ class Producer {
   async run(detach: boolean): Promise<void> {
     const work = this.#work;
     const signal = this.#signal;
-    this.#run = await this.#wait(startRun(this.#redis, work, detach));
+    this.#run = await this.#wait(startRun(this.#redis, work, { detached: detach }));
+    await this.#wait(removeFinish(this.#jobs, this.#run));
     const finished = await work.finished({ signal });
     let batch: Shard[] = [];
+    let keptPictures = 0;
     for await (const shard of work.shards({ signal })) {
       if (finished.has(work.resultKey(shard))) {
         this.#shards++;
         this.#kept++;
+        keptPictures += shard.pictures ?? 0;
         this.#pictures += shard.pictures ?? 0;
         if (this.#kept % BATCH === 0) this.#tell();
         continue;
@@ -128,6 +144,7 @@ class Producer {
       while (this.#pending.size > WINDOW - BATCH) await this.#follow();
     }
     await this.#add(batch);
+    await this.#wait(countKept(this.#redis, this.#run, this.#kept, keptPictures));
     await this.#wait(markRun(this.#redis, this.#run, 'listed'));
     this.#tell();
     if (this.#added && (await this.#wait(this.#jobs.getWorkersCount())) === 0) this.#onNoWorker?.();
@@ -198,7 +215,7 @@ class Producer {
       else this.#settle(shard, state.pictures, state.failures);
     }
     if (lost.length > 0) {
-      await this.#wait(startRun(this.#redis, this.#work, false));
+      await this.#wait(startRun(this.#redis, this.#work, { keep: true }));
       await this.#add(lost);
     }
     await this.#findSetAside(waiting);
@@ -250,6 +267,22 @@ class Producer {
     this.#told = progress;
     this.#onProgress?.(progress);
   }
+}
+
+/** Refuses addresses with a query, which may be a signature: Redis keeps the description for a month, for all workers to read. */
+function checkDescription({ description }: Work): void {
+  const [name] =
+    Object.entries(description).find(
+      ([, value]) => typeof value === 'string' && /^https?:\/\/[^?#]*[?#]/i.test(value),
+    ) ?? [];
+  if (name === undefined) return;
+  throw new UsageError(
+    `The address of the ${name} has a query, which Redis would keep where others can read it`,
+    {
+      code: 'queue/signed-address',
+      hint: 'Give workers an address without a query: a list of signed addresses may lie in a shared folder or bucket that they can read.',
+    },
+  );
 }
 
 function cancelledError(run: string): InterruptedError {

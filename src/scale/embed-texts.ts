@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Abortable } from '../abort.ts';
 import { openEncoder } from '../classifier/fit.ts';
@@ -11,11 +12,13 @@ import { concatRows, type Matrix } from '../math/matrix.ts';
 import { resolveOptions } from '../options.ts';
 import { csvRecord } from '../report/table.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
+import { folderStore } from '../store/folder-store.ts';
 import { npyHeader } from '../store/npy.ts';
 import { encodeSafetensors } from '../store/safetensors.ts';
 import { version } from '../version.ts';
 import type { EmbedOptions } from './embed.ts';
 import { type EmbedValues, embedOptions } from './embed-options.ts';
+import { otherFiles } from './embed-work.ts';
 
 /** Options of `embedTexts`. */
 export interface EmbedTextsOptions
@@ -46,6 +49,7 @@ export async function embedTexts(
       code: 'embed/no-text',
       hint: 'Give a file with one text on each line.',
     });
+  await checkFolder(output);
   if (typeof wanted === 'string') await checkEncoderName(wanted);
   const encoder: Encoder = await openEncoder(wanted, { note, ask, onPull, signal });
   try {
@@ -56,14 +60,33 @@ export async function embedTexts(
       onProgress?.({ done: Math.min(at + TOGETHER, texts.length), total: texts.length });
     }
     const { id: model, fingerprint, source, dimension } = encoder;
+    // First info.json, which says what the numbers are. A run that ends early must not leave it beside those of another encoder.
+    for (const name of NAMES) await rm(join(output, name), { force: true });
     await writeTexts(output, texts, concatRows(parts), values, { signal });
-    const info = { format: 'tip-adapter texts', version: 1, model, fingerprint, source, dimension };
+    const info = { format: FORMAT, version: 1, model, fingerprint, source, dimension };
     const more = { dtype: values.dtype, texts: texts.length, createdBy: `tip-adapter ${version}` };
     const text = JSON.stringify({ ...info, ...more }, undefined, 2);
-    await writeFileAtomic(join(output, 'info.json'), `${text}\n`, { signal });
+    await writeFileAtomic(join(output, INFO_NAME), `${text}\n`, { signal });
     return { encoder: model, dimension, texts: texts.length };
   } finally {
     if (typeof wanted === 'string') await encoder.close();
+  }
+}
+
+const FORMAT = 'tip-adapter texts';
+const INFO_NAME = 'info.json';
+/** All files that this writes, in one format or another. */
+const NAMES = [INFO_NAME, 'texts.npy', 'texts.safetensors', 'texts.csv', 'texts.parquet'];
+
+/** Refuses a folder that holds anything but features of texts, finished or not. */
+async function checkFolder(output: string): Promise<void> {
+  const store = folderStore(output);
+  for await (const { key } of store.list()) {
+    const isOwn =
+      key === INFO_NAME
+        ? Buffer.from(await store.read(key)).includes(`"format": "${FORMAT}"`)
+        : NAMES.includes(key);
+    if (!isOwn) throw otherFiles(output, key);
   }
 }
 

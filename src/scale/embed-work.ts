@@ -118,7 +118,8 @@ function featureFolder({ dataset, encoder, target, storage, dtype, exif }: Embed
   const put = (key: string, text: string, signal?: AbortSignal) =>
     target.put(key, Buffer.from(text), { signal });
   const summaryOf = ({ shards, pictures, failures, unreadable }: StoredInfo) => {
-    return { shards, pictures, failures: failures + unreadable.length };
+    const absent = unreadable.length;
+    return { shards, pictures: pictures + absent, failures: failures + absent };
   };
   /** What of the data set is not part of a shard, but of the result. */
   const about = (info: StoredInfo) =>
@@ -177,15 +178,18 @@ export async function removeOthers(
     if (!keys.has(key)) await target.remove(key, { signal });
 }
 
+export function otherFiles(path: string, key: string): UsageError {
+  return new UsageError(`${path} holds other files, such as ${key}`, {
+    code: 'output/not-empty',
+    hint: 'Give a new or empty folder for the result, or that of an earlier run.',
+    details: { path, key },
+  });
+}
+
 /** Refuses a target that holds something else. */
 export async function refuseOthers(target: ObjectStore, signal?: AbortSignal): Promise<void> {
   try {
-    for await (const { key } of target.list('', { signal }))
-      throw new UsageError(`${target.address} holds other files, such as ${key}`, {
-        code: 'output/not-empty',
-        hint: 'Give a new or empty folder for the result, or that of an earlier run.',
-        details: { path: target.address, key },
-      });
+    for await (const { key } of target.list('', { signal })) throw otherFiles(target.address, key);
   } catch (error) {
     // A folder that does not exist yet is made.
     if ((error as { code?: string }).code !== 'store/missing') throw error;

@@ -10,6 +10,7 @@ import type { Dataset, Example } from '../dataset/types.ts';
 import { registerEncoder } from '../encoder/registered.ts';
 import { InterruptedError } from '../errors.ts';
 import { type EmbedOptions, embed, openEmbed, unlabelledData } from './embed.ts';
+import { embedTexts } from './embed-texts.ts';
 import { localQueue } from './local-queue.ts';
 import { openWork } from './open-work.ts';
 import { openPredict } from './predict-work.ts';
@@ -170,6 +171,26 @@ describe('embed', () => {
     const after = await readdir(at('grown', 'shards'));
     expect(before.filter((name) => !after.includes(name))).toHaveLength(1);
     expect(after).toHaveLength(before.length);
+  });
+
+  it('counts what could not be listed among the pictures', async () => {
+    const unreadable = [{ path: 'locked', reason: 'EACCES' }];
+    expect(await embedded({ ...stored(3), unreadable }, 'locked')).toMatchObject({
+      pictures: 4,
+      failures: 1,
+    });
+  });
+
+  it('of texts leaves no numbers beside the description of others', async () => {
+    const texts = (output: string, other: Partial<Parameters<typeof embedTexts>[1]> = {}) =>
+      embedTexts(['a cat', 'a dog'], { output: at(output), encoder, ...other });
+    await texts('texts');
+    // A run that was killed: its numbers are there, and not its description.
+    await rm(at('texts', 'info.json'));
+    await texts('texts', { format: 'parquet' });
+    expect((await readdir(at('texts'))).toSorted()).toEqual(['info.json', 'texts.parquet']);
+    await embedded(stored(3), 'no-texts');
+    await expect(texts('no-texts')).rejects.toMatchObject({ code: 'output/not-empty' });
   });
 
   it('refuses damaged files of features', async () => {

@@ -51,6 +51,8 @@ export interface EmbedSummary extends RunSummary {
   readonly dimension: number;
   /** Whether an earlier run had written all of it. */
   readonly before: boolean;
+  /** Number of objects of a store that were left out, because they are neither pictures nor archives. 0 for other sources. */
+  readonly leftOut: number;
 }
 
 /**
@@ -78,13 +80,14 @@ export async function embed(source: string | Dataset, options: EmbedOptions): Pr
 export async function submitEmbed(
   source: string | Dataset,
   { queue, ...options }: EmbedOptions & Required<Pick<EmbedOptions, 'queue'>>,
-): Promise<{ run: string; before: boolean }> {
+): Promise<{ run: string; before: boolean; leftOut: number }> {
   const { signal, onProgress } = options;
   const { work } = await openEmbed(source, options);
   try {
+    queue.check?.(work);
     const before = (await work.begin({ signal })) !== undefined;
     if (!before) await queue.run(work, { signal, onProgress });
-    return { run: runOf(work), before };
+    return { run: runOf(work), before, leftOut: work.leftOut?.() ?? 0 };
   } finally {
     await work.close();
   }

@@ -52,8 +52,14 @@ export async function openJobQueue(redis: Redis): Promise<JobQueue> {
 
 /** Has a worker make the result of a run whose shards are all done. */
 export async function addFinish(jobs: JobQueue, run: string): Promise<void> {
+  await removeFinish(jobs, run);
   const data: ShardJob = { run, shard: 'finish', pointer: null, name: 'the result' };
   await jobs.add('finish', data, { ...JOB_OPTIONS, jobId: jobIdOf(run, 'finish') });
+}
+
+/** Removes the job of a result that failed or waits: while it is there, none of the same id can be added. */
+export async function removeFinish(jobs: JobQueue, run: string): Promise<void> {
+  await jobs.remove(jobIdOf(run, 'finish'));
 }
 
 /** Why a job was set aside, in words. */

@@ -50,7 +50,8 @@ export async function openJobs(
     const setAside = all
       .filter(({ data }) => data.run === record.run)
       .map((job) => ({ name: job.data.name, pictures: job.data.pictures, reason: reasonOf(job) }));
-    return { ...record, setAside, state: stateOf(record, setAside.length) };
+    const shards = all.filter(({ name, data }) => name === 'shard' && data.run === record.run).length;
+    return { ...record, setAside, state: stateOf(record, shards, setAside.length) };
   };
   return closable<Jobs>({
     async list() {
@@ -78,8 +79,13 @@ export async function openJobs(
   });
 }
 
-function stateOf({ cancelled, listed, pending }: RunRecord, setAside: number): RunState {
+/** The state of a run of which so many shards, and so many jobs with that of the result, have failed for good. */
+function stateOf(
+  { cancelled, listed, pending, finished }: RunRecord,
+  shards: number,
+  setAside: number,
+): RunState {
   if (cancelled) return 'cancelled';
-  if (!listed || pending > setAside) return 'running';
-  return pending === 0 ? 'done' : 'set aside';
+  if (finished) return 'done';
+  return listed && setAside > 0 && pending <= shards ? 'set aside' : 'running';
 }

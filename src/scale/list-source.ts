@@ -17,6 +17,8 @@ export type SourcePicture = Pick<Example, 'id' | 'stored' | 'read'> & Omit<Featu
 export interface ShardSource {
   /** Number of all pictures, if it is known. */
   readonly pictures?: number;
+  /** Number of objects that the last listing left out, because they are neither pictures nor archives. */
+  leftOut?(): number;
   /** Lists the shards in order. They depend on the pictures alone. */
   shards(options?: Abortable): AsyncIterable<Shard>;
   /** Works with the pictures of a shard. Throws `DataError` `scale/changed` if they are not those that were listed. */
@@ -52,8 +54,9 @@ export function listSource<T extends Pick<Example, 'id' | 'path' | 'within' | 't
   listed: readonly T[],
   rowOf: (one: T) => Omit<FeatureRow, 'sha256'>,
 ): ShardSource {
-  const dates = new Map<string, Promise<string>>();
   async function* tagged(from: number, to: number) {
+    // Only for one pass, because an archive may be replaced while a run is done.
+    const dates = new Map<string, Promise<string>>();
     const some = listed.slice(from, to);
     yield* ahead(some, async (one) => lineOf(rowOf(one), await tagOf(one, dates)), AHEAD);
   }

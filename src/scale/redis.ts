@@ -25,11 +25,11 @@ const SILENCE = 8_000;
 export function parseRedisAddress(address: string): Pick<RedisOptions, 'host' | 'port' | 'db' | 'tls'> {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   const database = /^\/?(\d{0,5})$/.exec(url?.pathname ?? '');
-  const secret = url && (url.username || url.password);
+  const secret = url && (url.username || url.password || url.search || url.hash);
   if (!url || !database || secret || !/^rediss?:$/.test(url.protocol) || !url.hostname) {
     throw new UsageError(
       secret
-        ? 'The address of Redis has a user or password in it, which lists of processes show'
+        ? 'The address of Redis has a user, a password or a query in it, which lists of processes show'
         : 'This is not an address of the form redis://host:6379',
       {
         code: 'queue/address',

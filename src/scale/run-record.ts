@@ -3,7 +3,7 @@ import { DataError } from '../errors.ts';
 import { hashOf } from '../store/checksum.ts';
 import { version } from '../version.ts';
 import { PREFIX, shortId } from './job-queue.ts';
-import type { Shard, ShardOutcome, Work, WorkDescription } from './work.ts';
+import type { RunSummary, Shard, ShardOutcome, Work, WorkDescription } from './work.ts';
 
 /** What Redis knows of a run. The results in the store are the truth; this is for workers and for whoever looks. */
 export interface RunRecord {
@@ -20,6 +20,8 @@ export interface RunRecord {
   /** Whether a worker makes the run's result when the last shard is done, because the producer has left. */
   readonly detached: boolean;
   readonly cancelled: boolean;
+  /** Whether the run's result is made. */
+  readonly finished: boolean;
   /** Number of shards that wait or are worked on, and of those done. */
   readonly pending: number;
   readonly done: number;
@@ -39,11 +41,14 @@ const recordKey = (run: string) => `${PREFIX}:run:${run}`;
 const shardsKey = (run: string) => `${PREFIX}:run:${run}:shards`;
 const RUNS = `${PREFIX}:runs`;
 
-/** Writes the record of a run that starts, or starts again. */
+/**
+ * Writes the record of a run that starts, or starts again. What is known of its shards is kept only if `keep` is set, because the pictures may
+ * have changed since.
+ */
 export async function startRun(
   redis: Redis,
   { id, description, pictures }: Pick<Work, 'id' | 'description' | 'pictures'>,
-  detached: boolean,
+  { detached = false, keep = false }: { detached?: boolean; keep?: boolean } = {},
 ): Promise<string> {
   const run = runOf({ id, description });
   const now = Date.now();
@@ -53,7 +58,9 @@ export async function startRun(
     started: now,
     ...(pictures !== undefined && { total: pictures }),
   };
-  const transaction = redis.multi().hset(recordKey(run), fields).hdel(recordKey(run), 'cancelled', 'listed');
+  const transaction = redis.multi();
+  if (!keep) transaction.del(recordKey(run), shardsKey(run));
+  transaction.hset(recordKey(run), fields).hdel(recordKey(run), 'cancelled', 'listed', 'finished');
   if (detached) transaction.hset(recordKey(run), 'detached', 1);
   else transaction.hdel(recordKey(run), 'detached');
   await transaction.zadd(RUNS, now, run).expire(recordKey(run), KEPT).exec();
@@ -74,6 +81,7 @@ export async function readRun(redis: Redis, run: string): Promise<RunRecord | un
     listed: found.listed !== undefined,
     detached: found.detached !== undefined,
     cancelled: found.cancelled !== undefined,
+    finished: found.finished !== undefined,
     pending: number('pending'),
     done: number('done'),
     pictures: number('pictures'),
@@ -106,6 +114,22 @@ export async function markRun(redis: Redis, run: string, field: 'listed' | 'canc
   await redis.hset(recordKey(run), field, 1);
 }
 
+/** Marks the result of a run as made. Its figures are those of all shards, with the ones that an earlier start had done. */
+export async function finishRun(
+  redis: Redis,
+  run: string,
+  { pictures, failures }: Pick<RunSummary, 'pictures' | 'failures'>,
+): Promise<void> {
+  const key = recordKey(run);
+  await redis.multi().hset(key, { finished: 1, pictures, failures }).expire(key, KEPT).exec();
+}
+
+/** Counts shards, and pictures in them, that an earlier start of the run had done. */
+export async function countKept(redis: Redis, run: string, shards: number, pictures: number): Promise<void> {
+  const key = recordKey(run);
+  await redis.multi().hincrby(key, 'done', shards).hincrby(key, 'pictures', pictures).exec();
+}
+
 export async function isCancelled(redis: Redis, run: string): Promise<boolean> {
   return (await redis.hexists(recordKey(run), 'cancelled')) === 1;
 }
@@ -133,18 +157,26 @@ export async function addPending(redis: Redis, run: string, shards: readonly Sha
   await redis.eval(ADD, 2, recordKey(run), shardsKey(run), ...shards.map(({ id }) => shortId(id)), KEPT);
 }
 
-/** Counts a shard as done, once however often it was done. Returns whether it was the last of a run whose producer has left. */
+/**
+ * Counts a shard as done, once however often it was done. Returns whether all are done of a run whose producer has left and whose result is
+ * not made: also for a shard that was counted before, because its worker may have died before it could tell.
+ */
 const DONE = `
-if redis.call('HGET', KEYS[2], ARGV[1]) ~= '' then return 0 end
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4])
-redis.call('HINCRBY', KEYS[1], 'done', 1)
-redis.call('HINCRBY', KEYS[1], 'pictures', ARGV[2])
-redis.call('HINCRBY', KEYS[1], 'failures', ARGV[3])
-redis.call('HINCRBY', KEYS[1], 'bytes', ARGV[4])
-redis.call('EXPIRE', KEYS[1], ARGV[5])
-redis.call('EXPIRE', KEYS[2], ARGV[5])
-return redis.call('HINCRBY', KEYS[1], 'pending', -1)
-  == 0 and redis.call('HEXISTS', KEYS[1], 'listed') + redis.call('HEXISTS', KEYS[1], 'detached') == 2 and 1 or 0`;
+local was = redis.call('HGET', KEYS[2], ARGV[1])
+if not was then return 0 end
+if was == '' then
+  redis.call('HSET', KEYS[2], ARGV[1], ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4])
+  redis.call('HINCRBY', KEYS[1], 'done', 1)
+  redis.call('HINCRBY', KEYS[1], 'pending', -1)
+  redis.call('HINCRBY', KEYS[1], 'pictures', ARGV[2])
+  redis.call('HINCRBY', KEYS[1], 'failures', ARGV[3])
+  redis.call('HINCRBY', KEYS[1], 'bytes', ARGV[4])
+  redis.call('EXPIRE', KEYS[1], ARGV[5])
+  redis.call('EXPIRE', KEYS[2], ARGV[5])
+end
+return redis.call('HGET', KEYS[1], 'pending') == '0'
+  and redis.call('HEXISTS', KEYS[1], 'listed') + redis.call('HEXISTS', KEYS[1], 'detached') == 2
+  and redis.call('HEXISTS', KEYS[1], 'finished') == 0 and 1 or 0`;
 
 export async function countDone(
   redis: Redis,

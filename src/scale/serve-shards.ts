@@ -1,25 +1,30 @@
 import { InterruptedError } from '../errors.ts';
-import { failureOf, type Reply, type Task } from './shard-protocol.ts';
+import { failureOf, type Reply, type RunStart, type Task } from './shard-protocol.ts';
 import type { Work, WorkDescription } from './work.ts';
 
 /** Milliseconds between two reports of progress. */
 const REPORT = 1_000;
 
 /**
- * Does the tasks of the worker that started this process, one after the other. The work of the latest run stays open. The process ends when its
- * worker does.
+ * Does the tasks of the worker that started this process, one after the other. The work of the latest run stays open, until the run is started
+ * again. The process ends when its worker does.
  */
 export function serveShards(open: (description: WorkDescription) => Promise<Work>): void {
-  let opened: { run: string; work: Promise<Work> } | undefined;
+  let opened: { start: string; work: Promise<Work> } | undefined;
   let stop = new AbortController();
   const reply = (message: Reply) => process.connected && process.send?.(message);
 
-  async function workOf(run: string, description: WorkDescription): Promise<Work> {
-    if (opened?.run !== run) {
-      const earlier = opened;
-      opened = undefined;
-      await (await earlier?.work)?.close();
-      opened = { run, work: open(description) };
+  async function close(): Promise<void> {
+    const earlier = opened;
+    opened = undefined;
+    await (await earlier?.work)?.close();
+  }
+
+  async function workOf({ run, started, description }: RunStart): Promise<Work> {
+    const start = `${run} ${started}`;
+    if (opened?.start !== start) {
+      await close();
+      opened = { start, work: open(description) };
     }
     const { work } = opened;
     work.catch(() => {
@@ -32,7 +37,9 @@ export function serveShards(open: (description: WorkDescription) => Promise<Work
     stop = new AbortController();
     const { signal } = stop;
     try {
-      const work = await workOf(task.run, task.description);
+      // The result is made of the pictures as they are now.
+      if (task.kind === 'finish') await close();
+      const work = await workOf(task.run);
       if (signal.aborted) throw new InterruptedError();
       if (task.kind === 'finish') return { kind: 'finish', summary: await work.finish({ signal }) };
       let reported = performance.now();
@@ -43,6 +50,8 @@ export function serveShards(open: (description: WorkDescription) => Promise<Work
       };
       return { kind: 'shard', outcome: await work.run(task.shard, { signal, onProgress }) };
     } catch (error) {
+      // The pictures are listed again at the next attempt.
+      if ((error as { code?: string }).code === 'scale/changed') await close();
       return { kind: 'failure', error: failureOf(error) };
     }
   }

@@ -1,15 +1,18 @@
 import { DataError, InterruptedError, ModelError, TipAdapterError, UsageError } from '../errors.ts';
-import type { RunSummary, Shard, ShardOutcome, WorkDescription } from './work.ts';
+import type { RunRecord } from './run-record.ts';
+import type { RunSummary, Shard, ShardOutcome } from './work.ts';
+
+/** One start of a run. The pictures may have changed since an earlier one, which has the same name. */
+export type RunStart = Pick<RunRecord, 'run' | 'started' | 'description'>;
 
 /** What a worker has its process do: a shard of a run, or the run's result, or to stop what it does. */
 export type Task =
   | {
       readonly kind: 'shard';
-      readonly run: string;
-      readonly description: WorkDescription;
+      readonly run: RunStart;
       readonly shard: Shard;
     }
-  | { readonly kind: 'finish'; readonly run: string; readonly description: WorkDescription }
+  | { readonly kind: 'finish'; readonly run: RunStart }
   | { readonly kind: 'stop' };
 
 /** What the process answers. */

@@ -1,7 +1,7 @@
 import type { Abortable } from '../abort.ts';
 import type { FailedRow } from '../dataset/feature-file.ts';
 import type { SourceFile } from '../dataset/tree.ts';
-import { hashOf } from '../store/checksum.ts';
+import { hashOf, hashOfAll } from '../store/checksum.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { ShardSource, SourcePicture } from './list-source.ts';
 import type { Json, RunSummary, Work, WorkDescription } from './work.ts';
@@ -90,6 +90,7 @@ export function shardWork({
     id,
     description,
     ...(source.pictures !== undefined && { pictures: source.pictures }),
+    leftOut: () => source.leftOut?.() ?? 0,
     shards,
     resultKey,
     finished: (options) => keysIn(SHARDS, options),
@@ -144,7 +145,7 @@ export function shardWork({
 }
 
 /** Identifies a run by the keys of its results. */
-const runOf = (keys: readonly string[]) => hashOf(...keys);
+const runOf = (keys: readonly string[]) => hashOfAll(keys);
 
 /** An object of a store as a file of a source. */
 function storedFile(store: ObjectStore, key: string, { signal }: Abortable): SourceFile {

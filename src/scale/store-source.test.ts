@@ -1,7 +1,8 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { create } from 'tar';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
@@ -13,6 +14,7 @@ import {
 } from '../classifier/fake-encoder.fixture.ts';
 import { fit } from '../classifier/fit.ts';
 import { readDataset } from '../dataset/read.ts';
+import { hashOf } from '../store/checksum.ts';
 import { openStore } from '../store/open-store.ts';
 import { S3_SKIP, type S3Server, s3Program, startS3 } from '../store/s3-server.fixture.ts';
 import { embed } from './embed.ts';
@@ -72,13 +74,32 @@ describe('the pictures in a store', () => {
     await mkdir(at('shards'), { recursive: true });
     const [one, two] = [await picture('cat', 1), await picture('dog', 2)];
     await writeFiles(at('unpacked'), { 'one.png': one, 'one.cls': '0', 'two.png': two });
-    await create({ file: at('shards', 'a.tar'), cwd: at('unpacked') }, ['one.png', 'one.cls', 'two.png']);
+    await symlink('one.png', at('unpacked', 'link.png'));
+    await create({ file: at('shards', 'a.tar'), cwd: at('unpacked') }, [
+      ...['one.png', 'one.cls', 'two.png', 'link.png'],
+    ]);
     await writeFile(at('shards', 'b.tar'), 'no archive');
     await writeFile(at('shards', 'c.png'), await picture('owl', 3));
-    const [a, b, rest] = await shardsOf(at('shards'));
-    expect(await idsOf(at('shards'), a!)).toEqual(['a.tar/one.png', 'a.tar/two.png']);
+    const names = parquetWriteBuffer({ columnData: [{ name: 'name', data: ['x'], type: 'STRING' }] });
+    await writeFile(at('shards', 'd.parquet'), new Uint8Array(names));
+    const [a, b, d, rest] = await shardsOf(at('shards'));
+    expect(await idsOf(at('shards'), a!)).toEqual(['a.tar/one.png', 'a.tar/two.png', 'a.tar/link.png']);
     expect(await idsOf(at('shards'), b!)).toEqual(['b.tar']);
+    expect(await idsOf(at('shards'), d!)).toEqual(['d.parquet']);
     expect(await idsOf(at('shards'), rest!)).toEqual(['c.png']);
+    const linked = storeSource(openStore(at('shards'))).withPictures(a!, async (all) => all.at(-1)!.read());
+    await expect(linked).rejects.toMatchObject({ message: 'a.tar/link.png is not read: a link' });
+    await writeFile(at('shards', 'a.tar'), 'another');
+    await expect(idsOf(at('shards'), a!)).rejects.toMatchObject({ code: 'scale/changed' });
+  });
+
+  it('are at least one, and what is neither a picture nor an archive is counted', async () => {
+    await expect(shardsIn(listedSource(['notes.txt']))).rejects.toMatchObject({ code: 'images/none' });
+    const source = listedSource(['.hidden', 'a.bmp', 'b.png', 'notes.txt']);
+    for (let again = 0; again < 2; again++) {
+      expect(await shardsIn(source)).toMatchObject([{ pictures: 1 }]);
+      expect(source.leftOut!()).toBe(2);
+    }
   });
 });
 
@@ -86,14 +107,20 @@ describe('addresses on the web', () => {
   let server: Server;
   let address: string;
   let broken = false;
+  /** What the server says of a picture besides its bytes. */
+  let facts: (bytes: Buffer) => Record<string, string> = () => ({});
   beforeAll(async () => {
     await writePictures(at('web'), { cat: 2, dog: 2 });
     await writeFile(at('web', 'list.txt'), 'cat/0.png\ncat/1.png\ndog/0.png\ndog/absent.png\n');
     server = createServer(async (request, response) => {
-      const path = request.url ?? '';
-      if (broken && path.endsWith('.png')) return response.writeHead(403).end();
-      const bytes = await readFile(join(at('web'), path)).catch(() => undefined);
-      response.writeHead(bytes ? 200 : 404).end(request.method === 'HEAD' ? undefined : bytes);
+      const { pathname, search } = new URL(request.url ?? '', 'http://host');
+      if (broken && pathname.endsWith('.png')) return response.writeHead(403).end();
+      // A signature is for one method.
+      const isSigned = request.method === 'GET' && search === '?sig=a-secret';
+      if (pathname.startsWith('/signed/') && !isSigned) return response.writeHead(403).end();
+      const bytes = await readFile(join(at('web'), pathname)).catch(() => undefined);
+      const headers = bytes && { 'content-length': bytes.length, ...facts(bytes) };
+      response.writeHead(bytes ? 200 : 404, headers).end(request.method === 'HEAD' ? undefined : bytes);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/list.txt`;
@@ -113,6 +140,44 @@ describe('addresses on the web', () => {
       ['dog/0.png', -1, true],
       ['dog/absent.png', -1, false],
     ]);
+  });
+
+  it.each<[string, typeof facts]>([
+    ['tags', (bytes) => ({ etag: `"${hashOf(bytes)}"` })],
+    ['dates', (bytes) => ({ 'last-modified': `a date for ${hashOf(bytes)}` })],
+    ['nothing', () => ({})],
+  ])('are embedded anew when one has changed, on a server with %s', async (name, given) => {
+    facts = given;
+    const options = { encoder, output: at(`changing-${name}`), unlabelled: true };
+    await writeFile(at('web', 'cat', '1.png'), await picture('cat', 1));
+    expect(await embed(address, options)).toMatchObject({ before: false });
+    expect(await embed(address, options)).toMatchObject({ before: true });
+    await writeFile(at('web', 'cat', '1.png'), await picture('owl', 7));
+    expect(await embed(address, options)).toMatchObject({ before: false, pictures: 4 });
+    facts = () => ({});
+  });
+
+  it('may be signed, and no signature gets into names and jobs', async () => {
+    await writePictures(at('web', 'signed'), { cat: 2 });
+    await create({ file: at('web', 'signed', 'pack.tar'), cwd: at('web', 'signed') }, ['cat/1.png']);
+    const lines = ['signed/cat/0.png', 'signed/pack.tar', 'signed/notes.txt'];
+    await writeFile(at('web', 'all.txt'), lines.map((line) => `${line}?sig=a-secret\n`).join(''));
+    const list = address.replace('list.txt', 'all.txt');
+    const shards = await shardsIn(storeSource(openStore(list)));
+    expect(JSON.stringify(shards)).not.toContain('a-secret');
+    const idsIn = (shard: Shard) =>
+      storeSource(openStore(list)).withPictures(shard, async (all) => {
+        for (const one of all) expect((await one.read()).length).toBeGreaterThan(50);
+        return all.map(({ id }) => id);
+      });
+    expect(await Promise.all(shards.map(idsIn))).toEqual([
+      ['signed/pack.tar/cat/1.png'],
+      ['signed/cat/0.png'],
+    ]);
+    const options = { encoder, output: at('signed'), unlabelled: true };
+    expect(await embed(list, options)).toMatchObject({ pictures: 2, failures: 0, leftOut: 1 });
+    await writeFile(at('web', 'all.txt'), 'get.png?id=1\nget.png?id=2\n');
+    await expect(embed(list, options)).rejects.toMatchObject({ code: 'store/no-list' });
   });
 });
 

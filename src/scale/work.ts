@@ -44,6 +44,8 @@ export interface Work {
   readonly description: WorkDescription;
   /** Number of pictures (or cells) of all shards, if it is known before they are listed. */
   readonly pictures?: number;
+  /** Number of objects that the last listing left out, because they are neither pictures nor archives. */
+  leftOut?(): number;
   /** The shards, in order. They are listed while they are asked for, and no more than one is in memory. */
   shards(options?: Abortable): AsyncIterable<Shard>;
   /** The key of a shard's result in the target. */
@@ -90,6 +92,10 @@ export interface RunSummary {
 
 /** Has the shards of a run done: in this process (`localQueue`), or by workers. */
 export interface Queue {
+  /** Throws `UsageError` for work that this queue cannot have done. Called before anything is written. */
+  check?(work: Work): void;
+  /** Hears that the result of a run is made, for whoever asks the queue about it. */
+  finished?(work: Work, summary: RunSummary): Promise<void>;
   /** Resolves when every shard is done. Throws `InterruptedError` if the signal fires; finished shards stay done. */
   run(work: Work, options?: Abortable & { onProgress?(progress: RunProgress): void }): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,8 @@ import { openJobs } from './jobs.ts';
 import { localQueue } from './local-queue.ts';
 import { connectRedis, parseRedisAddress } from './redis.ts';
 import { REDIS_SKIP, RedisServer, redisProgram } from './redis-server.fixture.ts';
-import { runOf } from './run-record.ts';
+import { countDone, runOf } from './run-record.ts';
+import { runWork } from './run-work.ts';
 import { ShardProcess } from './shard-process.ts';
 import { openWaitingWork, type Waiting, waiting, writeSource } from './waiting-work.fixture.ts';
 import type { Work } from './work.ts';
@@ -32,14 +33,18 @@ describe('the address of Redis', () => {
     expect(parseRedisAddress('rediss://[::1]:7000/3')).toEqual({ host: '::1', port: 7000, db: 3, tls: {} });
   });
 
-  it.each(['redis://user:secret@host', 'redis://:secret@host', 'host:6379', 'http://host', 'redis://host/a'])(
-    '%s is refused without its secret',
-    (address) => {
-      const parse = () => parseRedisAddress(address);
-      expect(parse).toThrow(expect.objectContaining({ code: 'queue/address' }));
-      expect(parse).not.toThrow(/:secret/);
-    },
-  );
+  it.each([
+    'redis://user:secret@host',
+    'redis://:secret@host',
+    'redis://host?password=secret',
+    'host:6379',
+    'http://host',
+    'redis://host/a',
+  ])('%s is refused without its secret', (address) => {
+    const parse = () => parseRedisAddress(address);
+    expect(parse).toThrow(expect.objectContaining({ code: 'queue/address' }));
+    expect(parse).not.toThrow(/secret/);
+  });
 });
 
 describe.skipIf(!redisProgram)(`a worker${REDIS_SKIP}`, { timeout: 60_000 }, () => {
@@ -156,9 +161,9 @@ describe.skipIf(!redisProgram)(`a worker${REDIS_SKIP}`, { timeout: 60_000 }, () 
     });
     expect(await jobs.show(runOf(work))).toMatchObject({ state: 'cancelled' });
     expect(worker.counts.shards).toBeLessThan(6);
-    await queue.run(work);
+    await runWork(work, queue);
     expect((await work.finished()).size).toBe(6);
-    expect(await jobs.show(runOf(work))).toMatchObject({ state: 'done', done: 6 });
+    expect(await jobs.show(runOf(work))).toMatchObject({ state: 'done', done: 6, pictures: 60, failures: 2 });
     stop.abort();
     await worker.ended;
   });
@@ -196,6 +201,33 @@ describe.skipIf(!redisProgram)(`a worker${REDIS_SKIP}`, { timeout: 60_000 }, () 
     expect(await jobs.retry(runOf(work))).toBe(1);
     expect(await jobs.show(runOf(work))).toMatchObject({ state: 'running', pending: 1, setAside: [] });
     await jobs.cancel(runOf(work));
+    await (await withWorker()).ended;
+  });
+
+  it('makes the result once its failure is mended, and after a worker died before it could ask for it', async () => {
+    const work = await open();
+    const target = String(work.description.target);
+    // A folder in the place of the result's file.
+    await mkdir(join(target, 'result'), { recursive: true });
+    await using queue = await openBullQueue(redis.address, { env, detach: true });
+    await using jobs = await openJobs(redis.address, { env });
+    await queue.run(work);
+    await (await withWorker()).ended;
+    expect(await jobs.show(runOf(work))).toMatchObject({
+      state: 'set aside',
+      setAside: [{ name: 'the result' }],
+    });
+    await rm(join(target, 'result'), { recursive: true });
+    await queue.run(work);
+    expect(await jobs.show(runOf(work))).toMatchObject({ state: 'running', setAside: [] });
+    await (await withWorker()).ended;
+    expect(await jobs.show(runOf(work))).toMatchObject({ state: 'done', pictures: 60, failures: 2 });
+    const outcome = { pictures: 10, failures: 0, bytesRead: 1, seconds: 0 };
+    const again = await open({ shards: 1 });
+    await queue.run(again);
+    for await (const { id } of again.shards())
+      for (const _ of ['counted', 'counted again by the next worker'])
+        expect(await countDone(client, runOf(again), id, outcome)).toBe(true);
     await (await withWorker()).ended;
   });
 

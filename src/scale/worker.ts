@@ -15,8 +15,9 @@ import {
   type ShardJob,
 } from './job-queue.ts';
 import { connectRedis, type RedisSettings } from './redis.ts';
-import { countDone, isCancelled, type RunRecord, readRun } from './run-record.ts';
+import { countDone, finishRun, isCancelled, type RunRecord, readRun } from './run-record.ts';
 import type { ShardProcess } from './shard-process.ts';
+import type { RunStart } from './shard-protocol.ts';
 import type { ShardOutcome } from './work.ts';
 
 export interface WorkerOptions extends RedisSettings {
@@ -216,7 +217,13 @@ class ShardWorker {
       const facts = { 'tip_adapter.run': job.data.run, 'tip_adapter.work': record.description.kind };
       await traced('job', facts, () => this.#work(own, job, record, cancelled.signal));
     } catch (error) {
-      if (cancelled.signal.aborted) return;
+      if (cancelled.signal.aborted) {
+        if (await isCancelled(this.#redis, run)) return;
+        // The run was started again while its shard was being left, so that its job could not be added.
+        const { WaitingError } = await import('bullmq');
+        await job.moveToWait(token);
+        throw new WaitingError();
+      }
       await this.#failed(job, error as Error, token, name);
     } finally {
       clearInterval(look);
@@ -232,14 +239,16 @@ class ShardWorker {
     signal: AbortSignal,
   ): Promise<void> {
     const { run, shard, pointer, pictures, name } = job.data;
-    const { description } = record;
     const { onEvent } = this.#options;
     if (job.name === 'finish') {
-      const answer = await own.do({ kind: 'finish', run, description }, { signal });
-      if (answer.kind === 'finish') onEvent?.({ event: 'finished', run, ...answer.summary });
+      const answer = await own.do({ kind: 'finish', run: startOf(record) }, { signal });
+      if (answer.kind !== 'finish') throw new Error(`the process answered ${answer.kind}`);
+      await finishRun(this.#redis, run, answer.summary);
+      onEvent?.({ event: 'finished', run, ...answer.summary });
       return;
     }
-    const task = { kind: 'shard', run, description, shard: { id: shard, pointer, pictures, name } } as const;
+    const given = { id: shard, pointer, pictures, name };
+    const task = { kind: 'shard', run: startOf(record), shard: given } as const;
     const onProgress = (done: number) => void job.updateProgress(done).catch(() => {});
     const answer = await traced('shard', { 'tip_adapter.run': run, 'tip_adapter.shard': shard }, () =>
       own.do(task, { signal, onProgress }),
@@ -279,6 +288,8 @@ class ShardWorker {
     throw new DelayedError();
   }
 }
+
+const startOf = ({ run, started, description }: RunRecord): RunStart => ({ run, started, description });
 
 function versionError({ version: other, run }: RunRecord): ModelError {
   return new ModelError(

@@ -11,6 +11,8 @@ export interface StoredObject {
   readonly size?: number;
   /** Changes whenever the content does. Undefined if the server gives none. */
   readonly tag?: string;
+  /** The date of the last change, as the server gives it. */
+  readonly modified?: string;
 }
 
 export interface ReadOptions extends Abortable {

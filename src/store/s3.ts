@@ -149,7 +149,7 @@ async function* listObjects(
   inside: string,
   { signal, after }: ListOptions = {},
 ): AsyncGenerator<StoredObject> {
-  for (let next: string | undefined = ''; next !== undefined; ) {
+  for (let next: string | undefined; ; ) {
     const query = queryOf({
       'list-type': '2',
       'encoding-type': 'url',
@@ -169,7 +169,11 @@ async function* listObjects(
       const tag = textIn(object, 'ETag');
       if (key !== '' && !(key.endsWith('/') && size === 0)) yield { key, size, ...(tag && { tag }) };
     }
-    next = textIn(page, 'IsTruncated') === 'true' ? textIn(page, 'NextContinuationToken') : undefined;
+    next = textIn(page, 'NextContinuationToken');
+    if (textIn(page, 'IsTruncated') !== 'true') return;
+    // Without a token the rest cannot be asked for, and a part of the list must not pass as all of it.
+    if (!next)
+      throw refused({ method: 'GET', url }, answer, 'a cut list without a NextContinuationToken', '');
   }
 }
 

@@ -248,6 +248,8 @@ describe('a store with faults', () => {
     server.answers.push(says(200, page('first', more)), says(200, page('second', '')));
     expect(await keysOf(store)).toEqual(['first', 'second']);
     expect(server.seen.at(-1)?.url).toContain('continuation-token=a%2Bb%2F%3D');
+    server.answers.push(says(200, page('first', '<IsTruncated>true</IsTruncated>')));
+    await expect(keysOf(store)).rejects.toMatchObject({ code: 'store/refused' });
   });
 
   it('sends something that is not a list', async () => {

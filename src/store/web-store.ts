@@ -18,10 +18,12 @@ const ACCESS_HINT = 'Check the address. Private addresses have to carry their ow
 export function webStore(address: string, network: StoreOptions = {}): ObjectStore {
   const root = checkedUrl(address);
   const exchange = exchangeWith(network, ACCESS_HINT);
-  const urlOf = (key: string) => checkedUrl(new URL(key, root).href).href;
+  /** The lines of the list that have a query, which may be a signature. Keys have none, because they are written into results. */
+  const lines = new Map<string, string>();
+  const urlOf = (key: string) => checkedUrl(new URL(lines.get(key) ?? key, root).href).href;
   return {
     address: shown(root.href),
-    list: (prefix = '', options) => listed(exchange, root, prefix, options),
+    list: (prefix = '', options) => listed(exchange, root, lines, prefix, options),
     async find(key, { signal } = {}) {
       const { status, headers } = await exchange({
         method: 'HEAD',
@@ -31,12 +33,14 @@ export function webStore(address: string, network: StoreOptions = {}): ObjectSto
       });
       const length = headers.get('content-length');
       const tag = headers.get('etag');
+      const modified = headers.get('last-modified');
       if (status === 404) return undefined;
       // A weak tag does not promise the same bytes.
       return {
         key,
         ...(length && { size: Number(length) }),
         ...(tag && !tag.startsWith('W/') && { tag }),
+        ...(modified && { modified }),
       };
     },
     read: (key, options) => readObject(exchange, urlOf(key), options),
@@ -60,6 +64,7 @@ function checkedUrl(address: string): URL {
 async function* listed(
   exchange: Exchange,
   root: URL,
+  lines: Map<string, string>,
   prefix: string,
   { signal, after }: ListOptions = {},
 ): AsyncGenerator<StoredObject> {
@@ -70,16 +75,26 @@ async function* listed(
     });
   }
   const text = new TextDecoder().decode(await readObject(exchange, root.href, { signal }));
-  let any = false;
+  const seen = new Map<string, string>();
   let isAfter = after === undefined;
-  for (const line of text.split(/\r?\n/)) {
-    const key = line.trim();
-    if (key === '' || key.startsWith('#')) continue;
-    any = true;
+  for (const each of text.split(/\r?\n/)) {
+    const line = each.trim();
+    if (line === '' || line.startsWith('#')) continue;
+    const key = line.replace(/[?#].*$/s, '');
+    if ((seen.get(key) ?? line) !== line) throw ambiguous(root, key);
+    seen.set(key, line);
+    if (key !== line) lines.set(key, line);
     if (isAfter && key.startsWith(prefix)) yield { key };
     if (key === after) isAfter = true;
   }
-  if (!any) throw missingObject(`address in ${shown(root.href)}`);
+  if (seen.size === 0) throw missingObject(`address in ${shown(root.href)}`);
+}
+
+function ambiguous(root: URL, key: string): DataError {
+  return new DataError(`${shown(root.href)} has several lines for ${key}, which differ in their query only`, {
+    code: 'store/no-list',
+    hint: 'Give each picture an address of its own. A query counts as a signature, not as a part of the name.',
+  });
 }
 
 function readOnly(root: URL): UsageError {

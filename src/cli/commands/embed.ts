@@ -14,7 +14,7 @@ import type { Io } from '../io.ts';
 import { checkOutputFolder } from '../output-checks.ts';
 import { printJson } from '../print.ts';
 import { pullBar, withBar } from '../progress-bars.ts';
-import { barState, checkQueue, openQueue, queueOptions } from '../queue-options.ts';
+import { barState, checkQueue, openQueue, queueOptions, tellLeftOut } from '../queue-options.ts';
 import { readTold, strictOption, tellData } from '../told-data.ts';
 
 export const embedCommand = defineCommand({
@@ -116,6 +116,7 @@ export const embedCommand = defineCommand({
         await queue?.[Symbol.asyncDispose]();
       }
     });
+    tellLeftOut(done, io);
     if ('run' in done) return tellSubmitted(done, { output, redis: redis!, json }, io);
     const summary = done;
     const { pictures, failures, dimension, encoder, before } = summary;
@@ -138,11 +139,11 @@ export const embedCommand = defineCommand({
 
 /** Says what became of shards that workers do without this program. */
 function tellSubmitted(
-  { run, before }: { run: string; before: boolean },
+  { run, before, leftOut }: { run: string; before: boolean; leftOut: number },
   { output, redis, json }: { output: string; redis: string; json: boolean },
   io: Io,
 ): void {
-  if (json) printJson(io, { folder: output, run, before });
+  if (json) printJson(io, { folder: output, run, before, leftOut });
   else if (before) io.print(`${output}: written by an earlier run`);
   else {
     io.print(`The run ${run} is left to the workers`);
