@@ -34,7 +34,6 @@ import { leftOutAnswers } from './left-out.ts';
 import { predictionOf } from './prediction.ts';
 import { type RefitValues, refitMethod } from './refit.ts';
 import { type Removal, removeParts } from './remove.ts';
-import { summarisedError } from './summary-changes.ts';
 import { ownAnswers, suspectsAmong } from './suspects.ts';
 import { type EvaluateOptions, encodeTestSet, type TestSet } from './test-set.ts';
 import type {
@@ -229,9 +228,7 @@ export class Classifier {
 
   /** Returns a classifier of the same examples with another method, other options or fewer shots. Nothing is encoded again. */
   async refit(values: RefitValues, { signal }: Abortable = {}): Promise<Classifier> {
-    if (this.data.summary) throw summarisedError('It cannot be fitted again');
-    const encoder = await waitFor(this.#open().encoder(), signal);
-    return new Classifier(await refitMethod(this.data, encoder, values, signal), this.#session);
+    return new Classifier(await refitMethod(this.data, this.#open(), values, signal), this.#session);
   }
 
   /** Returns a picture's thumbnail as JPEG bytes. Throws `DataError` if the picture cannot be read. */

@@ -1,11 +1,13 @@
+import { waitFor } from '../abort.ts';
 import { sampleFewShot } from '../dataset/few-shot.ts';
-import type { Encoder } from '../encoder/types.ts';
 import { methodById } from '../methods/index.ts';
 import { selectExamples } from '../methods/task.ts';
 import { refuseUnknown } from '../options.ts';
+import type { EmbeddingSession } from './encoder-session.ts';
 import type { FitValues } from './fit-options.ts';
 import { fitMethod } from './learn.ts';
 import { roundedAgain } from './rounding.ts';
+import { summarisedError } from './summary-changes.ts';
 import type { ClassifierData } from './types.ts';
 
 /** Options of `refit`: those that need no encoding. */
@@ -19,10 +21,13 @@ export type RefitValues = Partial<
 
 const REFITS = ['method', 'tune', 'alpha', 'beta', 'shots', 'seed', 'trainingFree', 'options'] as const;
 
-/** The data fitted with another method, other constants, or a draw of its examples. */
+/**
+ * The data fitted with another method, other constants, or a draw of its examples. Throws `UsageError` for a classifier that learnt from a
+ * summary.
+ */
 export async function refitMethod(
   data: ClassifierData,
-  encoder: Pick<Encoder, 'defaults' | 'textTower'>,
+  session: Pick<EmbeddingSession, 'encoder'>,
   {
     // Only `auto` makes a stack. For other examples it chooses anew.
     method = methodById(data.method).composite ? 'auto' : data.method,
@@ -38,6 +43,8 @@ export async function refitMethod(
   signal?: AbortSignal,
 ): Promise<ClassifierData> {
   refuseUnknown(unknown, REFITS);
+  if (data.summary) throw summarisedError('It cannot be fitted again');
+  const encoder = await waitFor(session.encoder(), signal);
   const drawn = shots === undefined ? { ...data, seed } : drawnFrom(data, shots, seed);
   const wanted = { method, tune, alpha, beta, trainingFree, options };
   return fitMethod(drawn, encoder, wanted, {}, { signal });

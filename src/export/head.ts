@@ -6,7 +6,7 @@ import { constant, type Expr, input } from '../graph/expression.ts';
 import { softmax } from '../graph/reduce.ts';
 import { matrix } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
-import { scoresOf } from '../methods/method.ts';
+import { type Method, scoresOf } from '../methods/method.ts';
 import { bindMethod } from '../methods/score.ts';
 import type { Task } from '../methods/task.ts';
 
@@ -15,14 +15,7 @@ import type { Task } from '../methods/task.ts';
  * Probabilities are calibrated if the classifier's are. Keys, text head and all other learnt tensors are constants of the graph.
  */
 export function headGraph(data: ClassifierData): { probabilities: Expr; scores: Expr } {
-  const method = methodById(data.method);
-  if (method.readsTexts) {
-    throw new UsageError(`${method.name} encodes texts for every picture and cannot be exported`, {
-      code: 'export/method',
-      hint: 'Fit the classifier again with another method, such as kgcoop.',
-      details: { method: method.id },
-    });
-  }
+  const method = exportableMethod(data);
   const { state, task, feeds } = bindMethod(method, data.state, inMemory(taskOf(data)));
   const fixed = (name: string) => constant(feeds[name]!);
   const features = input('features', ['n', data.encoder.dimension]);
@@ -35,6 +28,17 @@ export function headGraph(data: ClassifierData): { probabilities: Expr; scores: 
       : task,
   );
   return { probabilities: softmax(div(scores, data.tuning.temperature)), scores };
+}
+
+/** The method of a classifier. Throws `UsageError` if its answers need the text tower, which no export can run for every picture. */
+export function exportableMethod(data: ClassifierData): Method {
+  const method = methodById(data.method);
+  if (!method.readsTexts) return method;
+  throw new UsageError(`${method.name} encodes texts for every picture and cannot be exported`, {
+    code: 'export/method',
+    hint: 'Fit the classifier again with another method, such as kgcoop.',
+    details: { method: method.id },
+  });
 }
 
 /** Reads examples that stay in a file into memory, because an exported model has them inside. */

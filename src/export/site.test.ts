@@ -1,24 +1,47 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { workspace } from '../classifier/fake-encoder.fixture.ts';
 import { type Classifier, fit, load } from '../classifier/index.ts';
 import { readDataset } from '../dataset/read.ts';
 import { sampleDataset } from '../dataset/sample-dataset.ts';
 import { writeSmallClip } from '../encoder/clip/small-clip.fixture.ts';
+import { encoderOf } from '../encoder/encoder-of.ts';
 import { loadEncoder } from '../encoder/load.ts';
+import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { parseSite } from '../web/site.ts';
 import { exportSite } from './site.ts';
 
+vi.mock('../encoder/encoder-of.ts', { spy: true });
+
 const at = workspace();
+
+async function fitted(encoder: string): Promise<Classifier> {
+  const sample = await readDataset(await sampleDataset());
+  const examples = sample.examples.filter(({ label, split }) => label < 3 && split === 'train');
+  const dataset = { ...sample, classes: sample.classes.slice(0, 3), examples };
+  return fit(dataset, { encoder, method: 'tip-adapter', tune: 'fixed', alpha: 1, beta: 5 });
+}
+
+describe('a site of an encoder in ONNX', () => {
+  it('keeps the folders of the models, as exports on the hub have them', async () => {
+    const encoder = await writeSmallEncoder(at('onnx'));
+    mkdirSync(at('onnx/onnx'));
+    for (const model of ['vision_model.onnx', 'text_model.onnx'])
+      renameSync(at(`onnx/${model}`), at(`onnx/onnx/${model}`));
+    await using classifier = await fitted(encoder);
+    const { files, difference } = await exportSite(classifier, at('onnx-site'));
+    expect(difference).toBe(0);
+    const paths = files.map(({ path }) => path);
+    expect(paths).toContain('encoder/onnx/vision_model.onnx');
+    await using exported = await loadEncoder(at('onnx-site/encoder'));
+    expect((await exported.embedTexts!(['a red photo'])).rows).toBe(1);
+  });
+});
 
 describe('a site of an encoder from weights', () => {
   let classifier: Classifier;
   beforeAll(async () => {
-    const sample = await readDataset(await sampleDataset());
-    const examples = sample.examples.filter(({ label, split }) => label < 3 && split === 'train');
-    const encoder = writeSmallClip(at('clip'), { names: 'open-clip' });
-    const dataset = { ...sample, classes: sample.classes.slice(0, 3), examples };
-    classifier = await fit(dataset, { encoder, method: 'tip-adapter', tune: 'fixed', alpha: 1, beta: 5 });
+    classifier = await fitted(writeSmallClip(at('clip'), { names: 'open-clip' }));
   });
   afterAll(() => classifier?.close());
 
@@ -42,6 +65,20 @@ describe('a site of an encoder from weights', () => {
     });
     await using again = await load(at('site/classifier.safetensors'));
     expect(again.data.classes).toEqual(classifier.data.classes);
+  });
+
+  it('is not written with towers that give other texts', async () => {
+    const own = await vi.importActual<typeof import('../encoder/encoder-of.ts')>('../encoder/encoder-of.ts');
+    vi.mocked(encoderOf).mockImplementationOnce((...all) => {
+      const encoder = own.encoderOf(...all);
+      return { ...encoder, embedTexts: async () => encoder.embedTexts!(['another text']) };
+    });
+    await expect(exportSite(classifier, at('other'))).rejects.toMatchObject({ code: 'export/differs' });
+  });
+
+  it('is refused for a method that encodes texts for every picture', async () => {
+    const conditional = { data: { ...classifier.data, method: 'cocoop' } } as Classifier;
+    await expect(exportSite(conditional, at('cocoop'))).rejects.toMatchObject({ code: 'export/method' });
   });
 
   it('replaces an earlier site, and no folder of other files', async () => {

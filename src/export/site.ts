@@ -10,17 +10,20 @@ import { isWeights } from '../encoder/dual-files.ts';
 import { encoderOf } from '../encoder/encoder-of.ts';
 import type { LocalEncoder } from '../encoder/installed.ts';
 import { loadEncoder, locateEncoder } from '../encoder/load.ts';
+import { renderPrompt } from '../encoder/prompts.ts';
 import { type EncoderRecord, RECORD_FILE, type RecordedFile } from '../encoder/record.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { throwIfAborted, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import type { Preprocessing } from '../image/types.ts';
+import { unitRows } from '../math/matrix.ts';
 import { sha256 } from '../sha256.ts';
 import { diskError } from '../store/atomic.ts';
 import { readRegular } from '../store/regular.ts';
 import { inTemporaryFolder } from '../store/temporary.ts';
 import { SITE_FILE, SITE_FORMAT, type Site } from '../web/site.ts';
+import { exportableMethod } from './head.ts';
 import { builtTower } from './image-tower.ts';
 import { checkDifference, preprocessingOf, trialPicture } from './onnx-export.ts';
 import { encodeModel, parseModel } from './onnx-model.ts';
@@ -37,8 +40,9 @@ const ENCODER = 'encoder/';
 
 /**
  * Writes the folder that `open` of `tip-adapter/web` reads: the classifier, its encoder in ONNX, and `site.json`, which names both with
- * their sizes and hashes. A site that is there already is replaced as a whole. Throws `UsageError` for a classifier of given features and for
- * a folder of other files, `ModelError` if the encoder is missing or another one, or answers otherwise in ONNX, and `DataError` if the disk fails.
+ * their sizes and hashes. A site that is there already is replaced as a whole. Throws `UsageError` for a classifier of given features, for
+ * a method that encodes texts for every picture and for a folder of other files, `ModelError` if the encoder is missing or another one, or
+ * answers otherwise in ONNX, and `DataError` if the disk fails.
  */
 export async function exportSite(
   classifier: Classifier,
@@ -46,6 +50,7 @@ export async function exportSite(
   { signal }: { signal?: AbortSignal } = {},
 ): Promise<{ files: SiteFile[]; difference: number }> {
   const { data } = classifier;
+  exportableMethod(data);
   preprocessingOf(data.encoder);
   await checkTarget(folder);
   const located = await locateEncoder(data.encoder.id, { signal });
@@ -54,12 +59,13 @@ export async function exportSite(
     await mkdir(dirname(folder), { recursive: true });
     return await inTemporaryFolder(async (temporary) => {
       const staging = join(temporary, 'site');
-      await mkdir(join(staging, ENCODER), { recursive: true });
       const files: SiteFile[] = [];
       const write = async (path: string, content: Uint8Array | string): Promise<RecordedFile> => {
         throwIfAborted(signal);
         const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-        await writeFile(join(staging, path), bytes);
+        const target = join(staging, path);
+        await mkdir(dirname(target), { recursive: true });
+        await writeFile(target, bytes);
         files.push({ path, bytes: bytes.length });
         return { path, bytes: bytes.length, sha256: sha256(bytes) };
       };
@@ -84,22 +90,28 @@ export async function exportSite(
   }
 }
 
-/** The largest difference of a probability between the classifier with the exported encoder and with its own, on a trial picture. */
+/**
+ * The largest difference between the classifier with the exported encoder and with its own: of a probability for a trial picture, and of a
+ * number in the unit embedding of a prompt, which new classes are learnt from.
+ */
 async function trial(classifier: Classifier, exported: LocalEncoder, signal?: AbortSignal): Promise<number> {
-  const { id, preprocessing } = classifier.data.encoder;
-  const picture = trialPicture(preprocessing as Preprocessing);
-  const probabilities = async (encoder: Encoder) => {
+  const { encoder, classes, templates } = classifier.data;
+  const picture = trialPicture(encoder.preprocessing as Preprocessing);
+  const prompt = renderPrompt(templates[0] ?? '{}', classes[0]!.promptName);
+  const numbers = async (encoder: Encoder) => {
     try {
-      return (await classifier.probabilities(await encoder.embedImages([picture], { signal }), { signal }))
-        .data;
+      const features = await encoder.embedImages([picture], { signal });
+      const text = await encoder.embedTexts?.([prompt], { signal });
+      const { data } = await classifier.probabilities(features, { signal });
+      return [...data, ...(text ? unitRows(text).data : [])];
     } finally {
       await encoder.close();
     }
   };
-  const own = await probabilities(await loadEncoder(id, { signal }));
-  const got = await probabilities(encoderOf(exported.record, exported.folder, sharedEngine()));
-  const difference = own.reduce((most, p, i) => Math.max(most, Math.abs(p - got[i]!)), 0);
-  checkDifference(difference, id);
+  const own = await numbers(await loadEncoder(encoder.id, { signal }));
+  const got = await numbers(encoderOf(exported.record, exported.folder, sharedEngine()));
+  const difference = own.reduce((most, one, i) => Math.max(most, Math.abs(one - got[i]!)), 0);
+  checkDifference(difference, encoder.id);
   return difference;
 }
 
@@ -123,7 +135,7 @@ async function onnxFiles({ record, folder }: LocalEncoder): Promise<{
   const plain = (path: string) => readRegular(join(folder, path), ENCODER_FILE);
   const built = isWeights(record.imageModel);
   for (const { path } of record.files) {
-    if (/tokenizer(_config)?\.json$/.test(path)) contents.set(path.replace(/^.*\//, ''), () => plain(path));
+    if (/tokenizer(_config)?\.json$/.test(path)) contents.set(path, () => plain(path));
     else if (!built && path.endsWith('.onnx')) contents.set(path, () => wholeModel(path, folder));
   }
   if (!built) return { record, contents };

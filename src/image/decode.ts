@@ -1,6 +1,6 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { asStill } from './avif.ts';
-import { gifFacts } from './gif.ts';
+import { firstFrame } from './gif.ts';
 import { decodeHeic } from './heic.ts';
 import { pngOfJxl } from './jxl.ts';
 import { toLevels } from './levels.ts';
@@ -118,26 +118,6 @@ function withColours(picture: Sharp, metadata: Metadata, bytes: Uint8Array): Sha
     depthOf(metadata) as string
   ] ?? ['b-w', space];
   return (keyed ? picture.removeAlpha() : picture).toColourspace(grey ? one : three);
-}
-
-/**
- * The first frame of a GIF as Pillow reads it: a palette picture, or a grey one if its colour table counts from black to white.
- * Transparent pixels have their colour in the table.
- */
-function firstFrame(raster: Raster, bytes: Uint8Array): Raster {
-  const facts = gifFacts(bytes);
-  if (!facts) return { ...raster, palette: true };
-  const { data, channels, width } = raster;
-  const { grey, hidden, frame } = facts;
-  const [left, top, right, bottom] = [frame[0], frame[1], frame[0] + frame[2], frame[1] + frame[3]];
-  for (let i = 0; i * channels < data.length; i++) {
-    const [x, y] = [i % width, Math.floor(i / width)];
-    const outside = x < left || x >= right || y < top || y >= bottom;
-    if (!outside && (channels < 4 || data[i * channels + 3]! > 0)) continue;
-    data.set(hidden, i * channels);
-    if (channels === 4) data[i * channels + 3] = 255;
-  }
-  return { ...raster, palette: !grey };
 }
 
 /** Removes an alpha channel that is opaque everywhere: it would only make resizing slower. */

@@ -1,5 +1,7 @@
+import type { Raster } from './resize.ts';
+
 /** Colours and position of the first frame of a GIF89a (https://www.w3.org/Graphics/GIF/spec-gif89a.txt, sections 18 to 23). */
-export interface GifFacts {
+interface GifFacts {
   /** Whether the colour table counts from black to white, so that its indices are levels of grey. */
   readonly grey: boolean;
   /** Colour (red, green, blue) of transparent pixels and of pixels outside the frame. */
@@ -15,7 +17,7 @@ const GRAPHIC_CONTROL = 0xf9;
 const HAS_TABLE = 0x80;
 
 /** The facts of a GIF; undefined if it ends before its first frame. */
-export function gifFacts(bytes: Uint8Array): GifFacts | undefined {
+function gifFacts(bytes: Uint8Array): GifFacts | undefined {
   const tableAt = (at: number, flags: number) =>
     flags & HAS_TABLE ? bytes.subarray(at, at + (3 << ((flags & 7) + 1))) : undefined;
   let table = tableAt(SCREEN, bytes[10]!);
@@ -37,4 +39,24 @@ export function gifFacts(bytes: Uint8Array): GifFacts | undefined {
     grey: table.every((level, i) => level === Math.floor(i / 3)),
     hidden: [r ?? 0, g ?? 0, b ?? 0],
   };
+}
+
+/**
+ * The first frame of a GIF as Pillow reads it: a palette picture, or a grey one if its colour table counts from black to white.
+ * Transparent pixels have their colour in the table.
+ */
+export function firstFrame(raster: Raster, bytes: Uint8Array): Raster {
+  const facts = gifFacts(bytes);
+  if (!facts) return { ...raster, palette: true };
+  const { data, channels, width } = raster;
+  const { grey, hidden, frame } = facts;
+  const [left, top, right, bottom] = [frame[0], frame[1], frame[0] + frame[2], frame[1] + frame[3]];
+  for (let i = 0; i * channels < data.length; i++) {
+    const [x, y] = [i % width, Math.floor(i / width)];
+    const outside = x < left || x >= right || y < top || y >= bottom;
+    if (!outside && (channels < 4 || data[i * channels + 3]! > 0)) continue;
+    data.set(hidden, i * channels);
+    if (channels === 4) data[i * channels + 3] = 255;
+  }
+  return { ...raster, palette: !grey };
 }

@@ -14,18 +14,29 @@ interface PngFacts {
   readonly height: number;
   /** 0 grey, 2 RGB. */
   readonly colourType: 0 | 2;
+  /** Bits of a sample (default 8). */
+  readonly depth?: 1 | 8;
+  /** Its rows, each after a zero (default: all black). */
+  readonly rows?: Uint8Array;
   /** Number of compressed texts; each has `bytesOfText` bytes uncompressed. */
   readonly texts?: number;
   readonly bytesOfText?: number;
 }
 
-/** A black 8-bit PNG in as few bytes as possible. */
-export function pngOf({ width, height, colourType, texts = 0, bytesOfText = 0 }: PngFacts): Buffer {
+/** A PNG in as few bytes as possible. */
+export function pngOf({
+  width,
+  height,
+  colourType,
+  depth = 8,
+  rows = Buffer.alloc((1 + width * (colourType === 2 ? 3 : 1)) * height),
+  texts = 0,
+  bytesOfText = 0,
+}: PngFacts): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width);
   header.writeUInt32BE(height, 4);
-  header.set([8, colourType], 8);
-  const rows = Buffer.alloc((1 + width * (colourType === 2 ? 3 : 1)) * height);
+  header.set([depth, colourType], 8);
   const text = pngChunk(
     'zTXt',
     Buffer.concat([Buffer.from('Comment\0\0', 'latin1'), deflateSync(Buffer.alloc(bytesOfText, 'a'))]),

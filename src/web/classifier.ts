@@ -1,7 +1,7 @@
 import type { RefitValues } from '../classifier/refit.ts';
 import type { Removal } from '../classifier/remove.ts';
 import type { Explanation, Failure, Prediction, Predictions, Progress } from '../classifier/types.ts';
-import { errorAbout, throwIfAborted } from '../errors.ts';
+import { closedError, errorAbout, throwIfAborted } from '../errors.ts';
 import type { Connection } from './connection.ts';
 import type { ClassifierInfo } from './info.ts';
 import type { Opened, SentError, Unread } from './protocol.ts';
@@ -56,7 +56,7 @@ export class WebClassifier {
   async predict(images: readonly WebImage[], options?: WebPredictOptions): Promise<Predictions>;
   async predict(
     images: WebImage | readonly WebImage[],
-    options: WebPredictOptions = {},
+    { signal, onProgress, ...options }: WebPredictOptions = {},
   ): Promise<Prediction | Predictions> {
     const isOne = !Array.isArray(images);
     const sent = await Promise.all(
@@ -64,8 +64,8 @@ export class WebClassifier {
     );
     const answers = await this.#connection.call(
       'predict',
-      [this.#classifier, sent.map(({ picture }) => picture), options.reject],
-      options,
+      [this.#classifier, sent.map(({ picture }) => picture), options],
+      { signal, onProgress },
       sent.flatMap(({ transfer }) => transfer),
     );
     const failures: Failure[] = [];
@@ -82,12 +82,16 @@ export class WebClassifier {
 
   /**
    * Classifies a video for as long as the loop that reads the answers runs: each answer is for the frame that is shown when the loop
-   * asks for it, so a slow device skips frames and never falls behind. Ends when the signal fires or the video ends.
+   * asks for it, so a slow device skips frames and never falls behind. Ends when the signal fires, or the video ends or loses its source.
+   * Rejects when the classifier is closed.
    */
   async *predictLive(video: HTMLVideoElement, options: WebPredictOptions = {}): AsyncGenerator<Prediction> {
     const { signal } = options;
-    while (!video.ended && !signal?.aborted) {
-      if (!(await nextFrame(video, signal))) return;
+    const { closed } = this.#connection;
+    while (!isOver(video) && !signal?.aborted) {
+      const there = await nextFrame(video, signal ? AbortSignal.any([signal, closed]) : closed);
+      if (closed.aborted) throw closedError('classifier');
+      if (!there) return;
       try {
         yield await this.predict(video, options);
       } catch (error) {
@@ -100,16 +104,11 @@ export class WebClassifier {
   /** Returns why a picture gets its answer: the parts of each class's score, and the share of each example. */
   async explain(
     image: WebImage,
-    options: WebPredictOptions & { examples?: number } = {},
+    { signal, onProgress, ...options }: WebPredictOptions & { examples?: number } = {},
   ): Promise<Explanation> {
     const { picture, transfer } = await sentPicture(image);
-    const { reject, examples } = options;
-    return this.#connection.call(
-      'explain',
-      [this.#classifier, picture, { reject, examples }],
-      options,
-      transfer,
-    );
+    const work = { signal, onProgress };
+    return this.#connection.call('explain', [this.#classifier, picture, options], work, transfer);
   }
 
   /** Returns a new classifier with further examples and, if their labels are new, further classes. Its method's options stay. */
@@ -169,8 +168,14 @@ function isUnread(answer: Prediction | Unread): answer is Unread {
   return 'failed' in (answer as { failed?: SentError });
 }
 
-/** Waits for the next frame of a video. Resolves with false if the signal fires or the video ends first. */
-function nextFrame(video: HTMLVideoElement, signal?: AbortSignal): Promise<boolean> {
+/** Whether a video has ended or has no source, as after a camera's `close`. */
+function isOver(video: HTMLVideoElement): boolean {
+  const hasSource = video.srcObject || video.hasAttribute('src') || video.querySelector('source');
+  return video.ended || !hasSource;
+}
+
+/** Waits for the next frame of a video. Resolves with false if the signal fires, or the video ends or loses its source first. */
+function nextFrame(video: HTMLVideoElement, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const stop = new AbortController();
     const settle = (there: boolean) => {
@@ -180,8 +185,11 @@ function nextFrame(video: HTMLVideoElement, signal?: AbortSignal): Promise<boole
     };
     const { signal: own } = stop;
     let request = 0;
-    signal?.addEventListener('abort', () => settle(false), { signal: own });
-    video.addEventListener('ended', () => settle(false), { signal: own });
+    if (signal.aborted) return settle(false);
+    signal.addEventListener('abort', () => settle(false), { signal: own });
+    // A video that gets another source is emptied too.
+    for (const event of ['ended', 'emptied'])
+      video.addEventListener(event, () => isOver(video) && settle(false), { signal: own });
     // A browser without this callback gives the frame that is shown at the next repaint.
     if (video.requestVideoFrameCallback) request = video.requestVideoFrameCallback(() => settle(true));
     else requestAnimationFrame(() => settle(true));

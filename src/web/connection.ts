@@ -23,6 +23,8 @@ export interface Connection {
   error(sent: SentError): Error;
   release(classifier: number): void;
   close(): void;
+  /** Fires when the connection is closed. */
+  readonly closed: AbortSignal;
 }
 
 interface Waiting extends CallOptions {
@@ -34,7 +36,8 @@ interface Waiting extends CallOptions {
 export function connect(create: () => Worker, note: (line: string, code: string) => void): Connection {
   const waiting = new Map<number, Waiting>();
   let serial = 0;
-  let closed = false;
+  const closing = new AbortController();
+  const { signal: closed } = closing;
   const fail = (error: Error) => {
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
@@ -65,7 +68,7 @@ export function connect(create: () => Worker, note: (line: string, code: string)
   return {
     call: (call, given, options = {}, transfer = []) => {
       const { signal } = options;
-      if (closed) return Promise.reject(closedError('classifier'));
+      if (closed.aborted) return Promise.reject(closedError('classifier'));
       if (signal?.aborted) return Promise.reject(new InterruptedError());
       const id = serial++;
       let done = () => {};
@@ -81,11 +84,12 @@ export function connect(create: () => Worker, note: (line: string, code: string)
       return answered.finally(done) as ReturnType<Connection['call']> as never;
     },
     error,
+    closed,
     release: (classifier) => {
-      if (!closed) worker.postMessage({ release: classifier });
+      if (!closed.aborted) worker.postMessage({ release: classifier });
     },
     close: () => {
-      closed = true;
+      closing.abort();
       worker.terminate();
       fail(closedError('classifier'));
     },

@@ -1,3 +1,9 @@
+import {
+  checkedOptions,
+  checkedReject,
+  explainOptions,
+  predictOptions,
+} from '../classifier/answer-options.ts';
 import { taskOf } from '../classifier/classifier-task.ts';
 import { decodeClassifier } from '../classifier/decode.ts';
 import { checkEncoder } from '../classifier/encoder-reference.ts';
@@ -101,6 +107,8 @@ export function createHost(note: (line: string, code: string) => void): Host {
     const encoder = await encoderAt(folder, () => downloads);
     checkEncoder(data.encoder, encoder.record);
     const gpu = device === 'cpu' ? undefined : await adapter(device);
+    if (device === 'webgpu' && !gpu)
+      note('This browser gives the page no GPU, so the CPU is used', 'web/no-gpu');
     const options = {
       threads,
       wasmPaths: runtime,
@@ -121,7 +129,7 @@ export function createHost(note: (line: string, code: string) => void): Host {
   function embedding(folder: EncoderFolder, cpu: Engine, gpu?: Engine): Embedding {
     let encoder: Encoder = folder.open(gpu ?? cpu);
     const state = { device: gpu ? ('webgpu' as const) : ('cpu' as const) } as { device: 'webgpu' | 'cpu' };
-    const embed = async (pixels: Pixels[], signal?: AbortSignal): Promise<Matrix> => {
+    const embedNow = async (pixels: Pixels[], signal?: AbortSignal): Promise<Matrix> => {
       try {
         return await encoder.embedImages(pixels, { signal });
       } catch (error) {
@@ -129,13 +137,19 @@ export function createHost(note: (line: string, code: string) => void): Host {
         state.device = 'cpu';
         void encoder.close().catch(() => {});
         encoder = folder.open(cpu);
-        const embedded = await encoder.embedImages(pixels, { signal });
         note(
           `The GPU cannot be used any more (${(error as Error).message}); the CPU replaces it`,
           'web/device-lost',
         );
-        return embedded;
+        return encoder.embedImages(pixels, { signal });
       }
+    };
+    // One call at a time, so that none uses an encoder that another call replaces. The engine runs one at a time anyway.
+    let before: Promise<unknown> = Promise.resolve();
+    const embed = (pixels: Pixels[], signal?: AbortSignal): Promise<Matrix> => {
+      const embedded = before.then(() => embedNow(pixels, signal));
+      before = embedded.catch(() => {});
+      return embedded;
     };
     // Texts are few, so they are always encoded on the CPU.
     const words = gpu ? folder.open(cpu) : encoder;
@@ -164,8 +178,9 @@ export function createHost(note: (line: string, code: string) => void): Host {
       within(work);
       return open(opening);
     },
-    async predict(work, of, sent, reject) {
+    async predict(work, of, sent, options) {
       within(work);
+      const { reject } = checkedOptions(predictOptions, options);
       const classifier = one(of);
       const pictures = sent.map(pagePicture);
       const { features, rows, failures } = await encode(classifier, pictures, work);
@@ -177,8 +192,9 @@ export function createHost(note: (line: string, code: string) => void): Host {
       for (const { item, id, error } of failures) answers[item] = { image: id, failed: sentError(error) };
       return answers;
     },
-    async explain(work, of, sent, { reject, examples }): Promise<Explanation> {
+    async explain(work, of, sent, options): Promise<Explanation> {
       within(work);
+      const { reject, examples } = checkedOptions(explainOptions, options);
       const classifier = one(of);
       const picture = pagePicture(sent);
       const { features, failures } = await encode(classifier, [picture], work);
@@ -216,9 +232,9 @@ export function createHost(note: (line: string, code: string) => void): Host {
     async refit(work, of, values) {
       within(work);
       const { refitMethod } = await import('../classifier/refit.ts');
-      return hold(await refitMethod(one(of).data, await session().session.encoder(), values, work.signal));
+      return hold(await refitMethod(one(of).data, session().session, values, work.signal));
     },
-    withReject: async (_, of, reject) => hold({ ...one(of).data, reject }),
+    withReject: async (_, of, reject) => hold({ ...one(of).data, reject: checkedReject(reject) }),
     bytes: async (_, of) => classifierBytes(one(of).data) as Uint8Array<ArrayBuffer>,
     release: async (classifier) => {
       const gone = held.get(classifier);

@@ -49,7 +49,11 @@ export interface Opening {
 /** The calls to the worker. `of` is the number of a classifier. */
 export interface Calls {
   open(opening: Opening): Opened;
-  predict(of: number, pictures: readonly SentPicture[], reject?: number): (Prediction | Unread)[];
+  predict(
+    of: number,
+    pictures: readonly SentPicture[],
+    options: { reject?: number },
+  ): (Prediction | Unread)[];
   explain(of: number, picture: SentPicture, options: { reject?: number; examples?: number }): Explanation;
   add(of: number, examples: readonly { picture: SentPicture; label: string }[]): Opened;
   remove(of: number, removal: Removal): Opened;

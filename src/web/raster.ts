@@ -1,9 +1,10 @@
 import { DataError } from '../errors.ts';
+import { firstFrame } from '../image/gif.ts';
 import type { Raster } from '../image/resize.ts';
 import { type CanvasPixels, MAX_PIXELS } from '../image/types.ts';
 import { count } from '../words.ts';
 
-/** The pixels of a picture's file as they are stored, without colour management. Throws `DataError` if the browser cannot read them. */
+/** The pixels of a picture's file as they are stored, without colour management, with the same rules for palettes as in Node. Throws `DataError` if the browser cannot read them. */
 export async function pixelsOfFile(file: Blob, exif: boolean): Promise<CanvasPixels> {
   const bitmap = await createImageBitmap(file, {
     imageOrientation: exif ? 'from-image' : 'none',
@@ -16,10 +17,15 @@ export async function pixelsOfFile(file: Blob, exif: boolean): Promise<CanvasPix
       cause,
     });
   });
-  const head = new Uint8Array(await file.slice(0, 26).arrayBuffer());
   const pixels = pixelsOf(bitmap, bitmap.width, bitmap.height);
   bitmap.close();
-  return { ...pixels, palette: hasPalette(head) };
+  const head = new Uint8Array(await file.slice(0, 26).arrayBuffer());
+  if (!begins(head, GIF)) return { ...pixels, palette: isPalettePng(head) };
+  const { palette = true, data } = firstFrame(
+    { ...pixels, data: bytesOf(pixels), channels: 4 },
+    new Uint8Array(await file.arrayBuffer()),
+  );
+  return { ...pixels, palette, data };
 }
 
 /** The pixels of a bitmap, a frame or an element. Throws `DataError` if there are too many for a canvas. */
@@ -44,8 +50,9 @@ export function pixelsOf(source: CanvasImageSource, width: number, height: numbe
 }
 
 /** Pixels as a raster, which has an alpha channel only if a pixel is not opaque. */
-export function rasterOf({ width, height, data, palette }: CanvasPixels): Raster {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.length);
+export function rasterOf(pixels: CanvasPixels): Raster {
+  const { width, height, palette } = pixels;
+  const bytes = bytesOf(pixels);
   for (let at = 3; at < bytes.length; at += 4)
     if (bytes[at] !== 255) return { width, height, data: bytes, palette, channels: 4 };
   const rgb = new Uint8Array(width * height * 3);
@@ -57,13 +64,20 @@ export function rasterOf({ width, height, data, palette }: CanvasPixels): Raster
   return { width, height, data: rgb, palette, channels: 3 };
 }
 
+function bytesOf({ data }: CanvasPixels): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.length);
+}
+
 const PNG = [0x89, 0x50, 0x4e, 0x47];
 const GIF = [0x47, 0x49, 0x46];
-/** Position of a PNG's colour type, and the colour type of a palette. */
-const [COLOUR_TYPE, INDEXED] = [25, 3];
+/** Positions of a PNG's bits per sample and of its colour type, and the colour type of a palette. */
+const [DEPTH, COLOUR_TYPE, INDEXED] = [24, 25, 3];
 
-/** Whether a file has a palette. Such pictures are resized by nearest neighbour, because palette indices cannot be averaged. */
-function hasPalette(head: Uint8Array): boolean {
-  const begins = (bytes: readonly number[]) => bytes.every((byte, i) => head[i] === byte);
-  return begins(GIF) || (begins(PNG) && head[COLOUR_TYPE] === INDEXED);
+function begins(head: Uint8Array, bytes: readonly number[]): boolean {
+  return bytes.every((byte, i) => head[i] === byte);
+}
+
+/** Whether a file is a PNG that is resized by nearest neighbour, as in Pillow: one with a palette, or of one bit. */
+function isPalettePng(head: Uint8Array): boolean {
+  return begins(head, PNG) && (head[COLOUR_TYPE] === INDEXED || head[DEPTH] === 1);
 }

@@ -2,7 +2,7 @@ import { DataError, UsageError } from '../errors.ts';
 import { describedValue } from '../words.ts';
 import type { SentPicture } from './protocol.ts';
 
-/** A picture in any form that a page has. A video or a canvas gives what it shows now. */
+/** A picture in any form that a page has. A video or a canvas gives what it shows now, and an `<img>` is taken as drawn. */
 export type WebImage =
   | Blob
   | ImageBitmap

@@ -2,6 +2,7 @@ import { cpSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
+import sharp from 'sharp';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeClassifier } from '../../src/classifier/decode.ts';
@@ -11,6 +12,8 @@ import { readDataset } from '../../src/dataset/read.ts';
 import { sampleDataset } from '../../src/dataset/sample-dataset.ts';
 import { writeSmallEncoder } from '../../src/encoder/small-encoder.fixture.ts';
 import { exportSite } from '../../src/export/index.ts';
+import { pngOf } from '../../src/image/png.fixture.ts';
+import { random } from '../../src/math/random.ts';
 import { chromiumMissing, chromiumPath, launchChromium, SOFTWARE_WEBGPU } from '../browser/chromium.ts';
 import { serveFolders } from '../browser/serve.ts';
 
@@ -27,10 +30,14 @@ interface Pets {
     options?: object,
   ): Promise<{ name: string; ranking: { id: string; probability: number }[] }>;
   predictLive(video: object, options?: object): AsyncGenerator<{ name: string }>;
-  explain(image: unknown): Promise<{ contributions: { example: string; weight: number }[] }>;
+  explain(
+    image: unknown,
+    options?: object,
+  ): Promise<{ contributions: { example: string; weight: number }[] }>;
   add(examples: { image: unknown; label: string }[], work?: object): Promise<Pets>;
   remove(removal: object): Promise<Pets>;
   refit(values: object): Promise<Pets>;
+  withReject(reject: number): Promise<Pets>;
   bytes(): Promise<Uint8Array>;
   close(): Promise<void>;
 }
@@ -48,6 +55,34 @@ declare class AbortController {
 const at = workspace();
 /** Number of classes, which is small so that the test is fast. */
 const CLASSES = 6;
+
+/** A GIF whose colour table has the levels of grey from 0 to 127. A cleared LZW code table every 100 pixels keeps each code in one byte. */
+function greyGif(width: number, height: number, levels: Uint8Array): Buffer {
+  const [CLEAR, END] = [128, 129];
+  const table = Array.from({ length: 3 * 128 }, (_, i) => Math.floor(i / 3));
+  const size = [width & 255, width >> 8, height & 255, height >> 8];
+  const codes = [...Array.from(levels, (level, i) => (i % 100 ? [level] : [CLEAR, level])).flat(), END];
+  const blocks = Array.from({ length: Math.ceil(codes.length / 255) }, (_, i) => {
+    const block = codes.slice(255 * i, 255 * (i + 1));
+    return [block.length, ...block];
+  });
+  const screen = [...size, 0xf6, 0, 0, ...table];
+  return Buffer.from([
+    ...Buffer.from('GIF89a'),
+    ...screen,
+    0x2c,
+    0,
+    0,
+    0,
+    0,
+    ...size,
+    0,
+    7,
+    ...blocks.flat(),
+    0,
+    0x3b,
+  ]);
+}
 
 /** Largest difference of a probability from Node's, in WebAssembly. */
 const SAME = 1e-5;
@@ -128,8 +163,9 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
     answer: { ranking: { id: string; probability: number }[] },
     own = classifier,
     within = SAME,
+    file = picture,
   ) {
-    const { ranking } = await own.predict(picture);
+    const { ranking } = await own.predict(file);
     expect(answer.ranking.map(({ id }) => id)).toEqual(ranking.map(({ id }) => id));
     const difference = answer.ranking.map(({ probability }, i) =>
       Math.abs(probability - ranking[i]!.probability),
@@ -225,6 +261,73 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
     expect(asked.filter((url) => url.endsWith('.onnx'))).toEqual([]);
   });
 
+  it('resizes a picture with a palette, of one bit or of grey levels as Node does', async () => {
+    const [width, height] = [88, 70];
+    const { integer } = random('palettes');
+    const noise = (n: number) => Uint8Array.from({ length: n }, () => integer(128));
+    const colours = sharp(noise(3 * width * height), { raw: { width, height, channels: 3 } });
+    const bits = noise((1 + width / 8) * height).map((byte, i) => (i % (1 + width / 8) ? 2 * byte : 0));
+    const files = {
+      'palette.png': await colours.clone().png({ palette: true, colours: 16 }).toBuffer(),
+      'bit.png': pngOf({ width, height, colourType: 0, depth: 1, rows: bits }),
+      'palette.gif': await colours.clone().gif().toBuffer(),
+      'grey.gif': greyGif(width, height, noise(width * height)),
+    };
+    for (const [name, bytes] of Object.entries(files)) {
+      writeFileSync(at(name), bytes);
+      const answer = await tab.evaluate(
+        async (name) => window.pets.predict(await (await fetch(`../data/${name}`)).blob()),
+        name,
+      );
+      await expectSame(answer, classifier, SAME, at(name));
+    }
+  });
+
+  it('refuses thresholds that are no probability, and options that do not exist', async () => {
+    const codes = await tab.evaluate(async () => {
+      const blob = await (await fetch('../data/picture.png')).blob();
+      const attempts = [
+        () => window.pets.withReject(70),
+        () => window.pets.predict(blob, { reject: Number.NaN }),
+        () => window.pets.explain(blob, { reject: -1 }),
+        () => window.pets.predict(blob, { rejct: 0.5 }),
+      ];
+      return Promise.all(attempts.map((attempt) => attempt().then(String, ({ code }) => code)));
+    });
+    expect(codes).toEqual(['option/value', 'option/value', 'option/value', 'option/unknown']);
+  });
+
+  it('says that the CPU is used where WebGPU was asked for and is not there', async () => {
+    const other = await opened('/page');
+    const { answers, notes } = await inChangedWorker(other, 'webgpu', ['']);
+    await expectSame(answers[0]!);
+    expect(notes).toEqual(['web/no-gpu']);
+    await other.close();
+  });
+
+  it('ends a loop over a camera that is closed, and rejects in one of a classifier that is closed', async () => {
+    const [camera, closed] = await tab.evaluate(async () => {
+      const { video, close } = await page.openCamera();
+      const pets = await page.open('../site/');
+      const live = pets.predictLive(video);
+      await live.next();
+      (video as { pause(): void }).pause();
+      const waiting = live.next();
+      close();
+      const { done } = await waiting;
+      const still = await page.openCamera();
+      (still.video as { pause(): void }).pause();
+      const next = pets
+        .predictLive(still.video)
+        .next()
+        .catch(({ code }) => code);
+      await pets.close();
+      still.close();
+      return [done, await next];
+    });
+    expect([camera, closed]).toEqual([true, 'classifier/closed']);
+  });
+
   it('follows a video frame by frame until it is stopped, and queues nothing', async () => {
     const { names, elapsed } = await tab.evaluate(async () => {
       const { video, close } = await page.openCamera();
@@ -313,7 +416,7 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
     expect((await codeOf('../other/')).code).toBe('web/site');
   });
 
-  /** Opens a classifier, changes the worker, and returns the answers for one picture, or the code of an error, with the notes. */
+  /** Opens a classifier, changes the worker, and returns the answers for one picture, or the code of an error, with the notes. Two calls at a time ask for it. */
   async function inChangedWorker(opened: Page, device: string, changes: readonly string[]) {
     await opened.evaluate(async (device) => {
       const notes: string[] = [];
@@ -326,13 +429,13 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
     const answers: { code?: string; ranking: { id: string; probability: number }[] }[] = [];
     for (const change of changes) {
       await opened.workers()[0]!.evaluate(change);
-      answers.push(
-        (await opened.evaluate(async () =>
-          window.pets
-            .predict(await (await fetch('../data/picture.png')).blob())
-            .catch(({ code }) => ({ code })),
-        )) as never,
-      );
+      const both = await opened.evaluate(async () => {
+        const blob = await (await fetch('../data/picture.png')).blob();
+        const predict = () => window.pets.predict(blob).catch(({ code }) => ({ code }));
+        return Promise.all([predict(), predict()]);
+      });
+      expect(both[1]).toEqual(both[0]);
+      answers.push(both[0] as never);
     }
     return { answers, notes: await opened.evaluate(() => (window as unknown as { notes: string[] }).notes) };
   }
