@@ -50,7 +50,7 @@ export interface Encoder {
  * Encoders as one, as CaFo joins models of different pre-training (Zhang et al., CVPR 2023, arXiv 2303.02151), but by their features and not
  * by their scores: a picture's row holds the unit features of all parts side by side, each times the root of its weight. The cosine of two
  * pictures is thus the weighted mean of the parts' cosines. A text's row holds the texts of the parts that read, and zeros for the others;
- * zero-shot scores are the weighted mean of the reading parts' scores.
+ * the score of a prompt is the weighted mean of the reading parts' scores.
  */
 export interface Joined {
   /** In the order of their columns. */

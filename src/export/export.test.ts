@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { npy, npyLabels, rowsOf } from '../bench/dump.fixture.ts';
 import { taskOf } from '../classifier/classifier-task.ts';
 import { fakeEncoder, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { classifierBytes } from '../classifier/file-bytes.ts';
@@ -12,6 +13,7 @@ import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { decode } from '../image/decode.ts';
 import { cropView, normalize } from '../image/preprocess.ts';
 import type { Preprocessing } from '../image/types.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { listMethods, methodById } from '../methods/index.ts';
 import { plainRows } from '../methods/task.ts';
@@ -175,6 +177,23 @@ describe('an exported classifier of features', () => {
     expectSame(probabilities!.data as Float32Array, [...(await small.probabilities(features)).data]);
     await session.release();
     await small.close();
+  });
+
+  it('is compared on random features if there are neither examples nor prompts', async () => {
+    const labels = Array.from({ length: 60 }, (_, i) => i % 3);
+    mkdirSync(at('sums'));
+    writeFileSync(at('sums/info.json'), JSON.stringify({ classes: ['cat', 'dog', 'eel'] }));
+    writeFileSync(at('sums/train.npy'), npy(rowsOf(labels, 'sums')));
+    writeFileSync(at('sums/train.labels.npy'), npyLabels(labels));
+    const summarised = await fit(at('sums'), { summary: true, method: 'prototype', tune: 'fixed' });
+    expect([summarised.data.head, summarised.data.support.features.rows]).toEqual([undefined, 0]);
+    expect((await exportOnnx(summarised, { input: 'features' })).difference).toBeLessThan(1e-5);
+    const probabilities = async ({ rows }: Matrix) => matrix(rows, 3);
+    const differing = Object.create(summarised, { probabilities: { value: probabilities } });
+    await expect(exportOnnx(differing, { input: 'features' })).rejects.toMatchObject({
+      code: 'export/differs',
+    });
+    await summarised.close();
   });
 
   it('is the same for a stack', async () => {

@@ -7,7 +7,7 @@ import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { normalize } from '../image/preprocess.ts';
 import type { Pixels, Preprocessing } from '../image/types.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import { type Matrix, matrix, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { number } from '../words.ts';
@@ -106,7 +106,7 @@ export function checkDifference(difference: number, encoder: string): void {
   });
 }
 
-/** Inputs to compare on: the features of examples, or random pixels. */
+/** Inputs to compare on: features of examples or prompts, random features, or random pixels. */
 interface Trial {
   readonly feed: Tensor;
   readonly features: Matrix;
@@ -115,13 +115,22 @@ interface Trial {
 const TRIAL_ROWS = 16;
 
 function trialFeatures({ encoder, head, support }: ClassifierData): Trial {
-  const { data } = support.features.rows > 0 || !head ? support.features : head.promptFeatures;
+  const known = [support.features, head?.promptFeatures].find((own) => own && own.rows > 0);
+  const { data } = known ?? randomFeatures(encoder.dimension);
   const rows = Math.min(TRIAL_ROWS, data.length / encoder.dimension);
   const values = data.slice(0, rows * encoder.dimension);
   return {
     feed: floatTensor([rows, encoder.dimension], values),
     features: matrix(rows, encoder.dimension, values),
   };
+}
+
+/** Random unit rows, for a classifier that keeps neither examples nor prompts. */
+function randomFeatures(dimension: number): Matrix {
+  const { normal } = random('trial');
+  return unitRows(
+    matrix(TRIAL_ROWS, dimension, Float32Array.from({ length: TRIAL_ROWS * dimension }, normal)),
+  );
 }
 
 /** A trial with one picture: with dynamic quantisation, a picture's features depend on the other pictures of its batch. */

@@ -101,6 +101,19 @@ describe('the Open Inference Protocol', () => {
     ]);
   });
 
+  it('takes pictures and embeddings that are nested as their shape says', async () => {
+    const probabilities = async (shape: number[], data: unknown) => {
+      const { json } = await ask([{ name: 'features', datatype: 'FP32', shape, data }]);
+      return output(json, 'probabilities').data;
+    };
+    const { cols, data } = animals.classifier.data.support.features;
+    const [a, b] = [[...data.slice(0, cols)], [...data.slice(cols, 2 * cols)]];
+    expect(await probabilities([2, cols], [a, b])).toEqual(await probabilities([2, cols], [...a, ...b]));
+    const [flat] = pictures(animals.cat, animals.dog);
+    const nested = { ...flat, shape: [2, 1], data: flat!.data.map((text) => [text]) };
+    expect((await ask([nested])).json.outputs).toEqual((await ask([flat])).json.outputs);
+  });
+
   it('sends and takes binary data', async () => {
     const bytes = Buffer.concat(
       [animals.cat, animals.dog].flatMap((picture) => {
@@ -153,6 +166,17 @@ describe('the Open Inference Protocol', () => {
       [[{ ...pictures(animals.cat)[0], datatype: 'FP32' }], {}, 400, /datatype is FP32/],
       [[{ ...pictures(animals.cat)[0], shape: [2] }], {}, 400, /2 elements, and 1 came/],
       [[{ ...pictures(animals.cat)[0], data: ['****'] }], {}, 400, /not base64/],
+      // Rows and columns that are exchanged, rows of unequal length, and lists within rows.
+      [features([2, dimension], Array(dimension).fill([1, 2])), {}, 400, /data is not a list of 2 elements/],
+      [
+        features([2, dimension], [Array(dimension + 1).fill(1), Array(dimension - 1).fill(1)]),
+        {},
+        400,
+        /data\.0 is not a list of/,
+      ],
+      [features([1, dimension], [[...Array(dimension - 1).fill(1), [1]]]), {}, 400, /is not a number/],
+      [features([1, 3], [1, [2], 3]), {}, 400, /data\.1 is not a number/],
+      [[{ ...pictures(animals.cat)[0], data: [[animals.cat.toString('base64')]] }], {}, 400, /not a text/],
       [features([1, 3], [1, 2, 3]), {}, 400, /3 numbers a row, but the encoder gives/],
       [features([1, dimension], Array(dimension).fill(1e60)), {}, 400, /not a finite number/],
       [features([1, dimension], ['1']), {}, 400, /data\.0 is not a number/],

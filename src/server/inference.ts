@@ -67,18 +67,32 @@ export function inferenceIn({ type, jsonLength }: InferenceForm, body: Buffer, m
     throw invalid('inputs.0 needs either data or parameters.binary_data_size');
   }
   if (name === FEATURES) {
-    const values = isBinary ? floatsOf(binary) : numbersOf(flat(data));
+    const values = isBinary ? floatsOf(binary) : numbersOf(elementsOf(data!, shape));
     checkCount(values.length, n * width);
     const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) throw invalid(`inputs.0.data.${bad} is not a finite number in single precision`);
     return { request, pictures: [], features: matrix(n, width, values) };
   }
-  const pictures = isBinary ? textsOf(binary) : flat(data).map(fileOf);
+  const pictures = isBinary ? textsOf(binary) : elementsOf(data!, shape).map(fileOf);
   checkCount(pictures.length, n);
   return { request, pictures };
 }
 
-const flat = (data: unknown): unknown[] => (data as unknown[]).flat(Number.POSITIVE_INFINITY);
+/** The elements of data in JSON, which are flat, or nested exactly as the shape says. */
+function elementsOf(data: readonly unknown[], shape: readonly number[]): readonly unknown[] {
+  return Array.isArray(data[0]) ? nestedElements(data, shape, 'inputs.0.data') : data;
+}
+
+function nestedElements(
+  data: unknown,
+  [size = 0, ...inner]: readonly number[],
+  field: string,
+): readonly unknown[] {
+  if (!Array.isArray(data) || data.length !== size)
+    throw invalid(`${field} is not a list of ${count(size, 'element')}, as inputs.0.shape says`);
+  if (inner.length === 0) return data;
+  return data.flatMap((part, i) => nestedElements(part, inner, `${field}.${i}`));
+}
 
 function invalid(message: string): Refusal {
   return new Refusal(400, message, {
