@@ -1,3 +1,4 @@
+import type { SummaryOrigin } from '../methods/summary.ts';
 import type { Task } from '../methods/task.ts';
 import type { ClassifierData } from './types.ts';
 
@@ -11,4 +12,13 @@ export function taskOf(
   signal?: AbortSignal,
 ): Task {
   return { classes: classes.length, dimension: encoder.dimension, support, head, seed, signal };
+}
+
+/** What the rows of a classifier's summary are. */
+export function originOf({
+  method,
+  encoder,
+  classes,
+}: Pick<ClassifierData, 'method' | 'encoder' | 'classes'>): SummaryOrigin {
+  return { method, encoder: encoder.fingerprint, classes: classes.map(({ id }) => id) };
 }

@@ -7,15 +7,15 @@ import type { FileRows } from '../methods/file-rows.ts';
 import { type Method, type State, scoresOf } from '../methods/method.ts';
 import { methodIfKnown } from '../methods/registry.ts';
 import { bindInPieces } from '../methods/score.ts';
-import { summaryFormOf } from '../methods/summarise.ts';
-import { rowCounts, type Summary } from '../methods/summary.ts';
+import { summaryFormOf, summaryShapes } from '../methods/summarise.ts';
+import { rowCounts, type Summary, type Sums } from '../methods/summary.ts';
 import { countByClass } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { faultOf, resolveOptions } from '../options.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
 import { version } from '../version.ts';
 import { count } from '../words.ts';
-import { taskOf } from './classifier-task.ts';
+import { originOf, taskOf } from './classifier-task.ts';
 import { contentHashInPieces } from './content-hash.ts';
 import { FEATURES, FORMAT, noteHash } from './file-bytes.ts';
 import { metadataSchema } from './metadata.ts';
@@ -171,19 +171,17 @@ function readSummary(take: TensorReader, method: Method, data: ClassifierData, r
   const shapes = (() => {
     try {
       const options = resolveOptions(method.options, data.options);
-      const task = taskOf(data);
-      const form = summaryFormOf(method, options);
-      const sums = { counts: [task.classes], ...form.shapes(task, options) };
-      return { sums, basis: form.basis?.shapes(task, options) ?? {} };
+      return summaryShapes(summaryFormOf(method, options), taskOf(data), options);
     } catch (error) {
       return refuse(`its method ${method.id} has no such summary (${(error as Error).message})`, error);
     }
   })();
-  const read = <T>(part: keyof Summary, of: (name: string, shape: readonly number[]) => T) =>
+  const read = <T>(part: keyof Sums, of: (name: string, shape: readonly number[]) => T) =>
     Object.fromEntries(
       Object.entries(shapes[part]).map(([name, shape]) => [name, of(`summary.${part}.${name}`, shape)]),
     );
   const summary = {
+    origin: originOf(data),
     sums: read('sums', take.sum),
     basis: read('basis', (name, shape) => take.state(name, { shape })),
   };

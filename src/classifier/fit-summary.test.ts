@@ -73,6 +73,8 @@ describe('a fit from a summary', () => {
     const loaded = await load(path);
     expect(await difference(loaded, classifier)).toBe(0);
     expect(loaded.data.summary).toEqual(classifier.data.summary);
+    const { method, encoder, summary } = classifier.data;
+    expect(summary!.origin).toEqual({ method, encoder: encoder.fingerprint, classes: CLASSES });
     expect(loaded.data.examples).toEqual([]);
     expect(exampleCounts(loaded.data)).toEqual([100, 100, 100]);
     const { accuracy, findings, leftOutFolds } = await loaded.evaluate(all);

@@ -15,13 +15,13 @@ import type { Method, State, SummaryForm } from '../methods/method.ts';
 import type { Samples } from '../methods/samples.ts';
 import { checkSummaryNeeds, fitSummary, summaryFormOf } from '../methods/summarise.ts';
 import { createSummariser, summariseWith } from '../methods/summariser.ts';
-import { mergeSummaries, rowCount, rowCounts, type Summary } from '../methods/summary.ts';
+import { mergeSummaries, rowCount, rowCounts, type Summary, type Sums } from '../methods/summary.ts';
 import { plainSupport, type Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import { tuningRowsOfSplit } from '../tuning/cache-search.ts';
 import { type Choice, searchMethod, UNTUNED } from '../tuning/search-method.ts';
 import { count } from '../words.ts';
-import { taskOf } from './classifier-task.ts';
+import { originOf, taskOf } from './classifier-task.ts';
 import { headOfFolder } from './features.ts';
 import type { FitValues } from './fit-options.ts';
 import { askedFor, type Wanted } from './given.ts';
@@ -81,14 +81,17 @@ export async function fitBySummary(
   const reading = createReading(stream, watch);
   const isLeftOut = leftOutOf(stream.rows, values.seed);
   const basis = await basisOf(form, base, task, reading, isLeftOut);
-  const { rest, left } = await withProducts(
+  const { sums, left } = await withProducts(
     task.engine,
     (products) => summed(form, { task, options: base, basis }, products, reading, isLeftOut),
     signal,
   );
+  const origin = originOf({ ...start, method: method.id });
+  const rest: Summary = { origin, ...sums };
   const { options, choice } = await chosen(method, task, rest, left, asked.given, values.tune === 'fixed');
   const measured = await comparison(form, options, task, rest, left, reading, isLeftOut);
-  const summary = mergeSummaries(rest, await summariseWith(form, left, { task, options: base, basis }, task));
+  const others = await summariseWith(form, left, { task, options: base, basis }, task);
+  const summary = mergeSummaries(rest, { origin, ...others });
   const state = { ...(await fitSummary(method, summary, task, options)), ...measured };
   const given = Object.keys(asked.given);
   return {
@@ -161,7 +164,7 @@ async function basisOf(
   task: Task,
   reading: Reading,
   isLeftOut: IsLeftOut,
-): Promise<Summary['basis']> {
+): Promise<Sums['basis']> {
   if (!form.basis) return {};
   const draw = createDraw(task.classes, form.basis.sample(options), task.seed);
   await reading.each((samples, places) => {
@@ -174,14 +177,14 @@ async function basisOf(
   return form.basis.choose(draw.samples(task.dimension), task, options);
 }
 
-/** The summary of the rows that are not left out, and those that are. */
+/** The sums of the rows that are not left out, and the rows that are. */
 async function summed(
   form: SummaryForm,
-  what: { task: Task; options: ReturnType<typeof resolveOptions>; basis: Summary['basis'] },
+  what: { task: Task; options: ReturnType<typeof resolveOptions>; basis: Sums['basis'] },
   products: Products,
   reading: Reading,
   isLeftOut: IsLeftOut,
-): Promise<{ rest: Summary; left: Samples }> {
+): Promise<{ sums: Sums; left: Samples }> {
   const summariser = createSummariser(form, what, products);
   const collection = createCollection(what.task.dimension);
   await reading.each(async (samples, places) => {
@@ -189,7 +192,7 @@ async function summed(
     collection.add(left);
     await summariser.add(rest);
   });
-  return { rest: await summariser.summary(), left: collection.samples() };
+  return { sums: await summariser.sums(), left: collection.samples() };
 }
 
 /** The options and the temperature that are best on the left-out rows. With `fixed` only the temperature is chosen. */

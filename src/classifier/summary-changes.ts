@@ -7,7 +7,7 @@ import { fitSummary, summarise } from '../methods/summarise.ts';
 import { mergeSummaries, type Summary } from '../methods/summary.ts';
 import type { Support } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
-import { taskOf } from './classifier-task.ts';
+import { originOf, taskOf } from './classifier-task.ts';
 import type { ClassifierData } from './types.ts';
 
 /**
@@ -27,7 +27,8 @@ export async function withSummarised(
   const method = methodById(data.method);
   const options = resolveOptions(method.options, data.options);
   const task = { ...taskOf(data, signal), engine: sharedEngine() };
-  const more = await summarise(method, { ...task, support }, options, summary.basis);
+  const { basis } = summary;
+  const more = await summarise(method, { ...task, support }, options, { ...originOf(data), basis });
   const whole = mergeSummaries(summary, more);
   // The error of an approximation was measured when the classifier was fitted, and stays as it is.
   const measured = Object.entries(data.state).filter(([name]) => Object.hasOwn(RANK_ERROR, name));

@@ -20,7 +20,7 @@ import {
   fourthMoment,
   type Scatter,
 } from './shrinkage.ts';
-import { rowCount, rowCounts, type Summary } from './summary.ts';
+import { rowCount, rowCounts, type Sums } from './summary.ts';
 import { countByClass, selectExamples, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
@@ -165,7 +165,7 @@ interface Gaussians {
 }
 
 /** The discriminant from sums, in float64 (eq. 5 and 6). */
-function discriminantOf(summary: Summary, shrinkage: Shrinkage): Discriminant {
+function discriminantOf(summary: Sums, shrinkage: Shrinkage): Discriminant {
   const [n, counts] = [rowCount(summary), rowCounts(summary)];
   const means = meansOf(summary);
   const [c, d] = [counts.length, means.length / counts.length];

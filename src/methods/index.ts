@@ -56,7 +56,7 @@ export type { Samples } from './samples.ts';
 export { createScorer, type Scorer, scoreRows } from './score.ts';
 export type { StackPart } from './stack.ts';
 export { fitSummary, summarise } from './summarise.ts';
-export { mergeSummaries, type Sum, type Summary } from './summary.ts';
+export { mergeSummaries, type Sum, type Summary, type SummaryOrigin, type Sums } from './summary.ts';
 export { decodeSummary, encodeSummary } from './summary-file.ts';
 export {
   type Checkpoint,

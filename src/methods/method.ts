@@ -7,7 +7,7 @@ import type { Matrix } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import type { Options, ValuesOf } from '../options.ts';
 import type { Samples } from './samples.ts';
-import type { Summary } from './summary.ts';
+import type { Sums } from './summary.ts';
 import type { Task } from './task.ts';
 import type { TextTower } from './text-tower.ts';
 
@@ -202,7 +202,7 @@ export interface SummaryForm<O extends Options = Options, N extends Need = never
   readonly basis?: SummaryBasis<O, N>;
   /** Adds unit rows to the sums, except to `counts`. */
   add(
-    summary: Summary,
+    sums: Sums,
     samples: Samples,
     how: {
       readonly task: Pick<Task, 'classes' | 'dimension' | 'head'>;
@@ -210,8 +210,8 @@ export interface SummaryForm<O extends Options = Options, N extends Need = never
       readonly products: Products;
     },
   ): Promise<void> | void;
-  /** Learns from the summary. The task's support is empty. */
-  fit(summary: Summary, task: TaskWith<N>, options: ValuesOf<O>): Promise<S>;
+  /** Learns from the sums. The task's support is empty. */
+  fit(sums: Sums, task: TaskWith<N>, options: ValuesOf<O>): Promise<S>;
   /**
    * Compares a state with the examples that it was learnt from, on left-out unit rows [q, d]. The examples are added block by block. The
    * result are entries of the state.
@@ -232,7 +232,7 @@ export interface SummaryBasis<O extends Options = Options, N extends Need = neve
   ): Readonly<Record<string, readonly number[]>>;
   /** The number of rows of each class that it is chosen from. */
   sample(options: ValuesOf<O>): number;
-  choose(samples: Samples, task: TaskWith<N>, options: ValuesOf<O>): Promise<Summary['basis']>;
+  choose(samples: Samples, task: TaskWith<N>, options: ValuesOf<O>): Promise<Sums['basis']>;
 }
 
 /** The facts that `auto` needs about a method. */

@@ -2,7 +2,7 @@ import { cholesky, choleskySolve } from '../linalg/cholesky.ts';
 import type { Products } from '../linalg/matrix-products.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Samples } from './samples.ts';
-import { rowCounts, type Summary } from './summary.ts';
+import { rowCounts, type Sums } from './summary.ts';
 import type { Task } from './task.ts';
 
 /** Sizes of the sums of each class's rows. */
@@ -16,7 +16,7 @@ export function momentsShape(task: Pick<Task, 'classes' | 'dimension'>) {
 }
 
 /** Adds rows to the sums of their classes. */
-export function addTotals({ sums: { totals } }: Summary, { rows, labels }: Samples): void {
+export function addTotals({ sums: { totals } }: Sums, { rows, labels }: Samples): void {
   const [{ data }, d] = [totals!, rows.cols];
   for (let i = 0; i < labels.length; i++) {
     const [from, to] = [i * d, labels[i]! * d];
@@ -32,7 +32,7 @@ const AT_ONCE = 512;
  * because the mean's own square would hide the variation in float32: sum x x^T = sum (x - m)(x - m)^T + m s^T + (s - n m) m^T, s = sum x.
  */
 export async function addSquares(
-  { sums: { squares } }: Summary,
+  { sums: { squares } }: Sums,
   { rows }: Samples,
   { transposedProduct }: Products,
 ): Promise<void> {
@@ -67,14 +67,14 @@ function aroundMean({ rows: n, cols: d, data }: Matrix) {
 }
 
 /** The mean of each class's rows, [c d]; zeros for a class without rows. */
-export function meansOf(summary: Summary): Float64Array {
+export function meansOf(summary: Sums): Float64Array {
   const counts = rowCounts(summary);
   const { shape, data } = summary.sums.totals!;
   return data.map((x, i) => x / (counts[Math.floor(i / shape[1]!)]! || 1));
 }
 
 /** The sum of (x - m)(x - m)^T over all rows x around the means m of their classes, [d, d]. */
-export function squaresWithin(summary: Summary): Float64Array {
+export function squaresWithin(summary: Sums): Float64Array {
   const counts = rowCounts(summary);
   const { totals, squares } = summary.sums;
   const d = squares!.shape[0]!;

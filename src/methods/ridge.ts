@@ -7,7 +7,7 @@ import { defineMethod, SCALE, type SummaryForm } from './method.ts';
 import { addSquares, addTotals, momentsShape, solveRidge } from './moments.ts';
 import { samplesOf } from './samples.ts';
 import { summariseWith } from './summariser.ts';
-import { rowCount, type Summary } from './summary.ts';
+import { rowCount, type Sums } from './summary.ts';
 import type { Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
@@ -60,7 +60,7 @@ type Learnt = { readonly weights: Tensor; readonly scale: number };
 
 /** A^T [c, d], in float64. X^T (Y - X W^T) is the classes' totals without X^T X W^T, so it is known from sums. */
 async function learn(
-  summarised: Summary,
+  summarised: Sums,
   { classes: c, dimension: d, head }: Task,
   { lambda }: { lambda: number },
 ): Promise<Learnt> {

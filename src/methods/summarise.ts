@@ -1,10 +1,12 @@
 import { UsageError } from '../errors.ts';
+import type { Tensor } from '../math/tensor.ts';
 import type { Options, ValuesOf } from '../options.ts';
+import { count } from '../words.ts';
 import { checkNeeds, type Method, type State, type SummaryForm } from './method.ts';
 import { listMethods } from './registry.ts';
 import { samplesOf } from './samples.ts';
-import { summariseWith } from './summariser.ts';
-import type { Summary } from './summary.ts';
+import { summariseWith, sumShapes } from './summariser.ts';
+import { hasShape, type Summary, type SummaryOrigin, type Sums } from './summary.ts';
 import type { Task } from './task.ts';
 
 /**
@@ -36,22 +38,36 @@ export function checkSummaryNeeds(method: Method, task: Task): void {
   checkNeeds({ ...method, needs }, task);
 }
 
-/** The summary of the task's examples: every augmented view is a row, as for the methods themselves. Throws as `summaryFormOf`. */
+/** Sizes of the sums and of the basis that a method has for a task. */
+export function summaryShapes(
+  form: SummaryForm,
+  task: Pick<Task, 'classes' | 'dimension'>,
+  options: ValuesOf<Options>,
+): Readonly<Record<keyof Sums, Readonly<Record<string, readonly number[]>>>> {
+  return { sums: sumShapes(form, task, options), basis: form.basis?.shapes(task, options) ?? {} };
+}
+
+/**
+ * The summary of the task's examples: every augmented view is a row, as for the methods themselves. `encoder` and `classes` say what the
+ * rows are (see `SummaryOrigin`), because only summaries of the same encoder and classes can be merged. Throws as `summaryFormOf`, and
+ * `UsageError` if the classes are not as many as the task's.
+ */
 export async function summarise(
   method: Method,
   task: Pick<Task, 'classes' | 'dimension' | 'head' | 'support' | 'engine' | 'signal'>,
   options: ValuesOf<Options>,
-  basis?: Summary['basis'],
+  { encoder, classes, basis }: Omit<SummaryOrigin, 'method'> & Partial<Pick<Sums, 'basis'>>,
 ): Promise<Summary> {
-  return summariseWith(
-    summaryFormOf(method, options),
-    samplesOf(task.support),
-    { task, options, basis },
-    task,
-  );
+  const form = summaryFormOf(method, options);
+  const origin = { method: method.id, encoder, classes };
+  checkClasses(origin, task);
+  return { origin, ...(await summariseWith(form, samplesOf(task.support), { task, options, basis }, task)) };
 }
 
-/** The state that a method learns from a summary. Throws as `summaryFormOf` and `checkNeeds`. */
+/**
+ * The state that a method learns from a summary. Throws as `summaryFormOf` and `checkNeeds`, and `UsageError` if the summary is of another
+ * method, or of other numbers of classes or dimensions than the task.
+ */
 export async function fitSummary(
   method: Method,
   summary: Summary,
@@ -60,5 +76,36 @@ export async function fitSummary(
 ): Promise<State> {
   const form = summaryFormOf(method, options);
   checkSummaryNeeds(method, task);
+  if (summary.origin.method !== method.id)
+    throw unfit(`it is of the method ${summary.origin.method}, and ${method.id} is to learn from it`);
+  checkClasses(summary.origin, task);
+  const shapes = summaryShapes(form, task, options);
+  checkShapes(summary.sums, shapes.sums);
+  checkShapes(summary.basis, shapes.basis);
   return form.fit(summary, task, options);
+}
+
+function checkClasses({ classes }: SummaryOrigin, task: Pick<Task, 'classes'>): void {
+  if (classes.length === task.classes) return;
+  throw unfit(`it is of ${count(classes.length, 'class', 'classes')}, and the task has ${task.classes}`);
+}
+
+function checkShapes(
+  tensors: Readonly<Record<string, Tensor>>,
+  shapes: Readonly<Record<string, readonly number[]>>,
+): void {
+  for (const [name, shape] of Object.entries(shapes)) {
+    const own = tensors[name];
+    if (!hasShape(own, shape))
+      throw unfit(
+        `its ${name} are [${own?.shape.join(', ') ?? 'missing'}], and the task needs [${shape.join(', ')}]`,
+      );
+  }
+}
+
+function unfit(why: string): UsageError {
+  return new UsageError(`The summary does not fit the task: ${why}`, {
+    code: 'summary/task',
+    hint: 'Learn from a summary of the same method, classes, features and options.',
+  });
 }

@@ -3,22 +3,31 @@ import { type Products, withProducts } from '../linalg/matrix-products.ts';
 import type { Options, ValuesOf } from '../options.ts';
 import type { SummaryForm } from './method.ts';
 import type { Samples } from './samples.ts';
-import { emptySummary, type Summary } from './summary.ts';
+import { emptySums, type Sums } from './summary.ts';
 import type { Task } from './task.ts';
 
 /** What a summary is made with. */
 export interface Summarising {
   readonly task: Pick<Task, 'classes' | 'dimension' | 'head'>;
   readonly options: ValuesOf<Options>;
-  readonly basis?: Summary['basis'];
+  readonly basis?: Sums['basis'];
 }
 
-/** Adds rows to a summary, block by block, while the engine still computes with the block before. */
+/** Adds rows to sums, block by block, while the engine still computes with the block before. */
 export interface Summariser {
   /** Adds unit rows. The caller does not change them afterwards. */
   add(samples: Samples): Promise<void>;
-  /** The summary of all rows so far. */
-  summary(): Promise<Summary>;
+  /** The sums of all rows so far. */
+  sums(): Promise<Sums>;
+}
+
+/** Sizes of all sums of a form. */
+export function sumShapes(
+  form: SummaryForm,
+  task: Pick<Task, 'classes' | 'dimension'>,
+  options: ValuesOf<Options>,
+): Readonly<Record<string, readonly number[]>> {
+  return { counts: [task.classes], ...form.shapes(task, options) };
 }
 
 /** A summariser of no rows yet, on the given products. */
@@ -27,8 +36,8 @@ export function createSummariser(
   { task, options, basis }: Summarising,
   products: Products,
 ): Summariser {
-  const summary = emptySummary(task.classes, form.shapes(task, options), basis);
-  const counts = summary.sums.counts!.data;
+  const all = emptySums(sumShapes(form, task, options), basis);
+  const counts = all.sums.counts!.data;
   let pending: Promise<void> = Promise.resolve();
   return {
     async add(samples) {
@@ -36,32 +45,32 @@ export function createSummariser(
       samples.labels.forEach((label) => {
         counts[label]!++;
       });
-      const work = form.add(summary, samples, { task, options, products });
+      const work = form.add(all, samples, { task, options, products });
       const before = pending;
       pending = Promise.resolve(work);
       pending.catch(() => {});
       await before;
     },
-    async summary() {
+    async sums() {
       await pending;
-      return summary;
+      return all;
     },
   };
 }
 
-/** The summary of unit rows. */
+/** The sums of unit rows. */
 export async function summariseWith(
   form: SummaryForm,
   samples: Samples,
   what: Summarising,
   { engine, signal }: { engine?: Engine; signal?: AbortSignal },
-): Promise<Summary> {
+): Promise<Sums> {
   return withProducts(
     engine,
     async (products) => {
       const summariser = createSummariser(form, what, products);
       await summariser.add(samples);
-      return summariser.summary();
+      return summariser.sums();
     },
     signal,
   );

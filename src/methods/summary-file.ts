@@ -1,12 +1,16 @@
+import * as z from 'zod/mini';
 import { ModelError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
-import type { Sum, Summary } from './summary.ts';
+import { hasShape, type Sum, type Summary, type Sums } from './summary.ts';
 
 const FORMAT = 'tip-adapter-summary/1';
+const ORIGIN = z.object({ method: z.string(), encoder: z.string(), classes: z.array(z.string()) });
+const BOUNDS = { depth: 4, values: 1_000_000 };
 
-/** The tensors of a summary by the names that they have in files: `summary.sums.counts` and so on. */
-export function summaryTensors({ sums, basis }: Summary): Record<string, Tensor> {
+/** The tensors of sums by the names that they have in files: `summary.sums.counts` and so on. */
+export function summaryTensors({ sums, basis }: Sums): Record<string, Tensor> {
   const named = (part: string, tensors: Readonly<Record<string, Tensor>>) =>
     Object.entries(tensors).map(([name, tensor]) => [`summary.${part}.${name}`, tensor] as const);
   return Object.fromEntries([...named('sums', sums), ...named('basis', basis)]);
@@ -14,7 +18,10 @@ export function summaryTensors({ sums, basis }: Summary): Record<string, Tensor>
 
 /** A summary as the bytes of a safetensors file, so that parts can be summed up by other processes and merged later. */
 export function encodeSummary(summary: Summary): Uint8Array {
-  return encodeSafetensors(summaryTensors(summary), { format: FORMAT });
+  return encodeSafetensors(summaryTensors(summary), {
+    format: FORMAT,
+    origin: JSON.stringify(summary.origin),
+  });
 }
 
 /** The summary in the bytes of a file. Throws `ModelError` that names `origin` if they hold none. */
@@ -29,8 +36,13 @@ export function decodeSummary(bytes: Uint8Array, origin = 'The file'): Summary {
     if (part === 'sums') sums[own] = tensor as Sum;
     else basis[own] = tensor;
   }
-  if (metadata.format === FORMAT && sums.counts) return { sums, basis };
-  throw noSummary(origin, 'its format');
+  if (metadata.format !== FORMAT || !sums.counts) throw noSummary(origin, 'its format');
+  const refuse = (): never => {
+    throw noSummary(origin, 'its origin');
+  };
+  const { success, data } = ORIGIN.safeParse(parseJson(metadata.origin ?? '', BOUNDS, refuse));
+  if (!success || !hasShape(sums.counts, [data.classes.length])) return refuse();
+  return { origin: data, sums, basis };
 }
 
 function noSummary(origin: string, what: string): ModelError {

@@ -28,6 +28,11 @@ const support = (() => {
   return plainSupport(features, labels);
 })();
 const task: Task = { ...smallTask, head: undefined, classes: CLASSES, dimension: WIDTH, support };
+/** What the rows of a task are. */
+const known = ({ classes }: Task) => ({
+  encoder: 'made up',
+  classes: Array.from({ length: classes }, (_, c) => `class ${c}`),
+});
 const without = (support: Task['support']) => ({ ...task, support: selectExamples(support, []) });
 
 /** The largest difference of two states, relative to the largest number of each tensor. */
@@ -53,7 +58,9 @@ async function merged(
   const options = resolveOptions(method.options, {});
   const summaries: Summary[] = [];
   for (const part of parts)
-    summaries.push(await summarise(method, { ...task, support: selectExamples(support, part) }, options));
+    summaries.push(
+      await summarise(method, { ...task, support: selectExamples(support, part) }, options, known(task)),
+    );
   for (let k = 0; summaries.length > 1; k++) {
     const [a] = summaries.splice((picks[k] ?? 0) % summaries.length, 1);
     const at = (picks[k + 1] ?? 0) % summaries.length;
@@ -81,7 +88,7 @@ describe('a summary', () => {
       const options = resolveOptions(method.options, {});
       const whole = await fitSummary(
         method,
-        await summarise(method, task, options),
+        await summarise(method, task, options, known(task)),
         without(support),
         options,
       );
@@ -107,7 +114,7 @@ describe('a summary', () => {
     const method = methodById(id);
     const options = resolveOptions(method.options, given);
     const own = await method.fit(task, options);
-    const summary = await summarise(method, task, options);
+    const summary = await summarise(method, task, options, known(task));
     expect(difference(own, await fitSummary(method, summary, without(support), options))).toBeLessThan(1e-6);
   });
 
@@ -116,7 +123,7 @@ describe('a summary', () => {
     const options = resolveOptions(method.options, {});
     const state = await fitSummary(
       method,
-      await summarise(method, smallTask, options),
+      await summarise(method, smallTask, options, known(smallTask)),
       { ...smallTask, support: selectExamples(smallTask.support, []) },
       options,
     );
@@ -127,20 +134,70 @@ describe('a summary', () => {
     );
   });
 
-  it('is not merged with one of other sums or another basis', async () => {
-    const summaryOf = async (id: string) => {
+  it('is not merged with one of another method, encoder, classes, sums or basis', async () => {
+    const summaryOf = async (id: string, own = task, more = {}) => {
       const method = methodById(id);
-      return summarise(method, task, resolveOptions(method.options, {}));
+      return summarise(method, own, resolveOptions(method.options, {}), { ...known(own), ...more });
     };
-    const [means, moments] = [await summaryOf('prototype'), await summaryOf('gda')];
-    expect(() => mergeSummaries(means, moments)).toThrow('they have different sums');
-    const basis = { centres: { dtype: 'float32', shape: [1], data: Float32Array.of(1) } } as const;
-    expect(() => mergeSummaries(means, { ...means, basis })).toThrow('compared with different rows');
+    const moments = await summaryOf('gda');
+    const { classes } = moments.origin;
+    const [first, second, ...rest] = classes;
+    const fewer = matrix(1, WIDTH - 1, new Float32Array(WIDTH - 1).fill(1));
+    for (const [other, why] of [
+      [await summaryOf('ridge'), 'one is of the method gda, and the other of ridge'],
+      [
+        await summaryOf('gda', task, { encoder: 'another' }),
+        'one is of features of the encoder made up, and the other of another',
+      ],
+      [
+        await summaryOf('gda', task, { classes: [second, first, ...rest] }),
+        'class 0 is "class 0" in one, and "class 1" in the other',
+      ],
+      [await summaryOf('gda', { ...task, classes: 6 }), 'one is of 5 classes, and the other of 6'],
+      [
+        await summaryOf('gda', { ...task, dimension: WIDTH - 1, support: plainSupport(fewer, [0]) }),
+        'they have different sums',
+      ],
+      [
+        { ...moments, basis: { centres: { dtype: 'float32', shape: [1], data: Float32Array.of(1) } } },
+        'compared with different rows',
+      ],
+    ] as [Summary, string][]) {
+      expect(() => mergeSummaries(moments, other)).toThrow(
+        expect.objectContaining({ code: 'summary/unlike', message: expect.stringContaining(why) }),
+      );
+    }
+    expect(mergeSummaries(moments, await summaryOf('gda')).origin).toEqual(moments.origin);
   });
+
+  it.each(['prototype', 'gda', 'ridge'])(
+    '%s: does not fit a task of other classes or dimensions, or another method',
+    async (id) => {
+      const method = methodById(id);
+      const options = resolveOptions(method.options, {});
+      const summary = await summarise(method, task, options, known(task));
+      const empty = without(support);
+      const narrow = { ...empty, dimension: WIDTH - 1, support: plainSupport(matrix(0, WIDTH - 1), []) };
+      const other = { ...summary, origin: { ...summary.origin, method: 'tip-adapter-sketch' } };
+      for (const [own, wanted, why] of [
+        [summary, { ...empty, classes: CLASSES - 1 }, 'it is of 5 classes, and the task has 4'],
+        [summary, narrow, 'its totals are [5, 24], and the task needs [5, 23]'],
+        [{ ...summary, sums: { counts: summary.sums.counts! } }, empty, 'its totals are [missing]'],
+        [other, empty, 'it is of the method tip-adapter-sketch'],
+      ] as [Summary, Task, string][])
+        await expect(fitSummary(method, own, wanted, options)).rejects.toMatchObject({
+          code: 'summary/task',
+          message: expect.stringContaining(why),
+        });
+      await expect(
+        summarise(method, task, options, { encoder: 'made up', classes: ['one'] }),
+      ).rejects.toMatchObject({ code: 'summary/task' });
+    },
+  );
 
   it('is read from its bytes, and other files are refused', async () => {
     const method = methodById('gda');
-    const summary = await summarise(method, task, resolveOptions(method.options, {}));
+    const summary = await summarise(method, task, resolveOptions(method.options, {}), known(task));
     const basis = { centres: { dtype: 'float32', shape: [2], data: Float32Array.of(1, 2) } } as const;
     const bytes = encodeSummary({ ...summary, basis });
     expect(decodeSummary(bytes)).toEqual({ ...summary, basis });
@@ -151,6 +208,11 @@ describe('a summary', () => {
       [{ 'summary.sums.totals': counts }, metadata],
       [{ weights: counts }, metadata],
       [Object.fromEntries(tensors), {}],
+      [Object.fromEntries(tensors), { format: metadata.format! }],
+      [
+        Object.fromEntries(tensors),
+        { ...metadata, origin: JSON.stringify({ ...summary.origin, classes: ['one'] }) },
+      ],
     ] as const)
       expect(() => decodeSummary(encodeSafetensors(altered, facts), 'part')).toThrow(
         'part does not hold a summary',
@@ -160,7 +222,7 @@ describe('a summary', () => {
   it('is refused by methods and options that need the examples', async () => {
     const refused = (id: string, given = {}) => {
       const method = methodById(id);
-      return summarise(method, task, resolveOptions(method.options, given));
+      return summarise(method, task, resolveOptions(method.options, given), known(task));
     };
     await expect(refused('tip-adapter')).rejects.toMatchObject({ code: 'method/summary' });
     for (const given of [{ shrinkage: 'ledoit-wolf' }, { synthesis: true }])

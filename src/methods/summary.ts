@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.ts';
 import { sizeOf, type Tensor } from '../math/tensor.ts';
+import { count } from '../words.ts';
 
 /** A sum over rows, in float64. */
 export interface Sum extends Tensor {
@@ -8,23 +9,37 @@ export interface Sum extends Tensor {
 }
 
 /**
- * What a method learns from in place of the examples: sums over their unit rows. Its size depends on the numbers of classes and dimensions
- * and on the method's options, and not on the number of rows.
+ * What a method learns from in place of the examples: sums over their unit rows. Their size depends on the numbers of classes and
+ * dimensions and on the method's options, and not on the number of rows.
  */
-export interface Summary {
+export interface Sums {
   /** The sums by name. `counts` [c] is the number of rows of each class. */
   readonly sums: Readonly<Record<string, Sum>>;
   /** What the rows were compared with while they were summed up, such as centres of clusters. Empty for most methods. */
   readonly basis: Readonly<Record<string, Tensor>>;
 }
 
-/** The summary of no rows, with sums of these sizes. */
-export function emptySummary(
-  classes: number,
+/** What the rows of a summary are. Summaries whose origins differ are not merged. */
+export interface SummaryOrigin {
+  /** Id of the method whose sums they are. */
+  readonly method: string;
+  /** Fingerprint of the encoder that made the features, or the name by which the features' encoder is known. */
+  readonly encoder: string;
+  /** Ids of the classes, in the order of their numbers. */
+  readonly classes: readonly string[];
+}
+
+/** Sums, and what they are sums of. */
+export interface Summary extends Sums {
+  readonly origin: SummaryOrigin;
+}
+
+/** The sums of no rows, of these sizes. */
+export function emptySums(
   shapes: Readonly<Record<string, readonly number[]>>,
-  basis: Summary['basis'] = {},
-): Summary {
-  const sums = Object.entries({ counts: [classes], ...shapes }).map(([name, shape]): [string, Sum] => [
+  basis: Sums['basis'] = {},
+): Sums {
+  const sums = Object.entries(shapes).map(([name, shape]): [string, Sum] => [
     name,
     { dtype: 'float64', shape, data: new Float64Array(sizeOf(shape)) },
   ]);
@@ -33,9 +48,11 @@ export function emptySummary(
 
 /**
  * The summary of the rows of both: their sums are added. The order of merging changes the result only by the rounding of float64. Throws
- * `UsageError` if the summaries have different sums or another basis.
+ * `UsageError` that says what differs if they are of different methods, encoders or classes, or have different sums or another basis.
  */
 export function mergeSummaries(a: Summary, b: Summary): Summary {
+  const differs = originDifference(a.origin, b.origin);
+  if (differs !== undefined) throw unlike(differs);
   const [own, others] = [Object.entries(a.sums), Object.keys(b.sums)];
   if (own.length !== others.length || own.some(([name, { shape }]) => !hasShape(b.sums[name], shape))) {
     throw unlike('they have different sums');
@@ -45,14 +62,26 @@ export function mergeSummaries(a: Summary, b: Summary): Summary {
     const other = b.sums[name]!.data;
     return [name, { dtype: 'float64', shape, data: data.map((x, i) => x + other[i]!) }];
   });
-  return { sums: Object.fromEntries(sums), basis: a.basis };
+  return { origin: a.origin, sums: Object.fromEntries(sums), basis: a.basis };
 }
 
-function hasShape(tensor: Tensor | undefined, shape: readonly number[]): boolean {
+/** What differs between two origins, in words. Undefined if they are equal. */
+function originDifference(a: SummaryOrigin, b: SummaryOrigin): string | undefined {
+  if (a.method !== b.method) return `one is of the method ${a.method}, and the other of ${b.method}`;
+  if (a.encoder !== b.encoder)
+    return `one is of features of the encoder ${a.encoder}, and the other of ${b.encoder}`;
+  const [c, d] = [a.classes.length, b.classes.length];
+  if (c !== d) return `one is of ${count(c, 'class', 'classes')}, and the other of ${d}`;
+  const at = a.classes.findIndex((name, k) => name !== b.classes[k]);
+  return at < 0 ? undefined : `class ${at} is "${a.classes[at]}" in one, and "${b.classes[at]}" in the other`;
+}
+
+/** Whether a tensor has these sizes. */
+export function hasShape(tensor: Tensor | undefined, shape: readonly number[]): boolean {
   return tensor?.shape.length === shape.length && tensor.shape.every((size, axis) => size === shape[axis]);
 }
 
-function sameBasis(a: Summary['basis'], b: Summary['basis']): boolean {
+function sameBasis(a: Sums['basis'], b: Sums['basis']): boolean {
   const names = Object.keys(a);
   if (names.length !== Object.keys(b).length) return false;
   return names.every((name) => {
@@ -64,16 +93,16 @@ function sameBasis(a: Summary['basis'], b: Summary['basis']): boolean {
 function unlike(why: string): UsageError {
   return new UsageError(`Two summaries cannot be merged: ${why}`, {
     code: 'summary/unlike',
-    hint: 'Merge summaries of one method with the same classes, features, options and basis.',
+    hint: 'Merge summaries of one method with the same classes, encoder, options and basis.',
   });
 }
 
 /** The number of rows of each class, [c]. */
-export function rowCounts({ sums }: Summary): Float64Array {
+export function rowCounts({ sums }: Sums): Float64Array {
   return sums.counts!.data;
 }
 
 /** The number of rows of all classes. */
-export function rowCount(summary: Summary): number {
+export function rowCount(summary: Sums): number {
   return rowCounts(summary).reduce((sum, n) => sum + n, 0);
 }

@@ -16,7 +16,7 @@ import { defineMethod, SCALE, type SummaryForm, WEIGHT } from './method.ts';
 import { addSquares } from './moments.ts';
 import type { Samples } from './samples.ts';
 import { summariseWith } from './summariser.ts';
-import type { Summary } from './summary.ts';
+import type { Sums } from './summary.ts';
 import { keysOf, type Support, selectExamples, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
@@ -155,7 +155,7 @@ function tooSharp(beta: number): string | undefined {
 }
 
 /** Adds rows to the clusters of their classes whose centres are nearest. */
-function addParts({ sums, basis }: Summary, { rows, labels }: Samples, perClass: number): void {
+function addParts({ sums, basis }: Sums, { rows, labels }: Samples, perClass: number): void {
   const [sizes, parts] = [sums.sizes!.data, sums.parts!.data];
   const centres = matrixOf(basis.centres!);
   const halves = halfSquares(centres);
@@ -172,14 +172,14 @@ async function sketchOf(
   support: Support,
   task: Task & Required<Pick<Task, 'head'>>,
   values: Values,
-): Promise<Summary> {
+): Promise<Sums> {
   const samples = { rows: keysOf(support), labels: support.labels };
   const basis = await summary.basis!.choose(samples, task, values);
   return summariseWith(summary as SummaryForm, samples, { task, options: values, basis }, task);
 }
 
 async function learn(
-  { sums }: Summary,
+  { sums }: Sums,
   { classes: c, dimension: d, engine, signal }: Task,
   { alpha, beta, landmarks: m }: Values,
 ): Promise<Learnt> {

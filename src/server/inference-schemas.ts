@@ -24,7 +24,9 @@ const inputSchema = z
     data: z
       .array(nested)
       .optional()
-      .describe('Files in base64 (BYTES) or numbers (FP32), flat, or nested as the shape says. Absent for binary data.'),
+      .describe(
+        'Files in base64 (BYTES) or numbers (FP32), flat, or nested as the shape says. Absent for binary data.',
+      ),
   })
   .register(components, { id: 'InferenceInput' });
 
