@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import type { Abortable } from '../abort.ts';
 import { openEncoder } from '../classifier/fit.ts';
 import { floatColumn, numbersOf, parquetBytes } from '../dataset/parquet-writer.ts';
+import { isStoreAddress } from '../dataset/store-tree.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
 import { checkEncoderName } from '../encoder/load.ts';
 import { checkReads } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
-import { DataError } from '../errors.ts';
+import { DataError, UsageError } from '../errors.ts';
 import { concatRows, type Matrix } from '../math/matrix.ts';
 import { resolveOptions } from '../options.ts';
 import { csvRecord } from '../report/table.ts';
@@ -48,6 +49,11 @@ export async function embedTexts(
     throw new DataError('There is no text to embed', {
       code: 'embed/no-text',
       hint: 'Give a file with one text on each line.',
+    });
+  if (isStoreAddress(output))
+    throw new UsageError(`Texts are embedded into a folder, not ${output}`, {
+      code: 'usage',
+      hint: 'Give a folder, and copy it into the store afterwards.',
     });
   await checkFolder(output);
   if (typeof wanted === 'string') await checkEncoderName(wanted);

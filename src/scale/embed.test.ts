@@ -191,6 +191,8 @@ describe('embed', () => {
     expect((await readdir(at('texts'))).toSorted()).toEqual(['info.json', 'texts.parquet']);
     await embedded(stored(3), 'no-texts');
     await expect(texts('no-texts')).rejects.toMatchObject({ code: 'output/not-empty' });
+    const options = { output: 's3://bucket/texts' };
+    await expect(embedTexts(['a'], options)).rejects.toThrow('Texts are embedded into a folder');
   });
 
   it('refuses damaged files of features', async () => {
