@@ -97,7 +97,10 @@ const encoderFacts = {
   imagenet: object({ accuracy: z.number(), source: z.string() })
     .optional()
     .describe('Published zero-shot accuracy on ImageNet in percent'),
-  milliseconds: z.number().optional().describe('For a picture, on two cores of a Xeon'),
+  milliseconds: z
+    .number()
+    .optional()
+    .describe('Of the image tower for a picture, on two cores of an AMD EPYC'),
 };
 const address = object({ address: z.url().describe('Address at which it answers') });
 const setting = {

@@ -77,7 +77,7 @@ export const listCommand = defineCommand({
 
 const LEGEND =
   'ImageNet: published zero-shot accuracy in percent, of the model in single precision. ' +
-  'ms: milliseconds for a picture on two cores of a Xeon, where it was measured.';
+  'ms: milliseconds of the image tower for a picture on two cores of an AMD EPYC, where they were measured.';
 
 interface Listed extends Partial<Pick<RegisteredEncoder, 'languages' | 'milliseconds' | 'imagenet'>> {
   readonly id: string;
@@ -216,7 +216,8 @@ function facts({ registered, local }: EncoderDescription): [string, string | num
     ],
     [
       'Time',
-      registered?.milliseconds && `${registered.milliseconds} ms for a picture, on two cores of a Xeon`,
+      registered?.milliseconds &&
+        `${registered.milliseconds} ms in the image tower for a picture, on two cores of an AMD EPYC`,
     ],
     ['Fingerprint', local?.record.fingerprint],
     ['Prompt', local?.record.defaults.template],
