@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
 import { recordingIo } from '../cli/io.fixture.ts';
 import { runCli } from '../cli/program.ts';
+import { registerEncoder } from '../encoder/registered.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import type { OpenOptions } from './bench-source.ts';
 import type { Cell } from './cell.ts';
@@ -204,5 +206,13 @@ describe('bench on pictures with a small encoder', () => {
     expect(new Set(seen).size).toBe(seen.length);
     await write(rows);
     expect(await fingerprint()).toBe(seen[0]);
+  });
+
+  it('names the equal weights of joined encoders', async () => {
+    registerEncoder(fakeEncoder('fake'));
+    const located = { path: join(root, 'photos'), name: 'joined', kind: 'pictures' } as const;
+    const small = join(root, 'encoder');
+    const source = await openSource(located, { encoder: `${small}+fake`, shots: 1, seeds: [1] });
+    expect(source.encoder).toBe(`0.5*${small}+0.5*fake`);
   });
 });

@@ -10,6 +10,7 @@ import { splitDataset } from '../dataset/split.ts';
 import type { Dataset, Example, Split } from '../dataset/types.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
+import { withEqualWeights } from '../encoder/joined.ts';
 import { loadEncoder } from '../encoder/load.ts';
 import { TEMPLATES, textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
@@ -33,7 +34,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
   const dataset = testOnly ? read : splitDataset(read, { testFraction: 'auto', seed: 1 });
   const { name, reason } = await chooseEncoder(wantedEncoder(options.encoder, dataset), { signal });
   note?.(reason);
-  const encoder = await loadEncoder(name, { engine: sharedEngine(), signal });
+  const encoder = withEqualWeights(await loadEncoder(name, { engine: sharedEngine(), signal }));
   const { learnt, tested, tuned } = await encodeSplits(dataset, encoder, options);
   const support = await supportOf(dataset, learnt, signal);
   const templates = known && TEMPLATES[known.id.replace(/^imagenet-.*/, 'imagenet')];

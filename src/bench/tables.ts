@@ -130,8 +130,9 @@ export function meanTables(sources: readonly BenchSource[], choices: Choices): T
   });
 }
 
-/** The paper's name of an encoder, for any name in a model or a dump. */
+/** The paper's name of an encoder, for any name in a model or a dump. Joined encoders have none. */
 function backbone(encoder: string): string {
+  if (encoder.includes('+')) return encoder;
   const plain = encoder.toLowerCase().replace(/[^a-z0-9]/g, '');
   const names = {
     RN50x16: 'RN50x16',

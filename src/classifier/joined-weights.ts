@@ -1,5 +1,5 @@
 import { giveWay } from '../abort.ts';
-import { columnScales, scaledColumns } from '../encoder/joined.ts';
+import { columnScales, equalWeights, scaledColumns } from '../encoder/joined.ts';
 import type { Joined } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
@@ -42,7 +42,7 @@ export async function weighPictures(
       : await tuneByFolds(sharedEngine(), task, range);
     if (choice?.nll !== undefined && !(best && best.nll <= choice.nll)) best = { weights, nll: choice.nll };
   }
-  const weights = best?.weights ?? joined.weights.map((share) => Number(share.toFixed(4)));
+  const weights = best?.weights ?? equalWeights(joined);
   const used = joined.weighted(weights);
   session.replace(used);
   const own = rescaled(joined, known, rows, { keys, weights });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { encodeImages } from '../encoder/encode.ts';
-import { joinEncoders, partsOfName } from '../encoder/joined.ts';
+import { joinEncoders, partsOfName, withEqualWeights } from '../encoder/joined.ts';
 import { registerEncoder } from '../encoder/registered.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { createImageLoader } from '../image/loader.ts';
@@ -108,6 +108,29 @@ describe('joined encoders', () => {
       expect(x).toBeCloseTo(classifier.data.support.features.data[i]!, 2);
     });
     await Promise.all([given.close(), read.close(), classifier.close()]);
+  });
+
+  it('get equal weights for work that chooses none, and the name gives them', () => {
+    const [a, b, c] = [fakeEncoder('a'), blindEncoder(), fakeEncoder('c', 'c')];
+    const free = joinEncoders([a, b, c]);
+    const equal = withEqualWeights(free);
+    expect([free.id, equal.id]).toEqual(['a+blind+c', '0.3333*a+0.3333*blind+0.3333*c']);
+    expect(equal.fingerprint).toBe(free.fingerprint);
+    expect(equal.joined!.free).toBe(false);
+    const given = joinEncoders([a, b], [0.9, 0.1]);
+    expect([withEqualWeights(given), withEqualWeights(a)]).toEqual([given, a]);
+  });
+
+  it('have the limit of the part that reads least, and warn of a script that one part has not learnt', async () => {
+    const reading = (id: string, read: number, foreign?: boolean[]): Encoder => ({
+      ...fakeEncoder(id, id),
+      textLength: async () => ({ tokens: [3, 12], read, foreign }),
+    });
+    const lengths = (...encoders: Encoder[]) => joinEncoders(encoders).textLength!(['cat', '猫']);
+    const [a, b, c] = [reading('a', 10, [false, true]), reading('b', 8, [false, false]), reading('c', 20)];
+    expect(await lengths(a, b)).toEqual({ tokens: [3, 12], read: 8, foreign: [false, true] });
+    expect(await lengths(b, c)).toEqual({ tokens: [3, 12], read: 8, foreign: [false, false] });
+    expect(await lengths(c, { ...c, id: 'd' })).toEqual({ tokens: [3, 12], read: 20 });
   });
 
   it.each([

@@ -1,3 +1,4 @@
+import { norm } from '../math/matrix.ts';
 import type { CacheEntry, FeatureCache } from '../store/feature-cache.ts';
 import { isFeature } from './checked.ts';
 import type { Encoder } from './types.ts';
@@ -24,7 +25,7 @@ export function cacheOf({ joined, fingerprint }: Encoder, cache: Kept | undefine
     for (const [p, part] of parts.entries()) {
       const own = rows[p];
       if (!isFeature(own, part.dimension)) return undefined;
-      const by = Math.sqrt(weights[p]!) / (Math.hypot(...own) || 1);
+      const by = Math.sqrt(weights[p]!) / (norm(own) || 1);
       own.forEach((x, j) => {
         out[at + j] = x * by;
       });

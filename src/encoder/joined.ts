@@ -3,7 +3,7 @@ import { inputSize } from '../image/preprocess.ts';
 import type { Pixels, Preprocessing } from '../image/types.ts';
 import { type Matrix, matrix, row, unitRows } from '../math/matrix.ts';
 import { sha256 } from '../sha256.ts';
-import type { Encoder, JoinedPart, TextLength } from './types.ts';
+import type { Encoder, Joined, JoinedPart, TextLength } from './types.ts';
 
 /** An encoder's name, and its weight if one is given. */
 export interface NamedPart {
@@ -148,6 +148,20 @@ export function joinEncoders(encoders: readonly Encoder[], weights?: readonly nu
   };
 }
 
+/**
+ * An encoder for work that does not choose weights: a joined encoder whose weights are free gets equal ones, which its name then gives. Other
+ * encoders are returned unchanged. Only one of the two needs to be closed.
+ */
+export function withEqualWeights(encoder: Encoder): Encoder {
+  const { joined } = encoder;
+  return joined?.free ? joined.weighted(equalWeights(joined)) : encoder;
+}
+
+/** Equal weights of the parts, with four decimals. */
+export function equalWeights({ parts }: Joined): number[] {
+  return parts.map(() => Number((1 / parts.length).toFixed(4)));
+}
+
 /** The crops of a picture for each part, which lie one after the other in its bytes. */
 function apart({ data }: Pixels, specs: readonly Preprocessing[]): Pixels[] {
   let at = 0;
@@ -175,10 +189,15 @@ function sideBySide(rows: readonly Matrix[], by: readonly number[]): Matrix {
   return out;
 }
 
-/** The lengths by the part that reads least. A text that only another part cuts exceeds the limit by as many tokens as there. */
+/**
+ * The lengths by the part that reads least. A text that only another part cuts exceeds the limit by as many tokens as there. A script that one
+ * part has not learnt is foreign.
+ */
 function shortest(lengths: readonly TextLength[]): TextLength {
   const least = lengths.reduce((a, b) => (b.read < a.read ? b : a));
   const over = (i: number) => Math.max(0, ...lengths.map(({ tokens, read }) => tokens[i]! - read));
   const tokens = least.tokens.map((count, i) => (over(i) > 0 ? least.read + over(i) : count));
-  return { read: least.read, tokens };
+  const known = lengths.flatMap(({ foreign }) => (foreign ? [foreign] : []));
+  const foreign = least.tokens.map((_, i) => known.some((own) => own[i]));
+  return { read: least.read, tokens, ...(known.length > 0 && { foreign }) };
 }

@@ -5,9 +5,9 @@ import { openEncoder } from '../classifier/fit.ts';
 import { floatColumn, numbersOf, parquetBytes } from '../dataset/parquet-writer.ts';
 import { isStoreAddress } from '../dataset/store-tree.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
+import { withEqualWeights } from '../encoder/joined.ts';
 import { checkEncoderName } from '../encoder/load.ts';
 import { checkReads } from '../encoder/prompts.ts';
-import type { Encoder } from '../encoder/types.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { concatRows, type Matrix } from '../math/matrix.ts';
 import { resolveOptions } from '../options.ts';
@@ -57,7 +57,7 @@ export async function embedTexts(
     });
   await checkFolder(output);
   if (typeof wanted === 'string') await checkEncoderName(wanted);
-  const encoder: Encoder = await openEncoder(wanted, { note, ask, onPull, signal });
+  const encoder = withEqualWeights(await openEncoder(wanted, { note, ask, onPull, signal }));
   try {
     checkReads(encoder);
     const parts: Matrix[] = [];

@@ -254,6 +254,21 @@ describe('the work of a description', () => {
   });
 });
 
+it('joined encoders are embedded with equal weights, which fit and evaluate find again', async () => {
+  for (const part of [fakeEncoder('first'), fakeEncoder('second', 'b')]) registerEncoder(part);
+  await writePictures(at('joined/train'), { cat: 3, dog: 3 });
+  await writePictures(at('joined/test'), { cat: [5], dog: [5] });
+  const { encoder: id } = await embed(at('joined'), {
+    encoder: 'first+second',
+    output: at('joined-features'),
+  });
+  expect(id).toBe('0.5*first+0.5*second');
+  const { data, evaluation } = await learnt(at('joined-features'), { encoder: 'auto' });
+  expect([data.encoder.id, evaluation.accuracy]).toEqual([id, 1]);
+  const texts = { encoder: 'first+second', output: at('joined-texts') };
+  expect(await embedTexts(['a cat'], texts)).toMatchObject({ encoder: id });
+});
+
 describe('predict into a folder', () => {
   it('writes the answers of predict, continues, and is opened from its description', async () => {
     const source = await writePictures(at('asked'), { cat: 3, dog: 3 });

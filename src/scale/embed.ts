@@ -10,6 +10,7 @@ import { partReading, type ReadValues } from '../dataset/read-options.ts';
 import { isStoreAddress } from '../dataset/store-tree.ts';
 import type { Dataset, Example } from '../dataset/types.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
+import { withEqualWeights } from '../encoder/joined.ts';
 import { checkEncoderName } from '../encoder/load.ts';
 import type { PullProgress } from '../encoder/pull.ts';
 import type { Encoder } from '../encoder/types.ts';
@@ -121,9 +122,8 @@ export async function openEmbed(
       ? await dataOf(source, { ...how, classes, unlabelled, signal, note })
       : source;
   const name = wanted === 'auto' ? (dataset.encoder ?? 'auto') : wanted;
-  const session = openSession(() => openEncoder(name, { note, ask, onPull, signal }), {
-    lent: typeof wanted !== 'string',
-  });
+  const open = async () => withEqualWeights(await openEncoder(name, { note, ask, onPull, signal }));
+  const session = openSession(open, { lent: typeof wanted !== 'string' });
   try {
     const encoder = await session.encoder();
     checkSize(dataset, encoder, values);

@@ -5,6 +5,7 @@ import { zipSync } from 'fflate';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
+import { joinEncoders } from '../encoder/joined.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import type { Command } from './board.ts';
@@ -76,6 +77,12 @@ describe('a session', () => {
     expect(await lessons?.searchMap()).toBeUndefined();
     const trial = await tryPicture(answering!, 1, await picture('#b01818'));
     expect(trial.classes[0]!.name).toBe('red');
+  });
+
+  it('gives a joined encoder equal weights, and names them', async () => {
+    const opened = await open(joinEncoders([fakeEncoder('first'), fakeEncoder('second', 'b')]));
+    await vi.waitUntil(() => opened.status.encoder.state === 'ready', PATIENT);
+    expect(opened.status.encoder.id).toBe('0.5*first+0.5*second');
   });
 
   it('keeps the results of each class over several checks, by the id of the class', async () => {

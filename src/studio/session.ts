@@ -3,6 +3,7 @@ import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
 import { BUILTIN_ID } from '../encoder/builtin/packages.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
+import { withEqualWeights } from '../encoder/joined.ts';
 import { loadEncoder } from '../encoder/load.ts';
 import type { PullPlan } from '../encoder/pull.ts';
 import { DEFAULT_CLIP, REGISTRY, type RegisteredEncoder } from '../encoder/registry.ts';
@@ -194,7 +195,7 @@ export class Session {
   async #openEncoder(): Promise<void> {
     const wanted = this.#wanted;
     try {
-      const encoder = typeof wanted === 'string' ? await this.#loadEncoder(wanted) : wanted;
+      const encoder = withEqualWeights(typeof wanted === 'string' ? await this.#loadEncoder(wanted) : wanted);
       this.#lent = typeof wanted !== 'string';
       if (encoder.id === BUILTIN_ID) this.#upgrade = clipOffer();
       this.#begin(encoder);
