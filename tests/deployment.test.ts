@@ -55,6 +55,9 @@ describe('the deployment', () => {
       expect(fault, `${where}: ${line}`).toBeUndefined();
       for (const name of environment) expect(sources, `${where}: ${name}`).toContain(name);
     }
+    const onPage = [...page.matchAll(/^docker compose run --rm worker (.*)$/gm)].map(([, line]) => line!);
+    expect(onPage).not.toEqual([]);
+    for (const line of onPage) expect(await commandFault(line), line).toBeUndefined();
     const [, pull] = /main\.js (encoders pull) "\$ENCODER"/.exec(dockerfile) ?? [];
     expect(await commandFault(`${pull} resnet50-minilm`)).toBeUndefined();
   });

@@ -134,10 +134,10 @@ describe('adding', () => {
     ]);
     expect(grown.data.examples).toHaveLength(10);
     await expect(base.add([broken])).rejects.toMatchObject({ exitCode: 3 });
-    await expect(base.add([{ ...broken, label: ' ' }])).rejects.toMatchObject({
-      code: 'add/label',
-      exitCode: 2,
-    });
+    for (const label of [' ', 3 as unknown as string]) {
+      const added = base.add([{ ...broken, label }]);
+      await expect(added).rejects.toMatchObject({ code: 'add/label', exitCode: 2 });
+    }
   });
 
   it('names the pictures that are examples of another class', async () => {

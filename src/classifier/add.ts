@@ -5,7 +5,7 @@ import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import { errorAbout, UsageError } from '../errors.ts';
 import { selectRows, unitRows } from '../math/matrix.ts';
 import { plainRows } from '../methods/task.ts';
-import { count } from '../words.ts';
+import { count, describedValue } from '../words.ts';
 import { headWith } from './class-texts.ts';
 import type { EmbeddingSession } from './encoder-session.ts';
 import { embedExamples, engineProduct } from './examples.ts';
@@ -114,6 +114,11 @@ export function labelledList(
     return match >= 0 ? match : classes.push(info) - 1;
   };
   const examples = added.map(({ name: label, ...picture }): Example => {
+    if (typeof label !== 'string')
+      throw new UsageError(`A label cannot be ${describedValue(label)}`, {
+        code: 'add/label',
+        hint: 'Give the id or the shown name of a class.',
+      });
     const id = visible(label);
     const name = id.replaceAll('_', ' ').trim();
     if (name === '') throw new UsageError('A label cannot be empty', { code: 'add/label' });

@@ -237,8 +237,9 @@ export class Classifier {
   }
 
   /**
-   * Returns a new classifier with further examples and, if their labels are new, further classes. A string is the path of labelled
-   * pictures or of a folder of features. Examples that the classifier has are not encoded again. Alpha, beta and temperature stay.
+   * Returns a new classifier with further examples and, if their labels are new, further classes. This classifier does not learn: use the
+   * returned one. A string is the path of labelled pictures or of a folder of features. Examples that the classifier has are not encoded
+   * again. Alpha, beta and temperature stay.
    */
   async add(examples: readonly NewExample[] | Dataset | string, work: WorkOptions = {}): Promise<Classifier> {
     const { data, ...told } = await addExamples(this.data, this.#open(), examples, work);

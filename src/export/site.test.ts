@@ -81,7 +81,7 @@ describe('a site of an encoder from weights', () => {
     await expect(exportSite(conditional, at('cocoop'))).rejects.toMatchObject({ code: 'export/method' });
   });
 
-  it('replaces an earlier site, and no folder of other files', async () => {
+  it('replaces an earlier site, and neither a folder with other files nor a file', async () => {
     await exportSite(classifier, at('site'));
     const text = readFileSync(at('site/site.json'), 'utf8');
     expect(parseSite(text, 'site.json').encoder).toBe('encoder/');
@@ -89,8 +89,14 @@ describe('a site of an encoder from weights', () => {
       'newer than this version',
     );
     mkdirSync(at('mine'));
-    writeFileSync(at('mine/thesis.txt'), 'years of work');
-    await expect(exportSite(classifier, at('mine'))).rejects.toMatchObject({ code: 'export/site-folder' });
+    for (const owned of ['thesis.txt', 'site.json']) {
+      writeFileSync(at(`mine/${owned}`), 'years of work');
+      await expect(exportSite(classifier, at('mine'))).rejects.toMatchObject({ code: 'export/site-folder' });
+    }
+    expect(readFileSync(at('mine/thesis.txt'), 'utf8')).toBe('years of work');
+    await expect(exportSite(classifier, at('mine/thesis.txt'))).rejects.toMatchObject({
+      code: 'disk/not-a-folder',
+    });
     expect(readFileSync(at('mine/thesis.txt'), 'utf8')).toBe('years of work');
   });
 });

@@ -41,8 +41,8 @@ const ENCODER = 'encoder/';
 /**
  * Writes the folder that `open` of `tip-adapter/web` reads: the classifier, its encoder in ONNX, and `site.json`, which names both with
  * their sizes and hashes. A site that is there already is replaced as a whole. Throws `UsageError` for a classifier of given features, for
- * a method that encodes texts for every picture and for a folder of other files, `ModelError` if the encoder is missing or another one, or
- * answers otherwise in ONNX, and `DataError` if the disk fails.
+ * a method that encodes texts for every picture and for a folder with other files, `ModelError` if the encoder is missing or another one, or
+ * answers otherwise in ONNX, and `DataError` if the disk fails or `folder` is a file.
  */
 export async function exportSite(
   classifier: Classifier,
@@ -115,10 +115,14 @@ async function trial(classifier: Classifier, exported: LocalEncoder, signal?: Ab
   return difference;
 }
 
-/** Refuses a folder that is not a site, because writing a site removes what is there. */
+/** Refuses everything but an empty folder and a site without further files, because writing a site removes what is there. */
 async function checkTarget(folder: string): Promise<void> {
-  const there = await readdir(folder).catch((): string[] => []);
-  if (there.length === 0 || there.includes(SITE_FILE)) return;
+  const there = await readdir(folder).catch((error): string[] => {
+    if (error.code === 'ENOENT') return [];
+    throw diskError(error, folder);
+  });
+  const own = [SITE_FILE, CLASSIFIER, ENCODER.slice(0, -1)];
+  if (there.length === 0 || (there.includes(SITE_FILE) && there.every((name) => own.includes(name)))) return;
   throw new UsageError(`${folder} has other files, and a site replaces its whole folder`, {
     code: 'export/site-folder',
     hint: 'Give a new folder to --output.',

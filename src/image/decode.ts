@@ -4,7 +4,7 @@ import { firstFrame } from './gif.ts';
 import { decodeHeic } from './heic.ts';
 import { pngOfJxl } from './jxl.ts';
 import { toLevels } from './levels.ts';
-import { withoutTexts } from './png.ts';
+import { withoutTexts, withVisibleColour } from './png.ts';
 import { checkSize, empty, notAnImage, refusalOf, unsupported } from './refusals.ts';
 import type { Raster } from './resize.ts';
 import { signatureOf } from './signature.ts';
@@ -37,7 +37,7 @@ export async function decode(
 
 /** The bytes in a form that the decoder reads. */
 async function readable(bytes: Uint8Array, format: string, maxPixels: number): Promise<Uint8Array> {
-  if (format === 'PNG') return withoutTexts(bytes);
+  if (format === 'PNG') return withVisibleColour(withoutTexts(bytes));
   if (format === 'JPEG XL') return pngOfJxl(bytes, maxPixels);
   return format === 'AVIF' ? asStill(bytes) : bytes;
 }
@@ -64,7 +64,7 @@ async function decodeBySharp(
   // A TIFF is always turned, as in Pillow: its orientation is part of the format.
   const picture = sharp(bytes, { ...input, autoOrient: exif || tiff !== undefined });
   const depth = depthOf(metadata);
-  const { data, info } = await withColours(picture, metadata, bytes)
+  const { data, info } = await withColours(picture, metadata)
     .raw({ depth })
     .toBuffer({ resolveWithObject: true });
   const raster: Raster = {
@@ -103,21 +103,17 @@ function levelsOf(data: Buffer, depth: Depth, channels: number): Uint8Array {
   return samples instanceof Uint8Array ? samples : toLevels(samples, channels);
 }
 
-const PNG_COLOUR_TYPE = 25;
-const PNG_RGB = 2;
-
 /**
  * Grey without alpha keeps its one channel. Everything else becomes RGB, also grey with alpha, because sharp's raw output would drop
- * that alpha. If a PNG without an alpha channel declares a transparent colour, that colour stays visible, as in Pillow.
+ * that alpha.
  */
-function withColours(picture: Sharp, metadata: Metadata, bytes: Uint8Array): Sharp {
-  const { space, format, hasAlpha } = metadata;
-  const keyed = format === 'png' && bytes[PNG_COLOUR_TYPE]! <= PNG_RGB;
-  const grey = (space === 'b-w' || space === 'grey16') && (!hasAlpha || keyed);
+function withColours(picture: Sharp, metadata: Metadata): Sharp {
+  const { space, hasAlpha } = metadata;
+  const grey = (space === 'b-w' || space === 'grey16') && !hasAlpha;
   const [one, three] = { uchar: ['b-w', 'srgb'], ushort: ['grey16', 'rgb16'] }[
     depthOf(metadata) as string
   ] ?? ['b-w', space];
-  return (keyed ? picture.removeAlpha() : picture).toColourspace(grey ? one : three);
+  return picture.toColourspace(grey ? one : three);
 }
 
 /** Removes an alpha channel that is opaque everywhere: it would only make resizing slower. */

@@ -9,6 +9,7 @@ import { parseSafetensors } from '../store/safetensors.ts';
 import { decode } from './decode.ts';
 import { isImagePath } from './image-paths.ts';
 import { createImageLoader } from './loader.ts';
+import { pngOf } from './png.fixture.ts';
 import { cropView, normalize } from './preprocess.ts';
 import { type Raster, resizeToRgb } from './resize.ts';
 import type { Preprocessing } from './types.ts';
@@ -285,9 +286,13 @@ describe('decoding', () => {
   });
 
   it('shows the colour that a PNG declares to be transparent', async () => {
-    const picture = await decode(colourKeyed(await base.png({ compressionLevel: 0 }).toBuffer()));
-    expect(picture).toMatchObject({ channels: 3 });
-    expect([...picture.data.subarray(0, 3)]).toEqual([0xc0, 0x40, 0x20]);
+    const one = { width: 1, height: 1 };
+    const colour = [0xc0, 0x40, 0x20];
+    const rows = (levels: number[]) => Uint8Array.of(0, ...levels);
+    const rgb = await decode(pngOf({ ...one, colourType: 2, rows: rows(colour), transparent: colour }));
+    expect([rgb.channels, ...rgb.data]).toEqual([3, ...colour]);
+    const grey = await decode(pngOf({ ...one, colourType: 0, rows: rows([77]), transparent: [77] }));
+    expect([grey.channels, ...grey.data]).toEqual([1, 77]);
   });
 
   it('reads the first frame of an animation', async () => {
@@ -391,14 +396,6 @@ function cutTiff(): Buffer {
   });
   tiff.writeUInt32LE(0, 10 + tags.length * 12);
   return tiff;
-}
-
-/** The same RGB PNG with a tRNS chunk that makes its one colour transparent. */
-function colourKeyed(png: Buffer): Buffer {
-  const chunk = Buffer.from([0, 0, 0, 6, 0x74, 0x52, 0x4e, 0x53, 0, 0xc0, 0, 0x40, 0, 0x20, 0, 0, 0, 0]);
-  chunk.writeUInt32BE(crc32(chunk.subarray(4, 14)), 14);
-  const pixels = png.indexOf('IDAT') - 4;
-  return Buffer.concat([png.subarray(0, pixels), chunk, png.subarray(pixels)]);
 }
 
 /** The header of a PNG of 50,000 x 50,000 pixels, as in a decompression bomb. */

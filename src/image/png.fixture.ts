@@ -18,6 +18,8 @@ interface PngFacts {
   readonly depth?: 1 | 8;
   /** Its rows, each after a zero (default: all black). */
   readonly rows?: Uint8Array;
+  /** The colour that it declares to be transparent: a level, or red, green and blue. */
+  readonly transparent?: readonly number[];
   /** Number of compressed texts; each has `bytesOfText` bytes uncompressed. */
   readonly texts?: number;
   readonly bytesOfText?: number;
@@ -30,6 +32,7 @@ export function pngOf({
   colourType,
   depth = 8,
   rows = Buffer.alloc((1 + width * (colourType === 2 ? 3 : 1)) * height),
+  transparent,
   texts = 0,
   bytesOfText = 0,
 }: PngFacts): Buffer {
@@ -45,6 +48,7 @@ export function pngOf({
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
     pngChunk('IHDR', header),
     ...Array<Buffer>(texts).fill(text),
+    ...(transparent ? [pngChunk('tRNS', Buffer.from(transparent.flatMap((level) => [0, level])))] : []),
     pngChunk('IDAT', deflateSync(rows)),
     pngChunk('IEND', Buffer.alloc(0)),
   ]);

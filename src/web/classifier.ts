@@ -111,7 +111,10 @@ export class WebClassifier {
     return this.#connection.call('explain', [this.#classifier, picture, options], work, transfer);
   }
 
-  /** Returns a new classifier with further examples and, if their labels are new, further classes. Its method's options stay. */
+  /**
+   * Returns a new classifier with further examples and, if their labels are new, further classes. Its method's options stay. This
+   * classifier does not learn: use the returned one.
+   */
   async add(examples: readonly WebExample[], work: WebWork = {}): Promise<WebClassifier> {
     const sent = await Promise.all(
       examples.map(async ({ image, label }) => ({ ...(await sentPicture(image)), label })),

@@ -1,3 +1,4 @@
+import { concatBytes } from '../bytes.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
 import { createSha256 } from '../sha256.ts';
 import { count } from '../words.ts';
@@ -66,12 +67,7 @@ export async function download(
   } catch (cause) {
     throw failed((cause as Error).message, cause);
   }
-  const bytes = new Uint8Array(received);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
+  const bytes = concatBytes(parts);
   const wrong = stated && (await difference(bytes, stated));
   if (!wrong) return bytes;
   throw new ModelError(`${url} is not the file that was exported: ${wrong}`, {

@@ -21,13 +21,28 @@ import type { Pixels } from '../image/types.ts';
 import { type Matrix, row, softmax, softmaxRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
+import { choice, flag, integer, optional, resolveOptions } from '../options.ts';
 import { type Downloads, download } from './download.ts';
 import { type EncoderFolder, encoderAt } from './encoder.ts';
 import { infoOf } from './info.ts';
 import { pagePicture } from './picture.ts';
-import { type Calls, type DownloadProgress, type Opened, type Opening, sentError } from './protocol.ts';
+import {
+  type Calls,
+  type DownloadProgress,
+  type Opened,
+  type Opening,
+  sentError,
+  WEB_DEVICES,
+} from './protocol.ts';
 import { type Embed, encodePictures, type PagePicture, pageSession } from './session.ts';
 import { parseSite, SITE_FILE } from './site.ts';
+
+/** The options of `open` that have values, for checking. */
+const openingOptions = {
+  device: choice(WEB_DEVICES, { default: 'auto', help: 'Where the encoder computes.' }),
+  threads: optional(integer({ min: 1, help: 'Threads of the CPU.' })),
+  cache: flag({ default: true, help: "Keep the encoder in the browser's Cache Storage." }),
+};
 
 /** How one call is done. */
 interface Work {
@@ -96,12 +111,7 @@ export function createHost(note: (line: string, code: string) => void): Host {
   let cpuEngine: Engine;
 
   async function open(opening: Opening): Promise<Opened> {
-    const {
-      device,
-      threads = crossOriginIsolated ? navigator.hardwareConcurrency : 1,
-      runtime,
-      cache,
-    } = opening;
+    const { device, threads, cache } = resolveOptions(openingOptions, opening.values);
     downloads = { ...downloads, cache };
     const { data, folder } = await contentOf(opening, downloads);
     const encoder = await encoderAt(folder, () => downloads);
@@ -110,8 +120,8 @@ export function createHost(note: (line: string, code: string) => void): Host {
     if (device === 'webgpu' && !gpu)
       note('This browser gives the page no GPU, so the CPU is used', 'web/no-gpu');
     const options = {
-      threads,
-      wasmPaths: runtime,
+      threads: threads ?? (crossOriginIsolated ? navigator.hardwareConcurrency : 1),
+      wasmPaths: opening.runtime,
       gpu: gpu !== undefined,
       note: (line: string) => note(line, 'web/device'),
     };
@@ -128,7 +138,9 @@ export function createHost(note: (line: string, code: string) => void): Host {
   /** The session of the encoder on the GPU, if there is one, and on the CPU from the moment when the GPU fails. */
   function embedding(folder: EncoderFolder, cpu: Engine, gpu?: Engine): Embedding {
     let encoder: Encoder = folder.open(gpu ?? cpu);
-    const state = { device: gpu ? ('webgpu' as const) : ('cpu' as const) } as { device: 'webgpu' | 'cpu' };
+    // Texts are few, so they are always encoded on the CPU.
+    const words = gpu ? folder.open(cpu) : encoder;
+    const state: { device: Embedding['device'] } = { device: gpu ? 'webgpu' : 'cpu' };
     const embedNow = async (pixels: Pixels[], signal?: AbortSignal): Promise<Matrix> => {
       try {
         return await encoder.embedImages(pixels, { signal });
@@ -136,7 +148,7 @@ export function createHost(note: (line: string, code: string) => void): Host {
         if (state.device === 'cpu' || error instanceof InterruptedError || !isEngineError(error)) throw error;
         state.device = 'cpu';
         void encoder.close().catch(() => {});
-        encoder = folder.open(cpu);
+        encoder = words;
         note(
           `The GPU cannot be used any more (${(error as Error).message}); the CPU replaces it`,
           'web/device-lost',
@@ -151,8 +163,6 @@ export function createHost(note: (line: string, code: string) => void): Host {
       before = embedded.catch(() => {});
       return embedded;
     };
-    // Texts are few, so they are always encoded on the CPU.
-    const words = gpu ? folder.open(cpu) : encoder;
     return Object.assign(state, { words, embed, session: pageSession(words, embed) });
   }
 

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts';
+import { refuseUnknown } from '../options.ts';
 import { describedValue } from '../words.ts';
 import { WebClassifier } from './classifier.ts';
 import { connect, noWorker } from './connection.ts';
@@ -25,23 +26,36 @@ export interface OpenOptions {
   signal?: AbortSignal;
 }
 
+/** The names of the options. */
+const OPTIONS: readonly (keyof OpenOptions)[] = [
+  'encoder',
+  'device',
+  'threads',
+  'runtime',
+  'worker',
+  'cache',
+  'onDownload',
+  'note',
+  'signal',
+];
+
 /**
  * Opens a classifier in a worker of its own: the URL of a folder that `tip-adapter export --to site` wrote, or a classifier's file (as URL,
- * File, Blob or bytes) with the URL of its encoder. Throws `ModelError` if something is missing, incomplete or of another encoder.
+ * File, Blob or bytes) with the URL of its encoder. Throws `ModelError` if something is missing, incomplete or of another encoder, and
+ * `UsageError` for an option that does not exist or has another value.
  */
 export async function open(
   source: string | URL | Blob | Uint8Array | ArrayBuffer,
   options: OpenOptions = {},
 ): Promise<WebClassifier> {
-  const { device = 'auto', threads, worker = ownWorker, cache = true, onDownload, signal } = options;
+  refuseUnknown(options, OPTIONS);
+  const { device, threads, cache, worker = ownWorker, onDownload, signal } = options;
   const { note = (line) => console.warn(line) } = options;
   const opening: Opening = {
     ...(await contentOf(source)),
     encoder: options.encoder === undefined ? undefined : folderUrl(options.encoder),
     runtime: options.runtime === undefined ? undefined : folderUrl(options.runtime),
-    device,
-    threads,
-    cache,
+    values: { device, threads, cache },
   };
   const connection = connect(() => {
     try {

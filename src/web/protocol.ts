@@ -11,8 +11,9 @@ import {
 } from '../errors.ts';
 import type { ClassifierInfo } from './info.ts';
 
+export const WEB_DEVICES = ['auto', 'webgpu', 'cpu'] as const;
 /** Where the worker computes: `auto` takes WebGPU if there is a GPU, else the CPU. */
-export type WebDevice = 'auto' | 'webgpu' | 'cpu';
+export type WebDevice = (typeof WEB_DEVICES)[number];
 
 /** Bytes of a download so far. `total` is known if the site's records state it. */
 export interface DownloadProgress {
@@ -40,10 +41,9 @@ export interface Opening {
   readonly site?: string;
   readonly classifier?: { readonly url: string } | { readonly bytes: Uint8Array; readonly name: string };
   readonly encoder?: string;
-  readonly device: WebDevice;
-  readonly threads?: number;
   readonly runtime?: string;
-  readonly cache: boolean;
+  /** Options as they were given, which the worker checks. */
+  readonly values: { readonly device?: WebDevice; readonly threads?: number; readonly cache?: boolean };
 }
 
 /** The calls to the worker. `of` is the number of a classifier. */

@@ -1,31 +1,39 @@
 import { DataError } from '../errors.ts';
 import { firstFrame } from '../image/gif.ts';
+import { withVisibleColour } from '../image/png.ts';
 import type { Raster } from '../image/resize.ts';
 import { type CanvasPixels, MAX_PIXELS } from '../image/types.ts';
 import { count } from '../words.ts';
 
-/** The pixels of a picture's file as they are stored, without colour management, with the same rules for palettes as in Node. Throws `DataError` if the browser cannot read them. */
+/** The pixels of a picture's file as they are stored, without colour management, with the same rules for palettes and transparent colours as in Node. Throws `DataError` if the browser cannot read them. */
 export async function pixelsOfFile(file: Blob, exif: boolean): Promise<CanvasPixels> {
-  const bitmap = await createImageBitmap(file, {
+  const head = await bytesOfFile(file.slice(0, HEAD));
+  const shown = begins(head, PNG) ? new Blob([withVisibleColour(await bytesOfFile(file))]) : file;
+  const bitmap = await createImageBitmap(shown, {
     imageOrientation: exif ? 'from-image' : 'none',
     colorSpaceConversion: 'none',
     premultiplyAlpha: 'none',
-  }).catch((cause: Error) => {
-    throw new DataError(`The browser cannot read the picture: ${cause.message}`, {
-      code: 'image/unreadable',
-      hint: 'Give a format that this browser shows, such as JPEG, PNG or WebP.',
-      cause,
-    });
-  });
+  }).catch(unreadable);
   const pixels = pixelsOf(bitmap, bitmap.width, bitmap.height);
   bitmap.close();
-  const head = new Uint8Array(await file.slice(0, 26).arrayBuffer());
   if (!begins(head, GIF)) return { ...pixels, palette: isPalettePng(head) };
   const { palette = true, data } = firstFrame(
     { ...pixels, data: bytesOf(pixels), channels: 4 },
-    new Uint8Array(await file.arrayBuffer()),
+    await bytesOfFile(file),
   );
   return { ...pixels, palette, data };
+}
+
+async function bytesOfFile(file: Blob): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await file.arrayBuffer().catch(unreadable));
+}
+
+function unreadable(cause: Error): never {
+  throw new DataError(`The browser cannot read the picture: ${cause.message}`, {
+    code: 'image/unreadable',
+    hint: 'Give a format that this browser shows, such as JPEG, PNG or WebP.',
+    cause,
+  });
 }
 
 /** The pixels of a bitmap, a frame or an element. Throws `DataError` if there are too many for a canvas. */
@@ -70,6 +78,8 @@ function bytesOf({ data }: CanvasPixels): Uint8Array {
 
 const PNG = [0x89, 0x50, 0x4e, 0x47];
 const GIF = [0x47, 0x49, 0x46];
+/** Number of bytes at the start of a file that the two functions below look at. */
+const HEAD = 26;
 /** Positions of a PNG's bits per sample and of its colour type, and the colour type of a palette. */
 const [DEPTH, COLOUR_TYPE, INDEXED] = [24, 25, 3];
 

@@ -41,5 +41,5 @@ export function parseSite(text: string, where: string): Site {
   if (typeof format === 'number' && format > SITE_FORMAT)
     refuse(`its format ${format} is newer than this version of tip-adapter, which reads ${SITE_FORMAT}`);
   const parsed = z.safeParse(site, json);
-  return parsed.success ? parsed.data : refuse('it lacks a field');
+  return parsed.success ? parsed.data : refuse('a field is missing or has a wrong value');
 }

@@ -23,7 +23,12 @@ export async function sentPicture(
   }
   if (image instanceof ImageData) {
     const { width, height, data } = image;
-    return { picture: { kind: 'pixels', width, height, data: data as Uint8ClampedArray }, transfer: [] };
+    if (data instanceof Uint8ClampedArray)
+      return { picture: { kind: 'pixels', width, height, data }, transfer: [] };
+    throw new UsageError(`The pixels of an ImageData cannot be ${describedValue(data)}`, {
+      code: 'image/source',
+      hint: 'Make the ImageData with 8 bits for each number, which is the default.',
+    });
   }
   if (typeof VideoFrame === 'function' && image instanceof VideoFrame) {
     const frame = image.clone();

@@ -261,15 +261,22 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
     expect(asked.filter((url) => url.endsWith('.onnx'))).toEqual([]);
   });
 
-  it('resizes a picture with a palette, of one bit or of grey levels as Node does', async () => {
+  it('reads a picture with a palette, of one bit, of grey levels or with a transparent colour as Node does', async () => {
     const [width, height] = [88, 70];
     const { integer } = random('palettes');
     const noise = (n: number) => Uint8Array.from({ length: n }, () => integer(128));
     const colours = sharp(noise(3 * width * height), { raw: { width, height, channels: 3 } });
     const bits = noise((1 + width / 8) * height).map((byte, i) => (i % (1 + width / 8) ? 2 * byte : 0));
+    // The left third of each row has the transparent colour.
+    const row = 1 + 3 * width;
+    const keyed = noise(row * height).map((level, i) => {
+      if (i % row === 0) return 0;
+      return i % row <= width ? 200 : level;
+    });
     const files = {
       'palette.png': await colours.clone().png({ palette: true, colours: 16 }).toBuffer(),
       'bit.png': pngOf({ width, height, colourType: 0, depth: 1, rows: bits }),
+      'keyed.png': pngOf({ width, height, colourType: 2, rows: keyed, transparent: [200, 200, 200] }),
       'palette.gif': await colours.clone().gif().toBuffer(),
       'grey.gif': greyGif(width, height, noise(width * height)),
     };
@@ -291,10 +298,19 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
         () => window.pets.predict(blob, { reject: Number.NaN }),
         () => window.pets.explain(blob, { reject: -1 }),
         () => window.pets.predict(blob, { rejct: 0.5 }),
+        () => page.open('../site/', { device: 'wasm' }),
+        () => page.open('../site/', { onProgress: () => {} }),
       ];
       return Promise.all(attempts.map((attempt) => attempt().then(String, ({ code }) => code)));
     });
-    expect(codes).toEqual(['option/value', 'option/value', 'option/value', 'option/unknown']);
+    expect(codes).toEqual([
+      'option/value',
+      'option/value',
+      'option/value',
+      'option/unknown',
+      'option/value',
+      'option/unknown',
+    ]);
   });
 
   it('says that the CPU is used where WebGPU was asked for and is not there', async () => {

@@ -1,3 +1,4 @@
+import { concatBytes } from '../../bytes.ts';
 import { ModelError } from '../../errors.ts';
 import { add, relu } from '../../graph/elementwise.ts';
 import { constant, type Expr, input, knownSize } from '../../graph/expression.ts';
@@ -187,14 +188,4 @@ function foldedConvolution(
     weight: constant(floatTensor([filters, channels, kh, kw], weight)),
     bias: constant(floatTensor([filters], Float32Array.from(bias))),
   };
-}
-
-function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
