@@ -331,8 +331,11 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
         detached: z.boolean().describe('Whether a worker makes the result'),
         total: count.optional().describe('Pictures of all shards, if it is known'),
         shardsDone: count,
+        shardsKept: count.describe(
+          'Shards done at an earlier start, if their unreadable pictures are not counted yet; 0 when the result is made',
+        ),
         shardsLeft: count,
-        pictures: count.describe('Pictures of the shards that workers have done'),
+        pictures: count.describe('Pictures of the shards that are done'),
         unreadable: count,
         bytes: count.describe('Bytes of pictures that were read'),
         setAside: z.array(object({ name: z.string(), pictures: count.optional(), reason: z.string() })),

@@ -48,8 +48,8 @@ export async function openQueue(address: string, detach: boolean, io: Io): Promi
 /** The progress of a run for a bar. */
 export function barState({ pictures, total, kept, failures }: RunProgress): ProgressState {
   const facts = [
-    ...(failures > 0 ? [`${number(failures)} unreadable`] : []),
     ...(kept > 0 ? [`${count(kept, 'part')} of an earlier run`] : []),
+    ...(failures > 0 ? [`${number(failures)} unreadable${kept > 0 ? ' in the others' : ''}`] : []),
   ];
   return { done: pictures, total, facts: facts.join(', ') || undefined };
 }

@@ -3,7 +3,7 @@ import type { Abortable } from '../abort.ts';
 import { closable } from '../closable.ts';
 import { JOB_OPTIONS, openJobQueue, reasonOf, type ShardJob } from './job-queue.ts';
 import { connectRedis, type RedisSettings } from './redis.ts';
-import { findRun, markRun, type RunRecord, readRuns } from './run-record.ts';
+import { findRun, markRun, type RunRecord, readRuns, shardStates } from './run-record.ts';
 
 /** A shard that failed for good. */
 interface SetAside {
@@ -46,23 +46,36 @@ export async function openJobs(
   const redis = await connectRedis(address, settings, options);
   const jobs = await openJobQueue(redis);
   const failed = async (): Promise<Job<ShardJob>[]> => (await jobs.getFailed()).filter(Boolean);
-  const shown = (record: RunRecord, all: readonly Job<ShardJob>[]): ShownRun => {
-    const setAside = all
-      .filter(({ data }) => data.run === record.run)
-      .map((job) => ({ name: job.data.name, pictures: job.data.pictures, reason: reasonOf(job) }));
-    const shards = all.filter(({ name, data }) => name === 'shard' && data.run === record.run).length;
+  /** The failed jobs of a run. Those of an earlier start, whose pictures have changed since, are not part of it any more. */
+  const ofRun = async (run: string, all: readonly Job<ShardJob>[]) => {
+    const own = all.filter(({ data }) => data.run === run);
+    const states = await shardStates(
+      redis,
+      run,
+      own.map(({ data }) => data.shard),
+    );
+    return own.filter(({ name }, i) => name === 'finish' || states[i] === 'pending');
+  };
+  const shown = async (record: RunRecord, all: readonly Job<ShardJob>[]): Promise<ShownRun> => {
+    const own = await ofRun(record.run, all);
+    const setAside = own.map((job) => ({
+      name: job.data.name,
+      pictures: job.data.pictures,
+      reason: reasonOf(job),
+    }));
+    const shards = own.filter(({ name }) => name === 'shard').length;
     return { ...record, setAside, state: stateOf(record, shards, setAside.length) };
   };
   return closable<Jobs>({
     async list() {
       const [records, all] = [await readRuns(redis), await failed()];
-      return records.map((record) => shown(record, all));
+      return Promise.all(records.map((record) => shown(record, all)));
     },
     show: async (name) => shown(await findRun(redis, name), await failed()),
     workers: () => jobs.getWorkersCount(),
     async retry(name) {
       const { run } = await findRun(redis, name);
-      const own = (await failed()).filter(({ data }) => data.run === run);
+      const own = await ofRun(run, await failed());
       for (const job of own) {
         await job.remove();
         await jobs.add(job.name, job.data, { ...JOB_OPTIONS, jobId: job.id });

@@ -25,6 +25,8 @@ export interface RunRecord {
   /** Number of shards that wait or are worked on, and of those done. */
   readonly pending: number;
   readonly done: number;
+  /** Number of the shards done that an earlier start of the run did, as long as `failures` lacks theirs: until the result is made. */
+  readonly kept: number;
   /** Sums over the shards that are done. */
   readonly pictures: number;
   readonly failures: number;
@@ -84,6 +86,7 @@ export async function readRun(redis: Redis, run: string): Promise<RunRecord | un
     finished: found.finished !== undefined,
     pending: number('pending'),
     done: number('done'),
+    kept: number('kept'),
     pictures: number('pictures'),
     failures: number('failures'),
     bytes: number('bytes'),
@@ -121,13 +124,15 @@ export async function finishRun(
   { pictures, failures }: Pick<RunSummary, 'pictures' | 'failures'>,
 ): Promise<void> {
   const key = recordKey(run);
-  await redis.multi().hset(key, { finished: 1, pictures, failures }).expire(key, KEPT).exec();
+  const fields = { finished: 1, kept: 0, pictures, failures };
+  await redis.multi().hset(key, fields).expire(key, KEPT).exec();
 }
 
-/** Counts shards, and pictures in them, that an earlier start of the run had done. */
+/** Counts shards, and pictures in them, that an earlier start of the run had done. Their unreadable pictures are known from their results only. */
 export async function countKept(redis: Redis, run: string, shards: number, pictures: number): Promise<void> {
   const key = recordKey(run);
-  await redis.multi().hincrby(key, 'done', shards).hincrby(key, 'pictures', pictures).exec();
+  const counted = redis.multi().hincrby(key, 'done', shards).hincrby(key, 'pictures', pictures);
+  await counted.hset(key, 'kept', shards).exec();
 }
 
 export async function isCancelled(redis: Redis, run: string): Promise<boolean> {

@@ -78,7 +78,7 @@ export interface RunProgress {
   /** Number of pictures done, with those of an unfinished shard, and of all (if it is known). */
   readonly pictures: number;
   readonly total?: number;
-  /** Number of pictures that could not be read. */
+  /** Number of pictures that could not be read, without those of shards that an earlier run did. */
   readonly failures: number;
 }
 

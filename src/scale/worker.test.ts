@@ -13,7 +13,7 @@ import { openJobs } from './jobs.ts';
 import { localQueue } from './local-queue.ts';
 import { connectRedis, parseRedisAddress } from './redis.ts';
 import { REDIS_SKIP, RedisServer, redisProgram } from './redis-server.fixture.ts';
-import { countDone, runOf } from './run-record.ts';
+import { addPending, countDone, runOf, startRun } from './run-record.ts';
 import { runWork } from './run-work.ts';
 import { ShardProcess } from './shard-process.ts';
 import { openWaitingWork, type Waiting, waiting, writeSource } from './waiting-work.fixture.ts';
@@ -198,6 +198,12 @@ describe.skipIf(!redisProgram)(`a worker${REDIS_SKIP}`, { timeout: 60_000 }, () 
       state: 'set aside',
       setAside: [{ name: '1/first to 1/last', pictures: 10, reason: 'No space is left' }],
     });
+    // After a start whose pictures have changed, the failed shard is none of the run's.
+    await startRun(client, work);
+    expect(await jobs.show(runOf(work))).toMatchObject({ state: 'running', setAside: [] });
+    expect(await jobs.retry(runOf(work))).toBe(0);
+    for await (const shard of work.shards())
+      if (shard.pointer === 1) await addPending(client, runOf(work), [shard]);
     expect(await jobs.retry(runOf(work))).toBe(1);
     expect(await jobs.show(runOf(work))).toMatchObject({ state: 'running', pending: 1, setAside: [] });
     await jobs.cancel(runOf(work));

@@ -56,6 +56,11 @@ export const jobsCommand = defineCommand({
         ],
       }),
     );
+    for (const { run, kept } of runs)
+      if (kept > 0)
+        io.note(
+          `${run}: the unreadable pictures of ${count(kept, 'shard')} from an earlier start are not counted yet`,
+        );
     if (name === undefined) return;
     for (const { name: shard, pictures, reason } of runs[0]!.setAside)
       io.print(
@@ -80,13 +85,13 @@ async function answered(
   return { workers, runs: name === undefined ? await jobs.list() : [await jobs.show(name)] };
 }
 
-/** Pictures that workers have done. Those that an earlier run had done are not known here. */
+/** Pictures of the shards that are done, and of all. */
 function picturesOf({ pictures, total }: ShownRun): string {
   return total === undefined ? number(pictures) : `${number(pictures)} of ${number(total)}`;
 }
 
 function runJson(run: ShownRun) {
-  const { state, version, started, total, pending, done, pictures, failures, bytes, setAside } = run;
+  const { state, version, started, total, pending, done, kept, pictures, failures, bytes, setAside } = run;
   const { description, detached } = run;
   return {
     ...{
@@ -97,6 +102,15 @@ function runJson(run: ShownRun) {
       started: new Date(started).toISOString(),
       detached,
     },
-    ...{ total, shardsDone: done, shardsLeft: pending, pictures, unreadable: failures, bytes, setAside },
+    ...{
+      total,
+      shardsDone: done,
+      shardsKept: kept,
+      shardsLeft: pending,
+      pictures,
+      unreadable: failures,
+      bytes,
+      setAside,
+    },
   };
 }
