@@ -99,9 +99,14 @@ export function typedValue(argv: readonly string[], flag: string): string | unde
   return at < 0 ? undefined : argv[at] === flag ? argv[at + 1] : argv[at]!.slice(flag.length + 1);
 }
 
+/** The name of the first option that was given: neither undefined nor a flag that is off. */
+export function firstGiven(options: Readonly<Record<string, unknown>>): string | undefined {
+  return Object.keys(options).find((name) => options[name] !== undefined && options[name] !== false);
+}
+
 /** The error for an option that has no effect with another one. */
 export function noEffect(option: string, beside: string, hint: string): UsageError {
-  return new UsageError(`--${option} has no effect with ${beside}`, {
+  return new UsageError(`Option ${option} has no effect with ${beside}`, {
     code: 'option/no-effect',
     hint,
     details: { option },

@@ -65,6 +65,8 @@ it('reports that one example per class is not calibrated, after a fit and beside
 const fit = ['fit', at('features'), '-o', at('x.safetensors')];
 const bench = ['bench', at('features'), '-o', at('bench')];
 const predict = ['predict', classifier, 'x.jpg'];
+const embed = ['embed', at('photos'), '-o', at('e')];
+const texts = ['embed', '--texts', 'x.txt', '-o', at('e')];
 it.each([
   [[...fit, '--method', 'zero-shot', '--alpha', '1'], 'zero-shot has no option alpha'],
   [[...fit, '--method', 'gda', '--epochs', '3'], 'gda has no option epochs'],
@@ -105,6 +107,21 @@ it.each([
   ],
   [[...bench, '--suite', 'ablations', '--shots', '4'], '--shots has no effect with --suite ablations'],
   [[...bench, '--suite', 'ablations', '--methods', 'gda'], '--methods has no effect with --suite ablations'],
+  [[...texts, '--no-exif'], 'Option --no-exif has no effect with --texts'],
+  [[...texts, '--follow-links'], 'Option --follow-links has no effect with --texts'],
+  [[...texts, '--queue', 'redis://host'], 'Option --queue has no effect with --texts'],
+  [[...embed, '--unlabelled', '--limit', '3'], 'Option --limit has no effect on pictures without classes'],
+  [[...embed, '--unlabelled', '--classes', 'x.csv'], 'Option --classes has no effect on pictures without'],
+  [[...embed, '--queue', 'redis://host', '--device', 'webgpu'], 'Option --device has no effect with --queue'],
+  [
+    ['embed', 's3://b/x', '-o', at('e'), '--unlabelled', '--strict'],
+    'Option --strict has no effect with pict',
+  ],
+  [
+    ['predict', classifier, 's3://b/x', '-o', `${at('answers')}/`, '--zip-encoding', 'gbk'],
+    'Option --zip-encoding has no effect on pictures in a store',
+  ],
+  [['worker', 'redis://host', '--host', '0.0.0.0'], '--host needs --port'],
   [[...bench, '--suite', 'domain', '--shots', '1,2'], '--suite domain takes one number of shots, not 1,2'],
 ])('%j is refused before anything is downloaded', async (argv, message) => {
   const { status, err } = await run(...argv);

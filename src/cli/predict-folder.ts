@@ -1,8 +1,10 @@
+import type { ListValues } from '../dataset/read-options.ts';
 import { isStoreAddress } from '../dataset/store-tree.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { duration } from '../report/numbers.ts';
+import { checkUnlabelled } from '../scale/embed-options.ts';
 import { count, number, UNCALIBRATED } from '../words.ts';
-import { noEffect } from './command.ts';
+import { firstGiven, noEffect } from './command.ts';
 import { PartialError } from './images.ts';
 import type { Io } from './io.ts';
 import { checkOutputFolder } from './output-checks.ts';
@@ -15,16 +17,17 @@ export function isAnswerFolder(output: string | undefined): output is string {
   return output !== undefined && (output.endsWith('/') || output.includes('://'));
 }
 
-/** Throws `UsageError` for what is not possible with answers in a folder. */
+/** Throws `UsageError` for what is not possible with answers in a folder: several sources, and options about other answers. */
 export async function checkAnswerFolder(
   output: string,
   sources: readonly string[],
+  listing: ListValues,
   options: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  const [idle] = Object.entries(options).filter(([, value]) => value !== undefined && value !== false);
+  const idle = firstGiven(options);
   if (idle)
     throw noEffect(
-      idle[0],
+      idle,
       `-o ${output}`,
       'Answers in a folder are Parquet files. Leave it out, or give a file.',
     );
@@ -33,6 +36,7 @@ export async function checkAnswerFolder(
       code: 'usage',
       hint: 'Give one folder, archive or address.',
     });
+  checkUnlabelled(sources[0], listing);
   if (!output.includes('://')) await checkOutputFolder(output);
 }
 
@@ -40,15 +44,21 @@ export async function checkAnswerFolder(
 export async function predictInto(
   classifier: string,
   source: string,
-  { output, reject, queue: redis }: { output: string; reject?: number; queue?: string },
+  {
+    output,
+    reject,
+    queue: redis,
+    listing,
+  }: { output: string; reject?: number; queue?: string; listing: ListValues },
   io: Io,
 ): Promise<void> {
   const started = performance.now();
-  const { resolve } = await import('node:path');
-  const { unlabelledData } = await import('../scale/embed.ts');
+  const { placeOf, unlabelledData } = await import('../scale/embed.ts');
   const { openPredict } = await import('../scale/predict-work.ts');
   const { localQueue, runWork } = await import('../scale/index.ts');
-  const listed = isStoreAddress(source) ? source : await unlabelledData(source, { signal: io.signal });
+  const listed = isStoreAddress(source)
+    ? source
+    : await unlabelledData(source, { ...listing, signal: io.signal });
   if (typeof listed !== 'string') {
     await tellData(listed, io);
     if (listed.examples.length === 0)
@@ -57,14 +67,20 @@ export async function predictInto(
         hint: 'Give a folder or archive of pictures.',
       });
   }
-  const place = (path: string) => (path.includes('://') ? path : resolve(path));
   const description = {
-    ...{ source: place(source), output: place(output), classifier: resolve(classifier) },
+    ...{
+      source: placeOf(source),
+      reading: listing,
+      output: placeOf(output),
+      classifier: placeOf(classifier),
+    },
     ...(reject !== undefined && { reject }),
   };
-  const { work, calibrated } = await openPredict({ classifier, source: listed, output, reject, description });
   const queue = redis === undefined ? undefined : await openQueue(redis, false, io);
+  let opened: Awaited<ReturnType<typeof openPredict>> | undefined;
   try {
+    opened = await openPredict({ classifier, source: listed, output, reject, description });
+    const { work, calibrated } = opened;
     const summary = await withBar(io, 'Classifying', (bar) =>
       runWork(work, queue ?? localQueue, {
         signal: io.signal,
@@ -82,7 +98,7 @@ export async function predictInto(
         hint: `${output.replace(/\/*$/, '')}/failures.csv names them. The other pictures are answered.`,
       });
   } finally {
-    await work.close();
+    await opened?.work.close();
     await queue?.[Symbol.asyncDispose]();
   }
 }

@@ -2,7 +2,7 @@ import { currentNames } from '../deprecation.ts';
 import type { Device } from '../engine/device.ts';
 import { UsageError } from '../errors.ts';
 import { checkValue, type Options, resolveOptions } from '../options.ts';
-import { type Command, commonOptions, type ListedCommand, type Program } from './command.ts';
+import { type Command, commonOptions, type ListedCommand, noEffect, type Program } from './command.ts';
 import type { Configured } from './config.ts';
 import { findConfig } from './config-file.ts';
 import type { Told } from './failure.ts';
@@ -63,6 +63,8 @@ export async function runCommand(
     own.note(`From ${config.shown}: ${taken.map((option) => preset.fields[option]).join(', ')}`);
   const notice = preset.updates && !common.quiet ? askForUpdate() : undefined;
   await command.check?.(args, values);
+  if (values.queue !== undefined && device !== 'cpu')
+    throw noEffect('device', '--queue', 'Workers compute, each on the CPU of its machine.');
   if (command.computes) await chooseDevice(device as Device, own);
   await command.run(args, values, own, program);
   const newer = await notice;

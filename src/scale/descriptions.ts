@@ -2,12 +2,14 @@ import { z } from 'zod';
 import { DTYPES } from '../dataset/parquet-writer.ts';
 import { STORAGES } from '../dataset/stored-info.ts';
 
+const reading = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
+
 /** What a worker needs to embed pictures like the one who began the run: addresses and options. */
 export const embedDescription = z.strictObject({
   kind: z.literal('embed'),
   source: z.string(),
   /** Options of `readDataset` that say how data are read. */
-  reading: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  reading,
   classes: z.string().optional(),
   output: z.string(),
   /** Id and fingerprint of the encoder. */
@@ -24,6 +26,8 @@ export type EmbedDescription = z.infer<typeof embedDescription>;
 export const predictDescription = z.strictObject({
   kind: z.literal('predict'),
   source: z.string(),
+  /** Options that say how files are listed. */
+  reading,
   output: z.string(),
   /** Path of the classifier's file, and its sha256 (hex). */
   classifier: z.string(),

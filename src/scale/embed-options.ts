@@ -1,6 +1,9 @@
 import { DTYPES } from '../dataset/parquet-writer.ts';
+import { givenReading, type ReadValues } from '../dataset/read-options.ts';
+import { isStoreAddress } from '../dataset/store-tree.ts';
 import { STORAGES } from '../dataset/stored-info.ts';
 import { encoderOption } from '../encoder/encoder-option.ts';
+import { UsageError } from '../errors.ts';
 import { choice, flag, type ValuesOf } from '../options.ts';
 
 /** The options of `embed`: one table for the library's checks, the command line, its help and the reference page. */
@@ -20,3 +23,22 @@ export const embedOptions = {
 
 /** The checked values of `embedOptions`. */
 export type EmbedValues = ValuesOf<typeof embedOptions>;
+
+/** Throws `UsageError` for an option that says how data are read and has no effect on a source without classes. */
+export function checkUnlabelled(
+  source: unknown,
+  { classes, ...reading }: Partial<ReadValues> & { readonly classes?: string },
+): void {
+  const { followLinks: _, zipEncoding: __, ...labelled } = reading;
+  const isStore = typeof source === 'string' && isStoreAddress(source);
+  const idle = classes === undefined ? givenReading(isStore ? reading : labelled) : 'classes';
+  if (idle === undefined) return;
+  throw new UsageError(
+    `Option ${idle} has no effect on pictures ${isStore ? 'in a store ' : ''}without classes`,
+    {
+      code: 'option/no-effect',
+      hint: 'Leave it out.',
+      details: { option: idle },
+    },
+  );
+}

@@ -1,4 +1,4 @@
-import { appendFile, cp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, cp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
 import type { Classifier } from '../classifier/classifier.ts';
 import { fakeEncoder, workspace, writeFiles, writePictures } from '../classifier/fake-encoder.fixture.ts';
@@ -273,6 +273,8 @@ describe('predict into a folder', () => {
   it('writes the answers of predict, continues, and is opened from its description', async () => {
     const source = await writePictures(at('asked'), { cat: 3, dog: 3 });
     await writeFiles(source, { 'dog/broken.png': 'no picture' });
+    await writeFiles(at('outside'), { 'broken.png': 'no picture' });
+    await symlink(at('outside'), at('asked', 'link'), 'junction');
     registerEncoder(encoder);
     const classifier = await fit(source, { encoder, thumbnails: false, method: 'tip-adapter' });
     await classifier.save(at('asked.safetensors'));
@@ -281,12 +283,14 @@ describe('predict into a folder', () => {
     await classifier.close();
     const output = at('answers');
     const paths = { source, output, classifier: at('asked.safetensors') };
-    const listed = await unlabelledData(source, {});
-    const { work } = await openPredict({ ...paths, source: listed, description: paths });
-    expect(await runWork(work, localQueue)).toMatchObject({ pictures: 7, failures: 1, before: false });
-    expect(await runWork(work, localQueue)).toMatchObject({ pictures: 7, failures: 1, before: true });
+    const description = { ...paths, reading: { followLinks: true } };
+    const listed = await unlabelledData(source, description.reading);
+    const { work } = await openPredict({ ...paths, source: listed, description });
+    expect(await runWork(work, localQueue)).toMatchObject({ pictures: 8, failures: 2, before: false });
+    expect(await runWork(work, localQueue)).toMatchObject({ pictures: 8, failures: 2, before: true });
     const same = await openWork(JSON.parse(JSON.stringify(work.description)));
     expect(same.id).toBe(work.id);
+    for await (const shard of same.shards()) expect(shard.pictures).toBe(8);
     const [name] = await readdir(at('answers', 'shards'));
     const file = await openParquet(diskFile(name!, at('answers', 'shards', name!)));
     const column = (of: string) => file.texts({ column: of, start: 0, end: file.rows });

@@ -19,7 +19,7 @@ import { resolveOptions } from '../options.ts';
 import { openStore } from '../store/open-store.ts';
 import { count } from '../words.ts';
 import type { EmbedDescription } from './descriptions.ts';
-import { type EmbedValues, embedOptions } from './embed-options.ts';
+import { checkUnlabelled, type EmbedValues, embedOptions } from './embed-options.ts';
 import { embedWork } from './embed-work.ts';
 import { localQueue } from './local-queue.ts';
 import { runOf } from './run-record.ts';
@@ -95,13 +95,11 @@ export async function submitEmbed(
 }
 
 /**
- * The work of `embed`, and its open encoder, which the work closes. `described` says from what the data set was read, for workers that
- * read it again.
+ * The work of `embed`, and its open encoder, which the work closes.
  */
 export async function openEmbed(
   source: string | Dataset,
   options: EmbedOptions,
-  described = typeof source === 'string' ? source : source.root,
 ): Promise<{ work: Work; encoder: Encoder }> {
   const { output, encoder: wanted = 'auto', classes, note, ask, onPull, signal, ...given } = options;
   const { onProgress: _, queue: __, ...unwatched } = given;
@@ -112,6 +110,7 @@ export async function openEmbed(
   });
   if (typeof wanted === 'string') await checkEncoderName(wanted);
   checkSource(source);
+  if (values.unlabelled) checkUnlabelled(source, { ...how, classes });
   const target = openStore(output);
   const { format: storage, dtype, exif, unlabelled } = values;
   if (!storage.startsWith('parquet') && output.includes('://')) throw localTables(output, storage);
@@ -130,7 +129,7 @@ export async function openEmbed(
     const description: EmbedDescription = {
       ...{
         kind: 'embed',
-        source: placeOf(described),
+        source: placeOf(typeof source === 'string' ? source : source.root),
         reading: how,
         ...(classes !== undefined && { classes: placeOf(classes) }),
         output: placeOf(output),
@@ -147,7 +146,7 @@ export async function openEmbed(
 }
 
 /** The same place for programs in other folders. */
-function placeOf(path: string): string {
+export function placeOf(path: string): string {
   return /^[a-z][a-z0-9+.-]+:/i.test(path) ? path : resolve(path);
 }
 

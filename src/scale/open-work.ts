@@ -48,8 +48,8 @@ async function openAnswers(
   { kind: _, sha256, ...description }: PredictDescription,
   { signal }: Abortable,
 ): Promise<Work> {
-  const { source } = description;
-  const listed = isStoreAddress(source) ? source : await unlabelledData(source, { signal });
+  const { source, reading } = description;
+  const listed = isStoreAddress(source) ? source : await unlabelledData(source, { ...reading, signal });
   const { work, sha256: own } = await openPredict({ ...description, source: listed, description });
   if (own === sha256) return work;
   await work.close();

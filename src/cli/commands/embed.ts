@@ -1,13 +1,13 @@
-import { readOptions } from '../../dataset/read-options.ts';
+import { givenReading, readOptions } from '../../dataset/read-options.ts';
 import { isStoreAddress } from '../../dataset/store-tree.ts';
 import { UsageError } from '../../errors.ts';
 import { optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
 import type { EmbedOptions } from '../../scale/embed.ts';
-import { embedOptions } from '../../scale/embed-options.ts';
+import { checkUnlabelled, embedOptions } from '../../scale/embed-options.ts';
 import type { EmbedTextsOptions } from '../../scale/embed-texts.ts';
 import { count, number } from '../../words.ts';
-import { defineCommand, jsonOption, noEffect } from '../command.ts';
+import { defineCommand, firstGiven, jsonOption, noEffect } from '../command.ts';
 import { shellWord } from '../format.ts';
 import { PartialError } from '../images.ts';
 import type { Io } from '../io.ts';
@@ -49,15 +49,28 @@ export const embedCommand = defineCommand({
     ['tip-adapter embed archive.zip -o features/ --unlabelled', 'Takes pictures without classes.'],
     ['tip-adapter embed --texts captions.txt -o captions/', 'Writes the features of texts.'],
   ],
-  async check([data], { output, texts, queue, detach }) {
+  async check([data], { output, texts, queue, detach, unlabelled, exif, classes, strict, ...values }) {
     await checkQueue({ queue, detach });
-    if (queue !== undefined && texts !== undefined)
-      throw noEffect('queue', '--texts', 'Texts are embedded here.');
     if ((data === undefined) === (texts === undefined)) {
       throw new UsageError(
         data === undefined ? 'There are no data to embed' : 'Pictures and --texts exclude each other',
         { code: 'usage', hint: 'Give the path of pictures, or --texts with a file of texts.' },
       );
+    }
+    const { columns, crop, margin, followLinks, zipEncoding, limit } = values;
+    const reading = { columns, crop, margin, followLinks, zipEncoding, limit };
+    if (texts !== undefined) {
+      const others = { queue, unlabelled, 'no-exif': !exif, classes, strict };
+      const idle = givenReading(reading) ?? firstGiven(others);
+      if (idle) throw noEffect(idle, '--texts', 'It is about pictures. Leave it out.');
+    } else if (unlabelled) {
+      checkUnlabelled(data, { ...reading, classes });
+      if (strict && isStoreAddress(data!))
+        throw noEffect(
+          'strict',
+          'pictures in a store without classes',
+          'Nothing is checked about them before the work.',
+        );
     }
     if (!output.includes('://')) await checkOutputFolder(output);
   },

@@ -88,11 +88,12 @@ export const predictCommand = defineCommand({
   ],
   async check([path, ...given], values) {
     const { reject, copyTo, output, json, csv, ndjson, together, stream, method, top, queue } = values;
+    const { followLinks, zipEncoding } = values;
     await checkQueue({ queue, detach: false });
     if (isAnswerFolder(output)) {
       const auto = reject === 'auto' ? { reject } : {};
       const idle = { copyTo, json, csv, ndjson, together, stream, method, top, ...auto };
-      return checkAnswerFolder(output, given, idle);
+      return checkAnswerFolder(output, given, { followLinks, zipEncoding }, idle);
     }
     if (queue !== undefined)
       throw noEffect('queue', 'answers in one file', 'Give -o answers/ or -o s3://bucket/answers/.');
@@ -129,9 +130,10 @@ export const predictCommand = defineCommand({
   },
   async run([path, ...given], values, screen) {
     if (isAnswerFolder(values.output)) {
-      const { output, queue } = values;
-      const threshold = typeof values.reject === 'number' ? values.reject : undefined;
-      return predictInto(path, given[0]!, { output, reject: threshold, queue }, screen);
+      const { output, queue, followLinks, zipEncoding } = values;
+      const reject = typeof values.reject === 'number' ? values.reject : undefined;
+      const listing = { followLinks, zipEncoding };
+      return predictInto(path, given[0]!, { output, reject, queue, listing }, screen);
     }
     const {
       queue: _,

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { TipAdapterError } from '../../errors.ts';
+import { TipAdapterError, UsageError } from '../../errors.ts';
 import { flag, integer, optional, text } from '../../options.ts';
 import type { WorkerEvent } from '../../scale/worker.ts';
 import { count } from '../../words.ts';
@@ -9,6 +9,8 @@ import { defineCommand, jsonOption } from '../command.ts';
 import { printJson } from '../print.ts';
 
 const PROGRAM = fileURLToPath(new URL(`../shard-worker${extname(import.meta.url)}`, import.meta.url));
+
+const HOST = '127.0.0.1';
 
 export const workerCommand = defineCommand({
   args: ['<redis>'],
@@ -34,7 +36,7 @@ export const workerCommand = defineCommand({
       }),
     ),
     host: text({
-      default: '127.0.0.1',
+      default: HOST,
       value: '<address>',
       help: 'The address for --port; 0.0.0.0 lets other machines ask.',
     }),
@@ -51,7 +53,12 @@ export const workerCommand = defineCommand({
       'Also tells its health and its metrics to other machines.',
     ],
   ],
-  async check([address]) {
+  async check([address], { port, host }) {
+    if (port === undefined && host !== HOST)
+      throw new UsageError('--host needs --port', {
+        code: 'usage',
+        hint: 'Give the port of /healthz and /metrics, for example --port 9464.',
+      });
     const { parseRedisAddress } = await import('../../scale/redis.ts');
     parseRedisAddress(address);
   },
