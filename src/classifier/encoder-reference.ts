@@ -1,3 +1,4 @@
+import { hasFingerprint } from '../encoder/fingerprints.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { ModelError } from '../errors.ts';
 import { sha256 } from '../sha256.ts';
@@ -7,9 +8,9 @@ import type { EncoderReference } from './types.ts';
 /** Throws `ModelError` that names both encoders if the encoder is not the one that a classifier was fitted with. */
 export function checkEncoder(
   reference: EncoderReference,
-  encoder: Pick<Encoder, 'id' | 'fingerprint'>,
+  encoder: Pick<Encoder, 'id' | 'fingerprint' | 'formerFingerprint'>,
 ): void {
-  if (reference.fingerprint === encoder.fingerprint) return;
+  if (hasFingerprint(encoder, reference.fingerprint)) return;
   const name = (id: string, fingerprint: string) => `${id} (${fingerprint.slice(0, 12)})`;
   throw new ModelError(
     `The classifier was fitted with ${name(reference.id, reference.fingerprint)}; ` +

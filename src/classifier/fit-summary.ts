@@ -4,6 +4,7 @@ import { quoted } from '../dataset/findings.ts';
 import type { FeatureStream } from '../dataset/row-blocks.ts';
 import { type StoredInfo, storedInfo } from '../dataset/stored-info.ts';
 import type { Finding } from '../dataset/types.ts';
+import { hasFingerprint } from '../encoder/fingerprints.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { DataError, UsageError } from '../errors.ts';
@@ -61,7 +62,7 @@ export async function fitBySummary(
     );
   }
   const stored = await storedInfo(folder);
-  if (stored && encoder && encoder.fingerprint !== stored.fingerprint)
+  if (stored && encoder && !hasFingerprint(encoder, stored.fingerprint))
     throw otherEncoder(folder, stored, encoder);
   const classes = stored?.names ?? dumpClasses(dump);
   const head = await headOfFolder(folder, { ...dump, dimension }, values, encoder, { classes, signal });

@@ -32,8 +32,18 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
       hint: 'Give the name of an encoder, or an object of the type Encoder.',
     });
   }
-  const { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source } =
-    encoder;
+  const {
+    id,
+    fingerprint,
+    formerFingerprint,
+    dimension,
+    logitScale,
+    preprocessing,
+    defaults,
+    revision,
+    licence,
+    source,
+  } = encoder;
   const { joined, prepare, embedTexts, textLength, textTower } = encoder;
   let closed = false;
   const open = (): Encoder => {
@@ -43,6 +53,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
   return closable<Encoder>({
     // Fields are copied one by one, because a spread leaves out the getters and methods of a class.
     ...{ id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source },
+    ...(formerFingerprint !== undefined && { formerFingerprint }),
     embedImages: async (pixels, work = {}) => {
       const signal = signalOf(work);
       const embeddings = await waitFor(open().embedImages(pixels, { signal }), signal);

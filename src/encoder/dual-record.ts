@@ -4,12 +4,16 @@ import { type Abortable, waitFor } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
+import { writeFileAtomic } from '../store/atomic.ts';
 import { isLfsPointer, LARGEST_POINTER, lfsPointer } from '../store/lfs-pointer.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { checkEmbeddings, checkedEncoder } from './checked.ts';
-import { openCheckpoint, openWeights } from './clip/checkpoint.ts';
+import { clipCheckpoint, openWeights } from './clip/checkpoint.ts';
 import { clipFacts, clipTextRule } from './clip/facts.ts';
+import type { View } from './clip/names.ts';
 import { checkReleases } from './clip/openai-releases.ts';
+import { hashOfTensors } from './clip/tensor-hash.ts';
+import type { Checkpoint } from './clip/weights.ts';
 import { ENCODER_FILE, readConfigurationFiles } from './configuration-files.ts';
 import {
   type DualConfiguration,
@@ -21,8 +25,18 @@ import {
 import { encoderOf } from './encoder-of.ts';
 import { externalFiles } from './external-data.ts';
 import type { Json } from './fields.ts';
-import { hashedFiles } from './folder-hashes.ts';
-import { type EncoderRecord, fingerprintOf, type RecordedFile, tokenizerMeaning } from './record.ts';
+import { hashedFiles, rememberedHash } from './folder-hashes.ts';
+import type { LocalEncoder } from './installed.ts';
+import {
+  type EncoderMeaning,
+  type EncoderRecord,
+  fingerprintOf,
+  RECORD_FILE,
+  type RecordedFile,
+  recordText,
+  tokenizerMeaning,
+  tokenizerSense,
+} from './record.ts';
 import { CLIP_DEFAULTS, type EncoderSource } from './registry.ts';
 import { type VisionFamily, visionFamily } from './vision/configuration.ts';
 import { type VisionFacts, visionFacts } from './vision/facts.ts';
@@ -71,38 +85,33 @@ export async function dualRecord(
     files.map(({ path }) => path),
   );
   checkReleases(files);
-  const weights = files.filter(({ path }) => !path.endsWith('.json')).map(({ sha256 }) => sha256);
   const common = { format: 1 as const, files: [...files], ...origin, defaults: CLIP_DEFAULTS, imageModel };
+  const weights = files.flatMap(({ path, sha256 }) => (path.endsWith('.json') ? [] : [sha256])).sort();
   const family = isWeights(imageModel) ? visionFamily(read) : undefined;
   if (family) {
-    const { preprocessing, recipe, shape } = await visionFactsIn(join(folder, imageModel), family, read);
-    const fingerprint = fingerprintOf({
-      weights: weights.sort(),
-      precision: origin.precision,
-      preprocessing,
-      recipe,
-    });
+    const { facts, tensors } = await visionFactsIn(join(folder, imageModel), family, read, weights);
+    const { preprocessing, recipe, shape } = facts;
+    const meaning = { precision: origin.precision, preprocessing, recipe };
+    const prints = fingerprintsOf({ ...meaning, weights }, { ...meaning, tensors });
     const { width: dimension } = shape;
-    return { ...common, kind: 'vision', fingerprint, dimension, logitScale: 100, preprocessing, recipe };
+    return { ...common, kind: 'vision', ...prints, dimension, logitScale: 100, preprocessing, recipe };
   }
-  if (!read('tokenizer.json'))
+  const tokenizer = read('tokenizer.json');
+  if (!tokenizer)
     throw new ModelError(`${origin.source} has no tokenizer.json`, { code: 'encoder/no-configuration' });
   const facts: Facts = isWeights(imageModel)
-    ? await weightsFacts(join(folder, imageModel), read)
+    ? await weightsFacts(join(folder, imageModel), read, weights)
     : readConfiguration(read);
-  const { preprocessing, text, logitScale, dimension = 0, recipe } = facts;
-  const fingerprint = fingerprintOf({
-    weights: weights.sort(),
-    precision: origin.precision,
-    preprocessing,
-    tokenizer: tokenizerMeaning(read('tokenizer.json') ?? {}),
-    text,
-    recipe,
-  });
+  const { preprocessing, text, logitScale, dimension = 0, recipe, tensors } = facts;
+  const meaning = { precision: origin.precision, preprocessing, text, recipe };
+  const prints = fingerprintsOf(
+    { ...meaning, weights, tokenizer: tokenizerMeaning(tokenizer) },
+    tensors === undefined ? undefined : { ...meaning, tensors, tokenizer: tokenizerSense(tokenizer) },
+  );
   return {
     ...common,
     kind: 'dual',
-    fingerprint,
+    ...prints,
     dimension,
     logitScale,
     preprocessing,
@@ -112,14 +121,48 @@ export async function dualRecord(
   };
 }
 
+/**
+ * An installed model from weights whose record has a fingerprint by files, with that by tensors. Unchanged if this version would have given
+ * the files another fingerprint.
+ */
+export async function renewed({ record, folder }: LocalEncoder): Promise<LocalEncoder> {
+  const { fingerprint, formerFingerprint } = await dualRecord(folder, record.files, record);
+  if (formerFingerprint !== record.fingerprint) return { record, folder };
+  const own = { ...record, fingerprint, formerFingerprint };
+  // If the folder cannot be written, the record is renewed again next time.
+  await writeFileAtomic(join(folder, RECORD_FILE), recordText(own)).catch(() => {});
+  return { record: own, folder };
+}
+
+/** The fingerprint by files, or for models from weights that by tensors beside the former one by files. */
+function fingerprintsOf(
+  byFiles: EncoderMeaning,
+  byTensors?: EncoderMeaning,
+): Pick<EncoderRecord, 'fingerprint' | 'formerFingerprint'> {
+  const former = fingerprintOf(byFiles);
+  if (!byTensors) return { fingerprint: former };
+  return { fingerprint: fingerprintOf(byTensors), formerFingerprint: former };
+}
+
+/** The hash of the tensors in files of known hashes. */
+function tensorsIn(
+  stored: Checkpoint,
+  { views }: { views: ReadonlyMap<string, View> },
+  weights: readonly string[],
+) {
+  return rememberedHash(`tensors of ${weights.join(' ')}`, () => hashOfTensors(stored, views));
+}
+
 async function visionFactsIn(
   path: string,
   family: VisionFamily,
   read: (path: string) => Json | undefined,
-): Promise<VisionFacts> {
+  weights: readonly string[],
+): Promise<{ facts: VisionFacts; tensors: string }> {
   const stored = await openWeights(path);
   try {
-    return visionFacts(stored, family, read);
+    const facts = visionFacts(stored, family, read);
+    return { facts, tensors: await tensorsIn(stored, facts.checkpoint, weights) };
   } finally {
     await stored.close();
   }
@@ -133,16 +176,27 @@ async function refusePointers(folder: string, files: readonly RecordedFile[]): P
   }
 }
 
-type Facts = DualConfiguration & Pick<EncoderRecord, 'recipe'>;
+type Facts = DualConfiguration & Pick<EncoderRecord, 'recipe'> & { readonly tensors?: string };
 
 /** Facts from CLIP's weights and their configuration files. */
-async function weightsFacts(path: string, read: (path: string) => Json | undefined): Promise<Facts> {
-  const checkpoint = await openCheckpoint(path);
+async function weightsFacts(
+  path: string,
+  read: (path: string) => Json | undefined,
+  weights: readonly string[],
+): Promise<Facts> {
+  const stored = await openWeights(path);
   try {
+    const checkpoint = clipCheckpoint(stored);
     const { shape, ...facts } = await clipFacts(checkpoint, read);
-    return { ...facts, text: clipTextRule(checkpoint, shape, read), dimension: shape.dimension };
+    const text = clipTextRule(checkpoint, shape, read);
+    return {
+      ...facts,
+      text,
+      dimension: shape.dimension,
+      tensors: await tensorsIn(stored, checkpoint, weights),
+    };
   } finally {
-    await checkpoint.close();
+    await stored.close();
   }
 }
 

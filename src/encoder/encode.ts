@@ -6,6 +6,7 @@ import { sha256 } from '../sha256.ts';
 import type { FeatureCache } from '../store/feature-cache.ts';
 import { ahead } from './ahead.ts';
 import { isFeature } from './checked.ts';
+import { hasFingerprint } from './fingerprints.ts';
 import { cacheOf } from './joined-cache.ts';
 import type { Encoder, StoredFeature } from './types.ts';
 
@@ -241,7 +242,7 @@ interface ReadPicture {
 /** The stored features of a picture. Throws if they are of another encoder or of other pixels than the plan wants. */
 function knownFeature({ id }: EncodableImage, stored: StoredFeature, plan: Plan): ReadPicture {
   const { encoder, views, exif } = plan;
-  if (stored.encoder !== encoder.fingerprint) {
+  if (!hasFingerprint(encoder, stored.encoder)) {
     throw new ModelError(`The features of ${id} are not those of the encoder ${encoder.id}`, {
       code: 'features/other-encoder',
       hint: 'Use the encoder that made the features, or make them again with tip-adapter embed --encoder.',

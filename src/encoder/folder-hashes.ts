@@ -26,8 +26,7 @@ export async function hashedFiles(
   paths: readonly string[],
   signal?: AbortSignal,
 ): Promise<RecordedFile[]> {
-  const table = join(homeFolder('encoders'), '.folder-hashes.json');
-  const known = await readRegularText(table, { area: 'encoder' }).then(parsed, (): Known => ({}));
+  const known = await knownHashes();
   const fresh: Record<string, Known[string]> = {};
   const files = await Promise.all(
     paths.map(async (path): Promise<RecordedFile> => {
@@ -42,12 +41,29 @@ export async function hashedFiles(
       return { path, bytes: checked.size, sha256: checked.sha256 };
     }),
   );
-  if (Object.keys(fresh).length > 0) {
-    const kept = Object.entries({ ...known, ...fresh }).slice(-MOST);
-    // If the home cannot be written, the files are hashed again next time.
-    await writeFileAtomic(table, JSON.stringify(Object.fromEntries(kept))).catch(() => {});
-  }
+  if (Object.keys(fresh).length > 0) await remember(known, fresh);
   return files;
+}
+
+/** A hash that depends on nothing but its name, which is computed once. */
+export async function rememberedHash(name: string, compute: () => Promise<string>): Promise<string> {
+  const [, known] = (await knownHashes())[name] ?? [];
+  if (known !== undefined) return known;
+  const hash = await compute();
+  await remember(await knownHashes(), { [name]: ['', hash] });
+  return hash;
+}
+
+const tablePath = () => join(homeFolder('encoders'), '.folder-hashes.json');
+
+function knownHashes(): Promise<Known> {
+  return readRegularText(tablePath(), { area: 'encoder' }).then(parsed, () => ({}));
+}
+
+/** If the home cannot be written, the hashes are computed again next time. */
+async function remember(known: Known, fresh: Known): Promise<void> {
+  const kept = Object.entries({ ...known, ...fresh }).slice(-MOST);
+  await writeFileAtomic(tablePath(), JSON.stringify(Object.fromEntries(kept))).catch(() => {});
 }
 
 /** The entries of a table that have the right form. */

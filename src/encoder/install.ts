@@ -4,7 +4,7 @@ import { diskError, moveFile } from '../store/atomic.ts';
 import { withLock } from '../store/lock.ts';
 import { removeFolder } from '../store/temporary.ts';
 import { encoderFolder, findEncoder, type LocalEncoder } from './installed.ts';
-import { type EncoderRecord, RECORD_FILE } from './record.ts';
+import { type EncoderRecord, RECORD_FILE, recordText } from './record.ts';
 
 /**
  * Installs an encoder in the home atomically. `fill` writes its files into a temporary folder, which is renamed when it is complete. After
@@ -28,7 +28,7 @@ export async function install(
         await mkdir(staging, { recursive: true });
         const record = await fill(staging);
         await removeOthers(staging, new Set(record.files.map(({ path }) => path)));
-        await writeFile(join(staging, RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`);
+        await writeFile(join(staging, RECORD_FILE), recordText(record));
         await removeFolder(folder);
         await moveFile(staging, folder);
         return { record, folder };

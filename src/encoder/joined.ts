@@ -96,14 +96,17 @@ export function joinEncoders(encoders: readonly Encoder[], weights?: readonly nu
   const dimension = parts.reduce((total, part) => total + part.dimension, 0);
   const name = ({ id }: JoinedPart, i: number) => (weights ? `${weights[i]}*${id}` : id);
   const reads = parts.some((part) => part.reads);
+  const printOf = (own: (encoder: Encoder) => string) =>
+    sha256(JSON.stringify(encoders.map((encoder, i) => [own(encoder), Math.fround(shares[i]!)])));
   const lengths = encoders.flatMap(({ embedTexts, textLength }) =>
     embedTexts && textLength ? [textLength] : [],
   );
   return {
     id: parts.map(name).join('+'),
-    fingerprint: sha256(
-      JSON.stringify(encoders.map(({ fingerprint }, i) => [fingerprint, Math.fround(shares[i]!)])),
-    ),
+    fingerprint: printOf(({ fingerprint }) => fingerprint),
+    ...(encoders.some(({ formerFingerprint }) => formerFingerprint) && {
+      formerFingerprint: printOf(({ fingerprint, formerFingerprint }) => formerFingerprint ?? fingerprint),
+    }),
     dimension,
     logitScale: scales.logitScale,
     preprocessing: { ...specs[0]!, beside: specs.slice(1) },

@@ -7,6 +7,7 @@ import type { Engine } from '../engine/types.ts';
 import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
 import { withNamedErrors } from '../system-error.ts';
 import { checkedEncoder } from './checked.ts';
+import { isWeights } from './dual-files.ts';
 import { encoderOf } from './encoder-of.ts';
 import { encoderIn, findEncoder, type LocalEncoder, notHere } from './installed.ts';
 import { joinEncoders, type NamedPart, partsOfName } from './joined.ts';
@@ -115,13 +116,16 @@ async function checkPartSource(name: string, options: PullOptions): Promise<void
   await checkSource(encoderSource(name), options);
 }
 
-/** Opens an encoder after its files have been compared with its record. */
+/** The encoder after its files have been compared with its record, which is renewed if an earlier version wrote it. */
 async function verified(
   encoder: LocalEncoder | undefined,
   { signal }: Abortable,
 ): Promise<LocalEncoder | undefined> {
-  if (encoder) await verifyFiles(encoder, { signal });
-  return encoder;
+  if (!encoder) return undefined;
+  await verifyFiles(encoder, { signal });
+  if (!isWeights(encoder.record.imageModel) || encoder.record.formerFingerprint !== undefined) return encoder;
+  const { renewed } = await import('./dual-record.ts');
+  return renewed(encoder);
 }
 
 function open({ record, folder }: LocalEncoder, engine: Engine): Encoder & AsyncDisposable {

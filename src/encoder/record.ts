@@ -4,7 +4,7 @@ import { preprocessingSchema as preprocessing } from '../image/preprocessing.ts'
 import type { Preprocessing } from '../image/types.ts';
 import { faultOf } from '../options.ts';
 import { sha256 } from '../sha256.ts';
-import { type Json, parseObject } from './fields.ts';
+import { isJson, type Json, parseObject } from './fields.ts';
 import { isTowerPrecision, type TowerPrecision } from './precision.ts';
 import type { CacheDefaults } from './types.ts';
 
@@ -62,6 +62,8 @@ const common = {
   licence: z.string(),
   precision: z.custom<TowerPrecision>((text) => typeof text === 'string' && isTowerPrecision(text)),
   fingerprint: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+  /** For models from weights: the fingerprint by the hashes of their files, which earlier versions used. */
+  formerFingerprint: z.optional(z.string().check(z.regex(/^[0-9a-f]{64}$/))),
   dimension: count,
   logitScale: z.number().check(z.positive()),
   preprocessing,
@@ -105,6 +107,11 @@ export function parseRecord(text: string, where: string): EncoderRecord {
   return parsed.data;
 }
 
+/** The text of a record's file. */
+export function recordText(record: EncoderRecord): string {
+  return `${JSON.stringify(record, null, 2)}\n`;
+}
+
 function unreadable(where: string, why: string, cause: unknown): ModelError {
   return new ModelError(`The encoder's record ${where} cannot be used: ${why}`, {
     code: 'encoder/record',
@@ -114,19 +121,25 @@ function unreadable(where: string, why: string, cause: unknown): ModelError {
   });
 }
 
-/**
- * Sha256 over everything that decides an embedding: hashes of the source weights, precision, preprocessing (without its memory layout)
- * and, for encoders of texts, tokenizer. The order of keys and the file format do not matter.
- */
-export function fingerprintOf(meaning: {
-  weights: readonly string[];
-  precision: TowerPrecision;
-  preprocessing: Preprocessing;
-  tokenizer?: string;
-  text?: TextRule;
+/** All that decides an embedding. */
+export interface EncoderMeaning {
+  /** Hashes of the source weights' files. */
+  readonly weights?: readonly string[];
+  /** Hash of the tensors of a model from weights, which is the same for all of its formats. */
+  readonly tensors?: string;
+  readonly precision: TowerPrecision;
+  readonly preprocessing: Preprocessing;
+  readonly tokenizer?: string;
+  readonly text?: TextRule;
   /** Constants of the conversion that are not weights. */
-  recipe?: unknown;
-}): string {
+  readonly recipe?: unknown;
+}
+
+/**
+ * Sha256 over everything that decides an embedding: source weights, precision, preprocessing (without its memory layout) and, for encoders
+ * of texts, tokenizer. The order of keys does not matter.
+ */
+export function fingerprintOf(meaning: EncoderMeaning): string {
   const { layout: _, ...pixels } = meaning.preprocessing;
   return sha256(canonical({ ...meaning, preprocessing: pixels }));
 }
@@ -134,6 +147,20 @@ export function fingerprintOf(meaning: {
 /** Sha256 of a tokenizer.json without padding and truncation, which the text rule decides. */
 export function tokenizerMeaning({ padding: _, truncation: __, version: ___, ...meaning }: Json): string {
   return sha256(canonical(meaning));
+}
+
+/**
+ * The same for all ways to write a tokenizer.json: versions of its library write merges as texts or as pairs, and leave out or write options
+ * that are off. Its decoder has no part in it.
+ */
+export function tokenizerSense({ decoder: _, model, ...others }: Json): string {
+  if (!isJson(model)) return tokenizerMeaning({ ...others, model });
+  const options = Object.entries(model).filter(([, value]) => value !== null && value !== false);
+  const { merges } = model;
+  const pairs = Array.isArray(merges) && {
+    merges: merges.map((merge) => (Array.isArray(merge) ? merge.join(' ') : merge)),
+  };
+  return tokenizerMeaning({ ...others, model: { ...Object.fromEntries(options), ...pairs } });
 }
 
 /** JSON with sorted keys. */

@@ -249,9 +249,31 @@ export function batches<T>(items: readonly T[], size: number): T[][] {
 
 /** The fields of an encoder that are known without its weights. */
 export function factsOf(record: EncoderRecord): Omit<Encoder, 'embedImages' | 'close'> {
-  const { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source } =
-    record;
-  return { id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source };
+  const {
+    id,
+    fingerprint,
+    formerFingerprint,
+    dimension,
+    logitScale,
+    preprocessing,
+    defaults,
+    revision,
+    licence,
+    source,
+  } = record;
+  const former = formerFingerprint === undefined ? {} : { formerFingerprint };
+  return {
+    id,
+    fingerprint,
+    ...former,
+    dimension,
+    logitScale,
+    preprocessing,
+    defaults,
+    revision,
+    licence,
+    source,
+  };
 }
 
 function checkSizes(pixels: readonly Pixels[], size: number): void {

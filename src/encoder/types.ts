@@ -12,9 +12,11 @@ export interface Encoder {
   readonly id: string;
   /**
    * Sha256 (hex) over the source weights, their precision, preprocessing and tokenizer. Converted files are not part of it, so that
-   * classifiers stay valid when the conversion changes.
+   * classifiers stay valid when the conversion changes. Formats of one model from weights have the same fingerprint.
    */
   readonly fingerprint: string;
+  /** A fingerprint that earlier versions gave the encoder. Files with it are accepted too. */
+  readonly formerFingerprint?: string;
   /** Dimension d of an embedding. */
   readonly dimension: number;
   /** Multiplier of cosines in zero-shot logits: 100 for CLIP, and for encoders without texts, which have no zero-shot logits. */

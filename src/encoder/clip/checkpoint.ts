@@ -14,11 +14,16 @@ export interface StoredWeights extends Checkpoint {
   readonly isScript?: boolean;
 }
 
+/** CLIP's weights under OpenAI's names. */
+export function clipCheckpoint(stored: StoredWeights): ClipCheckpoint {
+  return { ...openAiNames(stored), isScript: stored.isScript };
+}
+
 /** Opens CLIP's weights under OpenAI's names. */
 export async function openCheckpoint(path: string): Promise<ClipCheckpoint> {
   const stored = await openWeights(path);
   try {
-    return { ...openAiNames(stored), isScript: stored.isScript };
+    return clipCheckpoint(stored);
   } catch (error) {
     await stored.close();
     throw error;

@@ -34,7 +34,7 @@ export async function clipFacts(
   const { rules, sizes, preprocessing } = clipConfiguration(checkpoint, read);
   const shape = shapeOf(checkpoint, rules);
   checkSizes(sizes, shape);
-  checkTensors(checkpoint, towersOf(shape), ['logit_scale']);
+  checkTensors(checkpoint, towersOf(shape), ['logit_scale', 'logit_bias']);
   const { data } = await checkpoint.tensor('logit_scale');
   const logitScale = Math.exp(Number(data[0]));
   if (!Number.isFinite(Math.fround(logitScale)) || logitScale === 0)

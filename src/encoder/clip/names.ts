@@ -31,7 +31,8 @@ export function namingOf(names: readonly string[]): Naming {
 
 /**
  * The tensors of the towers that one tensor of a checkpoint holds. Matrices that project queries, keys and values together are split.
- * Projections of `nn.Linear` [out, in] become OpenAI's [in, out]. A leading axis of positions of size 1 is dropped.
+ * Projections of `nn.Linear` [out, in] become OpenAI's [in, out]. A leading axis of positions of size 1 is dropped. The scale and the bias
+ * of scores are single numbers [], which some checkpoints store as [1].
  */
 export function viewsOf(name: string, source: string, shape: readonly number[]): [string, View][] {
   const joint = /^(.*\.attn(?:_pool)?\.)(in|kv)_proj_(weight|bias)$/.exec(name);
@@ -44,10 +45,12 @@ export function viewsOf(name: string, source: string, shape: readonly number[]):
   }
   if (PROJECTIONS.includes(name) && source.endsWith('.weight'))
     return [[name, { source, shape: [...shape].reverse(), transposed: true }]];
+  if (SCALARS.includes(name) && shape.length === 1 && shape[0] === 1) return [[name, { source, shape: [] }]];
   const squeezed = name === 'visual.positional_embedding' && shape.length === 3 && shape[0] === 1;
   return [[name, { source, shape: squeezed ? shape.slice(1) : shape }]];
 }
 
+const SCALARS = ['logit_scale', 'logit_bias'];
 const PROJECTIONS = ['visual.proj', 'text_projection'];
 
 type Translation = readonly (readonly [theirs: string, openAi: string])[];
@@ -82,6 +85,7 @@ const HUB: Translation = [
   ['text_model.head.bias', 'text_projection.bias'],
   ['text_projection.weight', 'text_projection'],
   ['logit_scale', 'logit_scale'],
+  ['logit_bias', 'logit_bias'],
 ];
 const INNER: Translation = [
   ['.self_attn.', '.attn.'],

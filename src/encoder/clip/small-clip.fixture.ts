@@ -60,7 +60,7 @@ export const SMALL_TOKENIZER = {
 };
 
 /** A CLIP of two small transformers under OpenAI's names, with random weights from the seed. */
-function smallClip(seed = 1): Record<string, Tensor> {
+function smallClip(seed: number): Record<string, Tensor> {
   const noise = random('small clip', seed);
   const tensors: Record<string, Tensor> = {};
   const add = (name: string, shape: number[], scale = 0.3, middle = 0) => {
@@ -179,15 +179,23 @@ const SMALL_OPEN_CLIP_CONFIG = {
   preprocess_cfg: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], interpolation: 'bicubic' },
 };
 
+interface SmallClipForm {
+  readonly names: 'hub' | 'open-clip';
+  readonly half?: boolean;
+  readonly parts?: boolean;
+  /** Of the random weights. */
+  readonly seed?: number;
+}
+
 /** Writes the small CLIP into a folder as Hugging Face or open_clip does; optionally in half precision or in two files. */
 export function writeSmallClip(
   folder: string,
-  { names, half = false, parts = false }: { names: 'hub' | 'open-clip'; half?: boolean; parts?: boolean },
+  { names, half = false, parts = false, seed = 1 }: SmallClipForm,
 ): string {
   mkdirSync(folder, { recursive: true });
   const write = (name: string, content: object | Uint8Array) =>
     writeFileSync(join(folder, name), content instanceof Uint8Array ? content : JSON.stringify(content));
-  const clip = names === 'hub' ? hubNames(smallClip()) : smallClip();
+  const clip = names === 'hub' ? hubNames(smallClip(seed)) : smallClip(seed);
   const tensors = Object.entries(clip).map(([name, tensor]): [string, Tensor] => [
     name,
     half ? { ...tensor, dtype: 'float16', data: toHalf(tensor.data as Float32Array) } : tensor,

@@ -23,6 +23,8 @@ export interface ClipCheckpoint extends Checkpoint {
   readonly isScript?: boolean;
   /** Tensors that a CLIP does not have. */
   readonly foreign: readonly string[];
+  /** The tensors with an effect by their names here, before batch normalisations are folded. */
+  readonly views: ReadonlyMap<string, View>;
 }
 
 /** Facts about a transformer that shapes do not determine. */
@@ -60,6 +62,7 @@ export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
     const normal =
       name && /^(visual\..*?)(?:bn(\d)|downsample\.1)\.(bias|weight|running_mean|running_var)$/.exec(name);
     if (normal) {
+      views.set(name, { source, shape });
       if (normal[3] === 'bias')
         shapes.set(`${normal[1]}${normal[2] ? `conv${normal[2]}` : 'downsample.0'}.bias`, shape);
     } else if (name === undefined) foreign.push(source);
@@ -82,7 +85,7 @@ export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
     return view ? readView(read, view) : read(name);
   }
 
-  return { shapes, tensor, hubNames: naming.hub, foreign, close: () => checkpoint.close() };
+  return { shapes, tensor, hubNames: naming.hub, foreign, views, close: () => checkpoint.close() };
 }
 
 /** Reads the part of a checkpoint's tensor that a tower uses. */
@@ -96,11 +99,10 @@ export async function readView(
 }
 
 /**
- * Tensors of checkpoints without an effect on embeddings: numbers of positions, OpenAI's three sizes, the causal mask, counts of
- * training batches, and a bias that all scores share.
+ * Tensors of checkpoints without an effect: numbers of positions, OpenAI's three sizes, the causal mask, and counts of training batches.
  */
 const WITHOUT_EFFECT =
-  /(^|\.)(position_ids|attn_mask|num_batches_tracked)$|^(input_resolution|context_length|vocab_size|logit_bias)$/;
+  /(^|\.)(position_ids|attn_mask|num_batches_tracked)$|^(input_resolution|context_length|vocab_size)$/;
 
 /** Derives the architecture from the tensors' shapes and the rules. Throws `ModelError` if they do not fit a CLIP. */
 export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {

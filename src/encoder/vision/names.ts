@@ -5,6 +5,8 @@ import { type Checkpoint, readView, widened } from '../clip/weights.ts';
 export interface VisionCheckpoint extends Checkpoint {
   /** Tensors that the tower does not have. */
   readonly foreign: readonly string[];
+  /** The tensors with an effect by their names here. */
+  readonly views: ReadonlyMap<string, View>;
 }
 
 /**
@@ -28,6 +30,7 @@ export function visionNames(checkpoint: Checkpoint): VisionCheckpoint {
       return view ? readView(read, view) : read(name);
     },
     foreign,
+    views,
     close: () => checkpoint.close(),
   };
 }

@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto';
+import { throwIfAborted } from '../../errors.ts';
+import { sha256 } from '../../sha256.ts';
+import type { View } from './names.ts';
+import { type Checkpoint, readView, widened } from './weights.ts';
+
+/**
+ * Sha256 (hex) over the tensors of a model: their names in the towers, shapes and values in single precision. All files that give the towers
+ * the same numbers have the same hash, whatever names, number types and order their format has.
+ *
+ * @param stored the weights under the names of their file
+ * @param views the tensors by their names in the towers
+ */
+export async function hashOfTensors(
+  stored: Checkpoint,
+  views: ReadonlyMap<string, View>,
+  signal?: AbortSignal,
+): Promise<string> {
+  const bySource = new Map<string, [name: string, view: View][]>();
+  for (const entry of views) {
+    const { source } = entry[1];
+    bySource.set(source, [...(bySource.get(source) ?? []), entry]);
+  }
+  const hashes: [name: string, shape: readonly number[], hash: string][] = [];
+  for (const [source, parts] of bySource) {
+    throwIfAborted(signal);
+    // Large tensors are read once, also if they hold several of the towers'.
+    const whole = widened(await stored.tensor(source));
+    for (const [name, view] of parts) {
+      const { shape, data } = await readView(async () => whole, view);
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      hashes.push([name, shape, createHash('sha256').update(bytes).digest('hex')]);
+    }
+  }
+  hashes.sort(([a], [b]) => (a < b ? -1 : 1));
+  return sha256(JSON.stringify(hashes));
+}
