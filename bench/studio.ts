@@ -11,10 +11,10 @@ import { createImageLoader } from '../src/image/loader.ts';
 import { matrix } from '../src/math/matrix.ts';
 import { random } from '../src/math/random.ts';
 import { openFeatureCache } from '../src/store/feature-cache.ts';
+import { diskTeacher } from '../src/studio/disk-teacher.ts';
 import { startStudio } from '../src/studio/index.ts';
 import type { Lesson } from '../src/studio/lesson.ts';
 import type { Session } from '../src/studio/session.ts';
-import { createTeacher } from '../src/studio/teacher.ts';
 import { tryPicture } from '../src/studio/trial.ts';
 import { chromiumPath, launchChromium } from '../tests/browser/chromium.ts';
 import { buildPage } from '../tests/studio/build-page.ts';
@@ -216,7 +216,7 @@ async function refitting(): Promise<string[]> {
   await cache.close();
   const loader = createImageLoader();
   const pictures = { read: async (hash: string) => bytesOf(numbers.get(hash)!) };
-  const teacher = createTeacher(encoder, pictures, loader);
+  const teacher = diskTeacher(encoder, pictures, loader);
   const lessonOf = (count: number): Lesson => ({
     classes: Array.from({ length: classes }, (_, c) => ({
       key: `${c}`,

@@ -9,7 +9,7 @@ import { type Random, random } from '../src/math/random.ts';
 import { floatTensor } from '../src/math/tensor.ts';
 import { openFeatureCache } from '../src/store/feature-cache.ts';
 import { encodeSafetensors } from '../src/store/safetensors.ts';
-import { openJournal } from '../src/studio/journal.ts';
+import { openDiskJournal } from '../src/studio/disk-journal.ts';
 import type { Campaign } from './campaign.ts';
 import { mutateBytes, mutateJson, mutateText, pick } from './mutate.ts';
 
@@ -135,7 +135,7 @@ const journal: Kind = {
   files: { 'session.jsonl': Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join('')) },
   mutated: ['session.jsonl'],
   examine: async (folder) => {
-    const opened = await openJournal(folder);
+    const opened = await openDiskJournal(folder);
     const { board } = opened.history;
     await opened.close();
     const ids = board.classes.map(({ id }) => id);
@@ -148,7 +148,7 @@ const journal: Kind = {
       );
     }
     // Starting again from the files gives the same board.
-    const again = await openJournal(folder);
+    const again = await openDiskJournal(folder);
     assert.deepEqual(again.history.board, board);
     await again.close();
   },

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readClassifier } from '../src/classifier/file.ts';
-import { boardOnDisk } from '../src/studio/journal.ts';
+import { boardOnDisk } from '../src/studio/disk-journal.ts';
 import { classOf, type Ended, type Harm, Place, type Running } from './program.ts';
 
 /** A way of changing stored data that the campaigns disturb. */

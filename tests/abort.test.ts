@@ -23,8 +23,9 @@ import { plainSupport } from '../src/methods/task.ts';
 import { sha256 } from '../src/sha256.ts';
 import { homeFolder } from '../src/store/home.ts';
 import { encodeSafetensors } from '../src/store/safetensors.ts';
+import { diskTeacher } from '../src/studio/disk-teacher.ts';
 import type { Lesson } from '../src/studio/lesson.ts';
-import { createTeacher, type Teacher } from '../src/studio/teacher.ts';
+import type { Teacher } from '../src/studio/teacher.ts';
 
 /** Milliseconds within which work must end after its signal. */
 const PROMPT = 100;
@@ -154,7 +155,7 @@ const lesson = (count: number): Lesson => ({
 });
 const studio = async <T>(work: (teacher: Teacher) => Promise<T>) => {
   const loader = createImageLoader();
-  const teacher = createTeacher(unseen(), { read: (hash) => readFile(hash) }, loader);
+  const teacher = diskTeacher(unseen(), { read: (hash) => readFile(hash) }, loader);
   await work(teacher).finally(async () => {
     await teacher.close();
     await loader.close();

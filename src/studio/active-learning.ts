@@ -1,11 +1,11 @@
-import type { Classifier } from '../classifier/classifier.ts';
 import { argmax, dot, type Matrix, row, topK, unitRows } from '../math/matrix.ts';
 import type { Lesson } from './lesson.ts';
 import type { Guess, NextPicture } from './status.ts';
+import type { LessonClassifier } from './teacher.ts';
 
 /** The most probable class of each picture. `features` [n, d] are those of `hashes`. */
 export async function guessAll(
-  classifier: Classifier,
+  classifier: LessonClassifier,
   lesson: Lesson,
   hashes: readonly string[],
   features: Matrix,
@@ -30,7 +30,7 @@ const ALIKE = 0.95;
  * `hashes`; pictures of `kept` are proposed in any case.
  */
 export async function labelNext(
-  classifier: Classifier,
+  classifier: LessonClassifier,
   lesson: Lesson,
   hashes: readonly string[],
   features: Matrix,

@@ -4,8 +4,8 @@ import type { Encoder } from '../encoder/types.ts';
 import { UsageError } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { unlessMissing } from '../store/regular.ts';
-import { boardOnDisk } from './journal.ts';
-import { Session, type SessionOptions } from './session.ts';
+import { boardOnDisk } from './disk-journal.ts';
+import { DiskSession, type SessionOptions } from './disk-session.ts';
 import type { Projects } from './status.ts';
 
 /** Id of the project in the workspace's own folder. */
@@ -15,28 +15,28 @@ const FIRST = 'first';
 export class Desk {
   readonly #root: string;
   readonly #ownsEncoder: boolean;
-  #session: Session;
+  #session: DiskSession;
   #current: string;
   /** Calls run one after the other, so that two projects are never open at once. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(root: string, ownsEncoder: boolean, session: Session, current: string) {
+  private constructor(root: string, ownsEncoder: boolean, session: DiskSession, current: string) {
     this.#root = root;
     this.#ownsEncoder = ownsEncoder;
     this.#session = session;
     this.#current = current;
   }
 
-  /** Opens the project that was open last. Throws as `Session.open` does. */
+  /** Opens the project that was open last. Throws as `DiskSession.open` does. */
   static async open({ folder, encoder = 'auto' }: SessionOptions): Promise<Desk> {
     const last = await readFile(join(folder, CURRENT), 'utf8').catch(unlessMissing);
     const known = [FIRST, ...(await othersIn(folder))];
     const current = last !== undefined && known.includes(last) ? last : FIRST;
-    const session = await Session.open({ folder: folderOf(folder, current), encoder, home: folder });
+    const session = await DiskSession.open({ folder: folderOf(folder, current), encoder, home: folder });
     return new Desk(folder, typeof encoder === 'string', session, current);
   }
 
-  get session(): Session {
+  get session(): DiskSession {
     return this.#session;
   }
 
@@ -107,7 +107,7 @@ export class Desk {
     await boardOnDisk(folderOf(this.#root, id));
     const encoder = this.#session.lend();
     await this.#session.close();
-    this.#session = await Session.open({ folder: folderOf(this.#root, id), encoder, home: this.#root });
+    this.#session = await DiskSession.open({ folder: folderOf(this.#root, id), encoder, home: this.#root });
     this.#current = id;
     await writeFileAtomic(join(this.#root, CURRENT), Buffer.from(id));
   }

@@ -5,7 +5,7 @@ import { learnable } from '../dataset/split.ts';
 import type { Dataset, Finding } from '../dataset/types.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
 import { type BoardPicture, sameName } from './board.ts';
-import type { Kept } from './picture-store.ts';
+import type { Kept } from './pictures.ts';
 import type { Session } from './session.ts';
 import { problemOf } from './status.ts';
 

@@ -2,8 +2,9 @@ import { appendFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { openDiskJournal } from './disk-journal.ts';
 import type { Change } from './history.ts';
-import { changeSchema, openJournal } from './journal.ts';
+import { changeSchema } from './journal.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -16,7 +17,7 @@ const path = () => join(folder, 'session.jsonl');
 
 /** Writes some changes, and ends without closing, as a killed process does. */
 async function leave(...changes: Change[]) {
-  const journal = await openJournal(folder);
+  const journal = await openDiskJournal(folder);
   for (const change of changes) await journal.append(change);
   return journal;
 }
@@ -39,7 +40,7 @@ it('undoes changes that could not be written, and accepts later ones', async () 
   expect(journal.history.board.classes.map(({ id }) => id)).toEqual(['cat']);
   await journal.append(add('cow'));
   appending.mockRestore();
-  const again = await openJournal(folder);
+  const again = await openDiskJournal(folder);
   expect(again.history.board.classes.map(({ id }) => id)).toEqual(['cat', 'cow']);
 });
 
@@ -62,13 +63,16 @@ it('is refused if its board is invalid, with the line', async () => {
   ]) {
     const base = { classes: [cat], pictures: [], settings: { method: 'auto', reject: 0 }, ...changed };
     await writeFile(path(), `${JSON.stringify({ base })}\n`);
-    await expect(openJournal(folder)).rejects.toMatchObject({ code: 'studio/journal', details: { line: 1 } });
+    await expect(openDiskJournal(folder)).rejects.toMatchObject({
+      code: 'studio/journal',
+      details: { line: 1 },
+    });
   }
 });
 
 it('is as it was left, with the way back', async () => {
   await leave(add('cat'), add('dog'), { move: 'undo' }, add('cow'));
-  const journal = await openJournal(folder);
+  const journal = await openDiskJournal(folder);
   expect(journal.history.board.classes.map(({ id }) => id)).toEqual(['cat', 'cow']);
   await journal.append({ move: 'undo' });
   await journal.append({ move: 'undo' });
@@ -79,10 +83,10 @@ it('is as it was left, with the way back', async () => {
 it('drops an incomplete last line, and continues after the lines before it', async () => {
   await leave(add('cat'));
   await appendFile(path(), '{"command":{"do":"add-cl');
-  const journal = await openJournal(folder);
+  const journal = await openDiskJournal(folder);
   await journal.append(add('dog'));
   await journal.close();
-  const again = await openJournal(folder);
+  const again = await openDiskJournal(folder);
   expect(again.history.board.classes.map(({ id }) => id)).toEqual(['cat', 'dog']);
   await again.close();
 });
@@ -92,7 +96,7 @@ it('reports the damaged line, and does not change the file', async () => {
   const lines = (await readFile(path(), 'utf8')).split('\n');
   lines[1] = '{"command":{"do":"format-disk"}}';
   await writeFile(path(), lines.join('\n'));
-  await expect(openJournal(folder)).rejects.toMatchObject({
+  await expect(openDiskJournal(folder)).rejects.toMatchObject({
     code: 'studio/journal',
     details: { line: 2 },
   });

@@ -1,10 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../errors.ts';
-import { diskError, flush, writeFileAtomic } from '../store/atomic.ts';
-import { type FileUse, readRegular, unlessMissing } from '../store/regular.ts';
-import { type Board, type BoardJson, boardFromJson, boardToJson, EMPTY_BOARD } from './board.ts';
+import { type BoardJson, boardFromJson, boardToJson, EMPTY_BOARD } from './board.ts';
 import { applyChange, beginHistory, type Change, type History } from './history.ts';
 
 /** Whether a text has no lone surrogate and no NUL, which ends a text in other programs. */
@@ -75,63 +71,68 @@ function isWhole({ classes, pictures }: BoardJson): boolean {
   return known && ids.size === classes.length && hashes.size === pictures.length;
 }
 
-const JOURNAL: FileUse = {
-  area: 'studio',
-  limit: 2 ** 29 - 1024,
-  hint: 'Move the file away to begin anew; the pictures stay beside it.',
-};
-
 /** A journal with more lines is replaced by its board when it is opened. The steps to undo are then lost. */
 const LONGEST = 20_000;
 
-/** The session on the disk: a board, then one line for each change. */
+/** The history of changes, and its file: a board, then one line for each change. */
 export interface Journal {
   readonly history: History;
-  /** Makes changes, and resolves when they are on the disk. If they cannot be written, they are undone, and the error is thrown. */
+  /** Makes changes, and resolves when they are in the file. If they cannot be written, they are undone, and the error is thrown. */
   append(...changes: readonly Change[]): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The board of a folder's session, read from the disk. Throws `DataError`. */
-export async function boardOnDisk(folder: string): Promise<Board> {
-  return (await readJournal(join(folder, FILE))).history.board;
+/** The file of a journal. Each function throws the error that the person gets. */
+export interface JournalFile {
+  /** The file's name in messages. */
+  readonly name: string;
+  /** The whole text; undefined if there is no file. */
+  read(): Promise<string | undefined>;
+  /** Replaces the whole text: a reader sees the old one or the new one. */
+  replace(text: string): Promise<void>;
+  /** Opens the file for writing at its end. */
+  open(): Promise<OpenJournalFile>;
 }
 
-const FILE = 'session.jsonl';
+interface OpenJournalFile {
+  /** Length in bytes when it was opened. */
+  readonly length: number;
+  /** Appends bytes. They are safe when this resolves. */
+  append(bytes: Uint8Array): Promise<void>;
+  truncate(length: number): Promise<void>;
+  close(): Promise<void>;
+}
 
 /**
- * Opens or creates the journal in a folder. Every change is appended and flushed before it is acknowledged, so a killed process
- * loses no acknowledged change. An incomplete last line is dropped. Throws `DataError`.
+ * Opens or creates a journal. Every change is appended and flushed before it is acknowledged, so a killed process loses no
+ * acknowledged change. An incomplete last line is dropped. Throws `DataError`.
  */
-export async function openJournal(folder: string): Promise<Journal> {
-  const path = join(folder, FILE);
-  let { history, lines, torn } = await readJournal(path);
+export async function openJournal(storage: JournalFile): Promise<Journal> {
+  let { history, lines, torn } = await readJournal(storage);
   if (lines === 0 || torn || lines > LONGEST) {
-    await writeFileAtomic(path, torn && lines > 0 ? torn : line({ base: boardToJson(history.board) }));
+    await storage.replace(torn && lines > 0 ? torn : line({ base: boardToJson(history.board) }));
     if (lines > LONGEST) history = beginHistory(history.board);
   }
-  const file: FileHandle = await open(path, 'a').catch((error) => {
-    throw diskError(error, path);
-  });
-  /** The history on the disk, and the length of the file in bytes. */
-  let kept = { history, length: (await file.stat()).size };
+  const file = await storage.open();
+  /** The written history, and the length of the file in bytes. */
+  let kept = { history, length: file.length };
   /** Number of failed writes. Changes queued after a failed write are refused: they were made on a board that does not exist. */
   let failures = 0;
   let last: Promise<void> = Promise.resolve();
 
   async function write(text: string, after: History, planned: number): Promise<void> {
-    if (planned !== failures) throw lostBehind(path);
+    if (planned !== failures) throw lostBehind(storage.name);
     try {
       // Remove the incomplete line of the failed write.
       if (failures > 0) await file.truncate(kept.length);
-      await file.appendFile(text);
-      await flush(file.fd);
-      kept = { history: after, length: kept.length + Buffer.byteLength(text) };
+      const bytes = new TextEncoder().encode(text);
+      await file.append(bytes);
+      kept = { history: after, length: kept.length + bytes.length };
     } catch (error) {
       failures++;
       history = kept.history;
       await file.truncate(kept.length).catch(() => {});
-      throw diskError(error, path);
+      throw error;
     }
   }
 
@@ -154,20 +155,22 @@ export async function openJournal(folder: string): Promise<Journal> {
   };
 }
 
-function lostBehind(path: string): DataError {
-  return new DataError(`${path} could not be written`, {
+function lostBehind(name: string): DataError {
+  return new DataError(`${name} could not be written`, {
     code: 'disk/write',
     hint: 'A change before this one could not be saved; make it again.',
-    details: { path },
+    details: { path: name },
   });
 }
 
 const line = (value: unknown) => `${JSON.stringify(value)}\n`;
 
 /** Replays the journal. If the last line is incomplete, `torn` is the text before it. */
-async function readJournal(path: string): Promise<{ history: History; lines: number; torn?: string }> {
-  const bytes = await readRegular(path, JOURNAL).catch(unlessMissing);
-  const text = bytes?.toString('utf8') ?? '';
+export async function readJournal({
+  name,
+  read: readText,
+}: Pick<JournalFile, 'name' | 'read'>): Promise<{ history: History; lines: number; torn?: string }> {
+  const text = (await readText()) ?? '';
   const end = text.lastIndexOf('\n') + 1;
   const [base, ...changes] = text.slice(0, end).split('\n').slice(0, -1);
   if (base === undefined) return { history: beginHistory(EMPTY_BOARD), lines: 0 };
@@ -175,10 +178,10 @@ async function readJournal(path: string): Promise<{ history: History; lines: num
     try {
       return schema.parse(JSON.parse(line));
     } catch (cause) {
-      throw new DataError(`${path} is damaged in line ${at}`, {
+      throw new DataError(`${name} is damaged in line ${at}`, {
         code: 'studio/journal',
         hint: 'Move the file away to begin anew; the pictures stay beside it.',
-        details: { path, line: at },
+        details: { path: name, line: at },
         cause,
       });
     }

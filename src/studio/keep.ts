@@ -1,4 +1,3 @@
-import type { Classifier } from '../classifier/classifier.ts';
 import { classifierBytes } from '../classifier/file-bytes.ts';
 import { DataError } from '../errors.ts';
 import { dot, row, topK, unitRows } from '../math/matrix.ts';
@@ -9,10 +8,11 @@ import type { ReportData, ReportPrediction } from '../report/types.ts';
 import { count, plural } from '../words.ts';
 import type { Check } from './check.ts';
 import type { Checked } from './lessons.ts';
-import type { Pictures } from './picture-store.ts';
+import type { Pictures } from './pictures.ts';
+import type { LessonClassifier } from './teacher.ts';
 
 /** The bytes of a classifier's file, with thumbnails of its examples. */
-export async function classifierFile({ data }: Classifier, pictures: Pictures): Promise<Uint8Array> {
+export async function classifierFile({ data }: LessonClassifier, pictures: Pictures): Promise<Uint8Array> {
   const examples = await Promise.all(
     data.examples.map(async (example) => ({
       ...example,
@@ -21,6 +21,9 @@ export async function classifierFile({ data }: Classifier, pictures: Pictures): 
   );
   return classifierBytes({ ...data, examples });
 }
+
+const base64 = (bytes: Uint8Array) =>
+  btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ''));
 
 /** Number of pictures shown in a report, wrong answers first. */
 const SHOWN = 24;
@@ -62,7 +65,7 @@ export async function checkReport(
       Number(a.label === a.predicted) - Number(b.label === b.predicted) || b.probability - a.probability,
   );
   const picture = async (example: number) =>
-    `data:image/jpeg;base64,${Buffer.from(await pictures.thumbnail(lesson.examples[example]!.hash)).toString('base64')}`;
+    `data:image/jpeg;base64,${base64(await pictures.thumbnail(lesson.examples[example]!.hash))}`;
   const nearest = nearestOf(data.support);
   const shown = await Promise.all(
     wrongFirst.slice(0, SHOWN).map(

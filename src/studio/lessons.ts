@@ -1,5 +1,4 @@
 import { onAbort } from '../abort.ts';
-import type { Classifier } from '../classifier/classifier.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { InterruptedError } from '../errors.ts';
 import { methodById, tipAdapter } from '../methods/index.ts';
@@ -22,7 +21,7 @@ import {
   type Teaching,
   type Untestable,
 } from './status.ts';
-import type { Apart, Constants, Teacher } from './teacher.ts';
+import type { Apart, Constants, LessonClassifier, Teacher } from './teacher.ts';
 
 /** Constants of Tip-Adapter that were tuned on left-out pictures, and the lesson that they were tuned for. */
 interface Tuned extends Required<Constants> {
@@ -31,7 +30,7 @@ interface Tuned extends Required<Constants> {
 
 /** The present classifier, and the lesson that it has learnt. */
 interface Current {
-  readonly classifier: Classifier;
+  readonly classifier: LessonClassifier;
   readonly lesson: Lesson;
   readonly status: Answering;
 }
@@ -40,7 +39,7 @@ interface Current {
 export interface Checked {
   readonly check: Check;
   readonly serial: number;
-  readonly classifier: Classifier;
+  readonly classifier: LessonClassifier;
   readonly lesson: Lesson;
   readonly alike: Apart['alike'];
   readonly past: readonly PastCheck[];
@@ -76,7 +75,7 @@ export class Lessons {
     this.#tell = tell;
   }
 
-  get answering(): Classifier | undefined {
+  get answering(): LessonClassifier | undefined {
     return this.#answering?.classifier;
   }
 
@@ -295,7 +294,7 @@ export class Lessons {
   }
 
   /** Makes the classifier the present one. The one before is closed when it has answered its pending requests. */
-  async #takeOver(classifier: Classifier, lesson: Lesson, by: Answering['by']): Promise<void> {
+  async #takeOver(classifier: LessonClassifier, lesson: Lesson, by: Answering['by']): Promise<void> {
     const before = this.#answering?.classifier;
     const { method, options, classes, examples } = classifier.data;
     const { alpha, beta } = options as { alpha?: number; beta?: number };
@@ -318,7 +317,8 @@ export class Lessons {
     };
     this.#answering = { classifier, lesson, status };
     this.#tell();
-    if (before) setTimeout(() => void before.close(), GRACE).unref();
+    // Only Node's timer has `unref`, which lets the program end.
+    if (before) Object(setTimeout(() => void before.close(), GRACE)).unref?.();
   }
 
   #set(teaching: Teaching): void {
@@ -376,7 +376,7 @@ function teachesSame(a: Board, b: Board): boolean {
 const isValue = (entry: [string, unknown]): entry is [string, OptionValue] =>
   ['number', 'string', 'boolean'].includes(typeof entry[1]);
 
-function tunedOf({ data }: Classifier): Tuned | undefined {
+function tunedOf({ data }: LessonClassifier): Tuned | undefined {
   const { options, tuning } = data;
   if (tuning.protocol === 'fixed') return undefined;
   // The cache alone is Tip-Adapter without its text: the examples' weight only scales it.

@@ -12,7 +12,7 @@ import { answerHeaders, hostGuard, originGuard, tokenGuard } from '../server/sec
 import type { Board } from './board.ts';
 import type { Change } from './history.ts';
 import { changeSchema } from './journal.ts';
-import type { Pictures } from './picture-store.ts';
+import type { Pictures } from './pictures.ts';
 import { limited, MOST_PICTURE, PAGE_POLICY, tellProblem } from './route-tools.ts';
 import type { PhoneStatus } from './status.ts';
 

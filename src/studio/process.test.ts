@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { picture, workspace } from '../classifier/fake-encoder.fixture.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { programs } from '../server/program.fixture.ts';
-import { boardOnDisk } from './journal.ts';
+import { boardOnDisk } from './disk-journal.ts';
 
 const { start, listening } = programs();
 

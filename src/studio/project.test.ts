@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { readDataset } from '../dataset/read.ts';
 import { createImageLoader } from '../image/loader.ts';
 import { applyCommand, type Board, type Command, EMPTY_BOARD } from './board.ts';
-import { openPictures, type Pictures } from './picture-store.ts';
+import { openPictures } from './disk-pictures.ts';
+import type { Pictures } from './pictures.ts';
 import { projectZip } from './project.ts';
 
 const loader = createImageLoader();

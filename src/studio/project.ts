@@ -4,7 +4,7 @@ import { nameGiver } from '../store/safe-names.ts';
 import { MOST_ZIP_BYTES, MOST_ZIP_ENTRIES, type ZipFile, zipped } from '../store/zip-writer.ts';
 import { count, plural } from '../words.ts';
 import type { Board } from './board.ts';
-import type { Pictures } from './picture-store.ts';
+import type { Pictures } from './pictures.ts';
 
 /** A picture's path in the zip, and its row of the table. */
 interface Entry {
@@ -73,5 +73,5 @@ function csv<Row>(rows: readonly Row[], columns: readonly (keyof Row & string)[]
     rows,
     columns: columns.map((title) => ({ title, value: (row: Row) => String(row[title]) })),
   };
-  return Buffer.from(renderCsv(table));
+  return new TextEncoder().encode(renderCsv(table));
 }

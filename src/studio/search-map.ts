@@ -1,7 +1,7 @@
+import { giveWay } from '../abort.ts';
 import { taskOf } from '../classifier/classifier-task.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
-import { throwIfAborted } from '../errors.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
 import { prepareClassSums, textLogits, tuningRowsOfFolds } from '../tuning/cache-search.ts';
 import { searchSurface } from '../tuning/paper.ts';
@@ -35,8 +35,7 @@ export async function searchMap(data: ClassifierData, signal?: AbortSignal): Pro
     const { accuracy } = searchSurface(zeroShot, affinities, tuningRows.labels, { alphas, betas });
     recognised.push(...accuracy);
     // Lets requests about pictures run meanwhile.
-    await new Promise((resolve) => setImmediate(resolve));
-    throwIfAborted(signal);
+    await giveWay(signal);
   }
   return { alphas, betas, recognised };
 }

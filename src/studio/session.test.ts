@@ -9,14 +9,14 @@ import { joinEncoders } from '../encoder/joined.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import type { Command } from './board.ts';
-import { rememberAddress, Session } from './session.ts';
+import { DiskSession, rememberAddress } from './disk-session.ts';
 import { tryPicture } from './trial.ts';
 
 /** Time limit for busy machines. */
 const PATIENT = { timeout: 20_000 };
 
 let folder: string;
-let session: Session | undefined;
+let session: DiskSession | undefined;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'session-'));
   vi.stubEnv('TIP_ADAPTER_HOME', join(folder, 'home'));
@@ -33,13 +33,13 @@ const picture = (background: string, width = 40) =>
     .png()
     .toBuffer();
 
-async function open(encoder: Encoder | string = fakeEncoder()): Promise<Session> {
-  session = await Session.open({ folder: join(folder, 'session'), encoder });
+async function open(encoder: Encoder | string = fakeEncoder()): Promise<DiskSession> {
+  session = await DiskSession.open({ folder: join(folder, 'session'), encoder });
   return session;
 }
 
 /** Two classes of two pictures each, imported at once. */
-async function taught(encoder?: Encoder): Promise<Session> {
+async function taught(encoder?: Encoder): Promise<DiskSession> {
   const opened = await open(encoder);
   const change = (command: Command) => opened.change({ command });
   await change({ do: 'add-class', id: 'r', name: 'red' });
@@ -194,10 +194,10 @@ describe('a session', () => {
     const opened = await open();
     await rememberAddress(join(folder, 'session'), 'http://127.0.0.1:1234');
     await expect(
-      Session.open({ folder: join(folder, 'session'), encoder: fakeEncoder() }),
+      DiskSession.open({ folder: join(folder, 'session'), encoder: fakeEncoder() }),
     ).rejects.toMatchObject({ code: 'studio/in-use', details: { address: 'http://127.0.0.1:1234' } });
     await opened.close();
-    session = await Session.open({ folder: join(folder, 'session'), encoder: fakeEncoder() });
+    session = await DiskSession.open({ folder: join(folder, 'session'), encoder: fakeEncoder() });
   });
 
   it('has changes that come together on the board before any other', async () => {
@@ -209,7 +209,7 @@ describe('a session', () => {
 
   it('embeds a picture once, through all changes', async () => {
     const encoder = fakeEncoder();
-    session = await Session.open({ folder: join(folder, 'session'), encoder });
+    session = await DiskSession.open({ folder: join(folder, 'session'), encoder });
     const { hash } = (await session.pictures.keep('x.png', await picture('#c01020'))) as { hash: string };
     const change = async (command: Command) => {
       await session?.change({ command });

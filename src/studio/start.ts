@@ -10,10 +10,11 @@ import { drained, listen } from '../server/http.ts';
 import { Refusal } from '../server/problem.ts';
 import { answerHeaders, hostGuard, originGuard } from '../server/security.ts';
 import { Desk } from './desk.ts';
+import { lastAddress, rememberAddress, type SessionOptions } from './disk-session.ts';
 import { type ImportedPictures, importPictures } from './import-pictures.ts';
 import { PAGE_POLICY, tellProblem } from './route-tools.ts';
 import { type PageFolders, studioRoutes } from './routes.ts';
-import { lastAddress, rememberAddress, type Session, type SessionOptions } from './session.ts';
+import type { Session } from './session.ts';
 
 export interface StudioOptions extends SessionOptions {
   /** The port. 0 takes the port of the last time if it is free, so that an open page finds the session again, else any free port. */

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
-import { load } from '../classifier/index.ts';
+import { type Classifier, load } from '../classifier/index.ts';
 import { createImageLoader } from '../image/loader.ts';
+import { diskTeacher } from './disk-teacher.ts';
 import type { Lesson } from './lesson.ts';
-import { createTeacher } from './teacher.ts';
 
 const SETTINGS = { method: 'tip-adapter', reject: 0 };
 const CONSTANTS = { alpha: 2, beta: 3, temperature: 0.7 };
@@ -44,7 +44,7 @@ function lessonOf(places: readonly number[]): Lesson {
 it('answers like the saved files for lessons that grow, shrink and change their order', async () => {
   const encoder = fakeEncoder();
   const loader = createImageLoader();
-  const teacher = createTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]!) }, loader);
+  const teacher = diskTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]!) }, loader);
   const query = await picture(10);
   for (const places of [
     [0, 2],
@@ -55,7 +55,7 @@ it('answers like the saved files for lessons that grow, shrink and change their 
   ]) {
     const lesson = lessonOf(places);
     expect(await teacher.embedLesson(lesson)).toEqual([]);
-    const live = await teacher.live(lesson, SETTINGS, CONSTANTS);
+    const live = (await teacher.live(lesson, SETTINGS, CONSTANTS)) as Classifier;
     const file = join(folder, `${places.join('')}.safetensors`);
     await live.save(file);
     const kept = await load(file, { encoder });
@@ -86,7 +86,7 @@ it('lists the classes whose name is longer than the encoder can read', async () 
     }),
   };
   const loader = createImageLoader();
-  const teacher = createTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]!) }, loader);
+  const teacher = diskTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]!) }, loader);
   const lesson = lessonOf([0, 2]);
   expect(teacher.cut(lesson)).toEqual([]);
   await teacher.embedLesson(lesson);

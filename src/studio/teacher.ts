@@ -1,19 +1,17 @@
-import { Classifier } from '../classifier/classifier.ts';
 import { taskOf } from '../classifier/classifier-task.ts';
 import { referenceTo } from '../classifier/encoder-reference.ts';
-import { lentSession } from '../classifier/encoder-session.ts';
 import type { Wanted } from '../classifier/given.ts';
 import { type Known, learn } from '../classifier/learn.ts';
 import type { Calibration } from '../classifier/model-selection.ts';
-import type { ClassifierData, Progress } from '../classifier/types.ts';
+import type { ClassifierData, Explanation, Progress } from '../classifier/types.ts';
 import { nearDuplicates } from '../dataset/duplicates.ts';
 import { DisjointSets, groupBy } from '../dataset/groups.ts';
-import { encodeImages } from '../encoder/encode.ts';
+import type { EncodedImages } from '../encoder/encode.ts';
 import { misreadPrompts, renderPrompt } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { keysInMemory } from '../engine/keys/memory.ts';
+import type { KeyCache } from '../engine/keys/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
-import type { ImageLoader } from '../image/loader.ts';
 import { roundToHalf } from '../math/half.ts';
 import { fromRows, type Matrix, matrix, norm, row, unitRows } from '../math/matrix.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
@@ -22,13 +20,33 @@ import type { Method } from '../methods/method.ts';
 import { type FitProgress, selectExamples, type Task } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { resolveOptions } from '../options.ts';
-import { openFeatureCache } from '../store/feature-cache.ts';
 import { UNTUNED } from '../tuning/search-method.ts';
 import type { Settings } from './board.ts';
 import { type CacheConstants, constantsOf, instantMethod } from './instant.ts';
 import type { Lesson } from './lesson.ts';
-import type { Pictures } from './picture-store.ts';
-import { recentFeatures } from './recent-features.ts';
+
+/** A classifier of a lesson: `Classifier` in the program, and one that needs no platform in a page. */
+export interface LessonClassifier {
+  readonly data: ClassifierData;
+  readonly calibrated: boolean;
+  /** Probabilities [n, classes] of features [n, d]. */
+  probabilities(features: Matrix): Promise<Matrix>;
+  /** Why a picture gets its answer. Throws `DataError` if the bytes are no picture. */
+  explain(picture: Uint8Array, options: { examples: number }): Promise<Explanation>;
+  close(): Promise<void>;
+}
+
+/** What differs between the program and a page. */
+export interface TeacherPlatform {
+  /** The features of stored pictures, from a cache where they are known. */
+  encode(
+    pictures: ToEmbed['examples'],
+    work: Pick<EmbedOptions, 'signal' | 'onProgress'>,
+  ): Promise<Pick<EncodedImages, 'features' | 'rows' | 'failures'>>;
+  /** A classifier. `cache` has its keys in the kernels' layout. */
+  classifier(data: ClassifierData, cache?: KeyCache): LessonClassifier;
+  close(): Promise<void>;
+}
 
 export interface Constants extends CacheConstants {
   /** The temperature for these constants, and the rows that it was fitted to. Without one, probabilities are not calibrated. */
@@ -68,7 +86,7 @@ export interface Teacher {
     signal?: AbortSignal,
   ): Promise<{ hashes: string[]; rows: Matrix }>;
   /** The instant method with the given constants, without a search. */
-  live(lesson: Lesson, settings: Settings, constants: Constants): Promise<Classifier>;
+  live(lesson: Lesson, settings: Settings, constants: Constants): Promise<LessonClassifier>;
   /** The lesson with near-duplicates in the same group, so that no fold separates them. */
   apart(lesson: Lesson, signal: AbortSignal): Promise<Apart>;
   /**
@@ -83,7 +101,7 @@ export interface Teacher {
     watch: SearchWatch,
   ): Promise<void>;
   /** A classifier of the requested method. Constants that are not given, and the temperature, are tuned on left-out pictures. */
-  searched(lesson: Apart, settings: Settings, wanted: Sought, watch: SearchWatch): Promise<Classifier>;
+  searched(lesson: Apart, settings: Settings, wanted: Sought, watch: SearchWatch): Promise<LessonClassifier>;
   close(): Promise<void>;
 }
 
@@ -104,19 +122,12 @@ interface SearchWatch {
   resume(): Promise<void>;
 }
 
-export function createTeacher(
-  encoder: Encoder,
-  pictures: Pick<Pictures, 'read'>,
-  loader: ImageLoader,
-): Teacher {
-  const cache = openFeatureCache();
+export function createTeacher(encoder: Encoder, platform: TeacherPlatform): Teacher {
   const features = new Map<string, Float32Array>();
   const texts = new Map<string, Float32Array>();
   const cut = new Set<string>();
   const gather = gatherer(features, encoder.dimension);
   let head: ClassifierData['head'] | undefined;
-  // Features of tried pictures are kept in memory, for a few pictures, and not on the disk.
-  const session = lentSession(encoder, loader, recentFeatures());
   const { template } = encoder.defaults;
   const instant = instantMethod(encoder);
 
@@ -137,16 +148,7 @@ export function createTeacher(
     }
     const unseen = examples.filter(({ hash }) => !features.has(hash)).slice(0, most);
     if (unseen.length === 0) return [];
-    const encoded = await encodeImages(
-      encoder,
-      unseen.map(({ hash, id }) => ({ id, read: () => pictures.read(hash) })),
-      {
-        cache,
-        loader,
-        signal,
-        onProgress: ({ done, hits }) => onProgress?.({ done, total: unseen.length, cached: hits }),
-      },
-    );
+    const encoded = await platform.encode(unseen, { signal, onProgress });
     encoded.rows.forEach(({ item }, i) => {
       features.set(unseen[item]!.hash, roundToHalf(row(encoded.features, i)));
     });
@@ -207,7 +209,7 @@ export function createTeacher(
       const data = await learn(knownOf(lesson, settings), wanted, encoder, { calibration });
       const { features, labels } = data.support;
       const cache = keysInMemory(features, gather(lesson).scales, labels, lesson.classes.length);
-      return new Classifier(data, { ...session, cache });
+      return platform.classifier(data, cache);
     },
     apart: (lesson, signal) => groupAlike(lesson, gather(lesson).rows, signal),
     async rehearse(lesson, settings, id, { alpha, beta }, { signal, onFit, resume }) {
@@ -236,9 +238,9 @@ export function createTeacher(
     async searched(lesson, settings, sought, watch) {
       const wanted = { ...sought, tune: 'folds' } as const;
       const data = await learn(knownOf(lesson, settings), wanted, encoder, {}, watch);
-      return new Classifier(data, session);
+      return platform.classifier(data);
     },
-    close: () => cache.close(),
+    close: () => platform.close(),
   };
 }
 

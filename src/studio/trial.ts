@@ -1,12 +1,16 @@
-import type { Classifier } from '../classifier/classifier.ts';
 import type { Trial } from './status.ts';
+import type { LessonClassifier } from './teacher.ts';
 
 /** Numbers of examples and of classes that are shown with an answer. */
 const NEAREST = 6;
 const SHOWN = 12;
 
 /** Classifies a picture, and explains the answer: the most probable classes, and the examples that counted most. */
-export async function tryPicture(classifier: Classifier, serial: number, bytes: Uint8Array): Promise<Trial> {
+export async function tryPicture(
+  classifier: LessonClassifier,
+  serial: number,
+  bytes: Uint8Array,
+): Promise<Trial> {
   const started = performance.now();
   const { classes, contributions, part } = await classifier.explain(bytes, { examples: NEAREST });
   const { temperature } = classifier.data.tuning;

@@ -1,6 +1,6 @@
 import type { BoardJson } from '../board.ts';
 import type { Change } from '../history.ts';
-import type { HeldOut, Kept } from '../picture-store.ts';
+import type { HeldOut, Kept } from '../pictures.ts';
 import type {
   CheckReport,
   Guess,

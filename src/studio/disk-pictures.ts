@@ -13,48 +13,24 @@ import { sha256 } from '../sha256.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { PICTURE, readRegular } from '../store/regular.ts';
 import { openZip } from '../store/zip.ts';
-import { type Problem, problemOf } from './status.ts';
+import { checkHash, type HeldOut, type Kept, notKept, type Pictures, THUMBNAIL_SIDE } from './pictures.ts';
+import { problemOf } from './status.ts';
 
-/** Longer side of a thumbnail in pixels: sharp enough for the grid on a high-density screen, small enough for a classifier file. */
-const THUMBNAIL_SIDE = 144;
 const PREVIEW_SIDE = 1024;
 
-/** The result for an imported file: it was stored under its hash, or it has a problem. */
-export type Kept =
-  | {
-      readonly name: string;
-      readonly hash: string;
-      /** Its class ('' if it is unsorted) and group in a zip's table. */
-      readonly className?: string;
-      readonly group?: string;
-    }
-  | { readonly name: string; readonly problem: Problem };
-
-/** A picture that is held out by a zip's table. It is not stored. */
-export interface HeldOut {
-  readonly name: string;
-  readonly isHeldOut: true;
-}
-
-/** The session's pictures by the sha256 of their bytes, with their thumbnails. No picture is written twice. */
-export interface Pictures {
-  /** Stores a picture. If it cannot be read, it is not stored, and its problem is returned. */
-  keep(name: string, bytes: Uint8Array): Promise<Kept>;
+/** The pictures of a session in a folder. */
+export interface DiskPictures extends Pictures {
   /**
    * Stores every picture of a zip with its path and, if the zip has a table, with its class and group. Throws `DataError` `zip/…` if
    * the file is not a zip, and `dataset/…` if its table is wrong. `called` is its name in messages.
    */
   keepZip(path: string, called?: string): Promise<(Kept | HeldOut)[]>;
-  read(hash: string): Promise<Uint8Array>;
-  /** Size of a picture's file in bytes. */
-  size(hash: string): Promise<number>;
-  thumbnail(hash: string): Promise<Uint8Array>;
   /** A JPEG of a picture in a format that the browser may not support. It is not stored. Throws `DataError` as `decode`. */
   preview(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
 /** The pictures in a folder, which is made when the first picture is stored. */
-export function openPictures(folder: string, loader: ImageLoader): Pictures {
+export function openPictures(folder: string, loader: ImageLoader): DiskPictures {
   const whole = (hash: string) => join(folder, 'pictures', checkHash(hash));
   const small = (hash: string) => join(folder, 'thumbnails', `${checkHash(hash)}.jpg`);
   const keep = async (name: string, bytes: Uint8Array): Promise<Kept> => {
@@ -102,12 +78,6 @@ export function openPictures(folder: string, loader: ImageLoader): Pictures {
 /** Whether a path is hidden, or a file that systems and tools put beside pictures. */
 const isPassedOver = (path: string) => path.split('/').some((name) => isLeftover(name) || isHidden(name));
 
-/** Checks that a hash has 64 hexadecimal digits, so that it cannot be a path to another place. */
-function checkHash(hash: string): string {
-  if (/^[0-9a-f]{64}$/.test(hash)) return hash;
-  throw new DataError('A picture is named by its sha256', { code: 'studio/hash' });
-}
-
 /** Whether a file is a table of pictures, at the top of a zip or in its only folder. */
 const isIndex = (name: string) =>
   isIndexName(basename(name)) && name.split('/').length <= 2 && !isPassedOver(name);
@@ -142,13 +112,4 @@ async function keepListed(
 
 async function readKept(path: string, hash: string): Promise<Uint8Array> {
   return readRegular(path, PICTURE).catch((cause) => notKept(hash, cause));
-}
-
-function notKept(hash: string, cause: unknown): never {
-  throw new DataError(`The picture ${hash.slice(0, 12)} is not in this session`, {
-    code: 'studio/no-picture',
-    hint: 'It was removed from the disk; add it again.',
-    details: { hash },
-    cause,
-  });
 }
