@@ -101,8 +101,9 @@ describe('COCO', () => {
   it('finds pictures by paths of another machine, but not by paths that lead out of the folder', async () => {
     await write('set/images/1.jpg', 'set/images/2.jpg', 'secret.jpg');
     await write(
-      json('set/a.json', coco(['C:\\work\\images\\1.jpg', 'cat'], ['/home/x/images/2.jpg', 'dog'])),
+      json('set/a.json', coco(['C:\\work\\images\\1.jpg', 'cat'], ['C:\\work\\images\\2.jpg', 'dog'])),
     );
+    expect(await read('set')).toEqual(['images/1.jpg cat', 'images/2.jpg dog']);
     await write(json('set/a.json', coco(['/home/x/images/1.jpg', 'cat'], ['/home/x/images/2.jpg', 'dog'])));
     expect(await read('set')).toEqual(['images/1.jpg cat', 'images/2.jpg dog']);
     await write(json('set/a.json', coco(['images/1.jpg', 'cat'], ['../secret.jpg', 'dog'])));
@@ -179,6 +180,59 @@ describe('CVAT for images', () => {
       '<annotations><track id="0" label="cat"/></annotations>',
     ]);
     expect((await refused()).message).toContain('it annotates a video, not pictures');
+  });
+});
+
+describe('Datumaro, as CVAT exports it', () => {
+  const subset = (name: string, ...items: [string, number][]) =>
+    json(`annotations/${name}.json`, {
+      categories: { label: { labels: [{ name: 'cat' }, { name: 'dog' }] } },
+      items: items.map(([id, label_id]) => ({
+        id,
+        annotations: [
+          { type: 'label', label_id },
+          { type: 'bbox', label_id: 0, bbox: [1, 1, 2, 2] },
+        ],
+        image: { path: `${id}.jpg`, size: [9, 9] },
+      })),
+    });
+
+  it('takes the class from labels of the whole picture, and the split from the subset', async () => {
+    await write('images/train/1.jpg', 'images/train/2.jpg', 'images/validation/1.jpg');
+    await write(subset('train', ['1', 0], ['2', 1], ['3', 1]), subset('validation', ['1', 1]));
+    const dataset = await readDataset(own.root);
+    const expected = ['train/1.jpg cat train', 'train/2.jpg dog train', 'validation/1.jpg dog val'];
+    expect(labelled(dataset)).toEqual(expected.map((row) => `images/${row}`));
+    expect(warnings(dataset)).toEqual(['missing-files']);
+  });
+
+  it('is refused if a label is out of range', async () => {
+    await write('images/default/1.jpg', subset('default', ['1', 7]));
+    expect((await refused()).message).toContain('"1" has the label 7, and there are 2 labels');
+  });
+});
+
+describe('FiftyOne', () => {
+  it('is read from labels.json beside data/', async () => {
+    await write('data/1.jpg', 'data/2.png', 'data/3.jpg');
+    const file = (labels: object) => json('labels.json', { classes: ['cat', 'dog'], labels });
+    await write(file({ 1: 0, 2: 'dog', 3: null }));
+    expect(await read()).toEqual(['data/1.jpg cat', 'data/2.png dog', 'data/3.jpg ']);
+    await write(file({ 1: 2 }));
+    expect((await refused()).message).toContain('a picture has the label 2, and there are 2 classes');
+  });
+});
+
+describe('programs whose exports are refused', () => {
+  it.each([
+    ['ds/ann/1.jpg.json', '{"tags":[{"name":"cat"}]}', 'ds/img/1.jpg', 'annotations of Supervisely'],
+    ['samples.json', '{"samples":[{"filepath":"data/1.jpg"}]}', 'data/1.jpg', "FiftyOne's own format"],
+    ['a.ndjson', '{"data_row":{"id":"1"},"projects":{}}', '1.jpg', 'an export of Labelbox'],
+    ['train.lst', '0\t1.0\tp/1.jpg', 'p/1.jpg', 'a list of pictures of MXNet or Amazon SageMaker'],
+  ])('%s is named', async (name, content, picture, what) => {
+    await write(picture, [name, content]);
+    expect(await refused()).toEqual(failure('foreign'));
+    expect((await refused()).message).toContain(what);
   });
 });
 

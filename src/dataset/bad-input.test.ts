@@ -97,6 +97,15 @@ const LAYOUTS: Record<string, [string, string | Uint8Array][]> = {
     ['data_batch_1', Buffer.from('\x80\x02}.', 'latin1')],
   ],
   pets: [['annotations/test.txt', 'images/pug_1 1 1 1\n']],
+  datumaro: [
+    [
+      'annotations/default.json',
+      '{"categories":{"label":{"labels":[{"name":"cat"}]}},"items":[{"id":"1","annotations":[{"type":"bbox","label_id":0,"bbox":[1,2,3,4]}],"image":{"path":"1.jpg","size":[9,9]}}]}',
+    ],
+  ],
+  fiftyone: [['labels.json', '{"classes":["cat","dog"],"labels":{"images/1":0,"images/2":1}}']],
+  scenes: [['ClassName.txt', '/a/abbey\n/b/bow_window/indoor\n']],
+  'table of boxes': [['train.csv', 'image,x0,y0,x1,y1,class\n1.jpg,1,2,3,4,cat\n1.jpg,1,2,3,4,dog\n']],
   lists: [
     ['train.txt', 'images/1.jpg\nimages/2.jpg\n'],
     ['test.txt', 'images/1.jpg'],

@@ -92,6 +92,32 @@ const LAYOUTS: Record<string, Content[]> = {
       ),
     ],
   ],
+  'a table of numbered corners': [
+    ['train.csv', 'image,box_x0,box_y0,box_x1,box_y1,class\n1.png,2,4,12,10,cat\n1.png,25,5,35,15,dog\n'],
+  ],
+  'a table of corners and sizes (Make Sense)': [
+    [
+      'labels.csv',
+      'label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width,image_height\ncat,2,4,10,6,1.png,40,20\ndog,25,5,10,10,1.png,40,20\n',
+    ],
+  ],
+  datumaro: [
+    json('annotations/default.json', {
+      info: {},
+      categories: { label: { labels: ['cat', 'dog'].map((name) => ({ name, parent: '', attributes: [] })) } },
+      items: [
+        {
+          id: 'images/1',
+          annotations: [
+            { id: 0, type: 'bbox', attributes: {}, group: 0, label_id: 0, z_order: 0, bbox: [2, 4, 10, 6] },
+            { id: 1, type: 'bbox', attributes: {}, group: 0, label_id: 1, z_order: 0, bbox: [25, 5, 10, 10] },
+          ],
+          attr: {},
+          image: { path: 'images/1.png', size: [20, 40] },
+        },
+      ],
+    }),
+  ],
   'a table without a header (keras-retinanet)': [
     ['annotations.csv', 'images/1.png,2,4,12,10,cat\nimages/1.png,25,5,35,15,dog\n'],
   ],

@@ -79,8 +79,8 @@ function annotationsOf(tree: Tree, file: SourceFile, coco: z.infer<typeof COCO>)
       : '',
     split: splitWithin(posix.parse(file.path).name) ?? splitNamed(posix.basename(folder)),
     findings: [
-      ...strayMarks(file, strays, 'their picture is not listed'),
-      ...strayMarks(file, unnamed, 'their category is not listed'),
+      ...strayMarks(file, strays, 'the file does not list the picture'),
+      ...strayMarks(file, unnamed, 'the file does not list the category'),
       ...(unused.length > 0
         ? [info('unused-categories', `${file.path}: no picture shows ${quoted(unused)}.`, unused)]
         : []),

@@ -1,5 +1,6 @@
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
+import { describesParts } from './box-columns.ts';
 import { info, quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import {
@@ -27,7 +28,6 @@ const SPLIT_COLUMNS = 'split splits set subset partition phase usage fold_type d
 const FLAG = /^(is|in)_(train|training|val|valid|validation|test|testing|holdout)$/;
 /** Columns that are read as flags of a split only if another column holds the classes, because each of these may also be a class. */
 const BARE_FLAG = /^(train|training|val|validation|test|testing|holdout)$/;
-const BOX_COLUMNS = ['bbox', 'xmin', 'x_min', 'bbox_x', 'x1', 'roi.x1', 'xmax'];
 
 /** The columns of a table that lists pictures. */
 export interface Columns {
@@ -76,7 +76,7 @@ export function columnsOf(table: Table): Columns | undefined {
     labelColumn: label.column,
     split: split?.of,
     group: (row) => visible(row[group] ?? ''),
-    hasBoxes: columnOf(table, BOX_COLUMNS) !== undefined,
+    hasBoxes: describesParts(table),
     unused,
     findings,
   };

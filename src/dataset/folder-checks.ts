@@ -66,7 +66,7 @@ function checkClasses(tree: Tree, base: Folder, tops: Folder[]): void {
     const message = `The names of the folders ${names(halves)} of ${tree.root} each hold a split and something else`;
     throw refusal(tree, 'unknown-split', message, SPLITS_HINT, halves);
   }
-  const sets = tops.filter((top) => top.folders.some((inner) => splitNamed(inner.name) && isDeep(inner)));
+  const sets = tops.filter(holdsSplits);
   if (sets.length > 1 || (sets.length === 1 && tops.length > 1)) {
     const message = `${tree.root} holds several data sets: ${names(sets)}`;
     throw refusal(
@@ -83,6 +83,11 @@ function checkClasses(tree: Tree, base: Folder, tops: Folder[]): void {
     const message = `The folders ${names(holders)} of ${tree.root} hold folders of the same names, ${quoted(shared)}, so it is not clear which are the classes`;
     throw refusal(tree, 'unknown-split', message, LEVELS_HINT, holders);
   }
+}
+
+/** Whether a folder holds folders of splits with classes in them, at any depth. */
+function holdsSplits({ folders }: Folder): boolean {
+  return folders.some((inner) => (splitNamed(inner.name) && isDeep(inner)) || holdsSplits(inner));
 }
 
 /**

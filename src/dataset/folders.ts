@@ -174,7 +174,15 @@ function planClasses(base: Folder): FolderPlan {
   const roles = new Map<string, Role>();
   // Beside other folders, such a folder is not a class: it holds the pictures that predict was not sure of.
   const isUnsure = ({ name }: Folder) => name.toLowerCase() === UNSURE && base.folders.length > 1;
-  const classes = base.folders.filter((folder) => mayBeClass(folder) && !isUnsure(folder));
+  const names = new Set(base.folders.map(classId));
+  // Archives that were packed twice hold all classes once more, in a folder beside them.
+  const isCopy = (folder: Folder) =>
+    folder.total > folder.pictures.length &&
+    folder.pictures.length === 0 &&
+    folder.folders.every((inner) => names.has(classId(inner)) && classId(inner) !== classId(folder));
+  const isClass = (folder: Folder) => mayBeClass(folder) && !isUnsure(folder) && !isCopy(folder);
+  const classes = base.folders.filter(isClass);
+  for (const folder of base.folders.filter(isCopy)) assign(roles, folder, { odd: 'ambiguous' });
   for (const folder of base.folders.filter(isUnsure)) assign(roles, folder, { odd: 'unsure' });
   const foreign = base.folders.filter((folder) => !mayBeClass(folder)).map(({ path }) => path);
   const classIds = classes.map(classId);
@@ -193,8 +201,8 @@ function planClasses(base: Folder): FolderPlan {
     }
   }
   const layout = hasSplits ? '<class>/<split>/ folders' : '<class>/ folders';
-  const names = classes.map(({ name }, i): [string, string] => [name, classIds[i]!]);
-  const findings = [...foreignFindings(foreign), ...spellingFindings('The folders', names)];
+  const written = classes.map(({ name }, i): [string, string] => [name, classIds[i]!]);
+  const findings = [...foreignFindings(foreign), ...spellingFindings('The folders', written)];
   return { base, layout, classIds, roles, findings };
 }
 

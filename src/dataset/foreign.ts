@@ -21,6 +21,8 @@ const FILES_HINT =
 const ARRAYS_HINT = `${FILES_HINT} For features, give a folder with train.npy and an info.json that names the classes.`;
 const UNPACK_HINT = 'Unpack it and give the folder; zip, tar and tar.gz are the archives that are read.';
 const TFRECORD_HINT = `Write its pictures as files, in a folder for each class. With TensorFlow Datasets: import tensorflow_datasets as tfds; ds = tfds.load(name, split="train"), then save each example["image"] as train/<class>/<number>.png; the names of the classes are in info.features["label"].names.`;
+const SUPERVISELY_HINT =
+  'Export it as COCO or as Pascal VOC, or write a table with the columns path,label from it.';
 const SAMPLES_HINT =
   'In Teachable Machine, choose "Download samples" of each class, and unpack each zip into a folder that is named for its class.';
 
@@ -45,6 +47,8 @@ const BY_NAME: readonly [RegExp, string, string][] = [
   [/\.(h5|hdf5|mat|npz|npy|pkl|pickle|pt|mdb|lmdb|rec)$/i, 'arrays in one file', ARRAYS_HINT],
   [/\.(xlsx?|xlsm|ods|numbers)$/i, 'a spreadsheet', 'Save it as "CSV UTF-8", with the columns path,label.'],
   [/\.manifest$/i, 'a manifest of Amazon SageMaker', TABLE_HINT],
+  [/\.lst$/i, 'a list of pictures of MXNet or Amazon SageMaker', TABLE_HINT],
+  [/(^|\/)ann\/[^/]+\.[^/]+\.json$/i, 'annotations of Supervisely', SUPERVISELY_HINT],
   [/(^|\/)labels\/(.+\/)?[^/]+\.txt$|(^|\/)_darknet\.labels$/i, 'YOLO annotations', TABLE_HINT],
   [/(^|\/)list_attr_celeba\.(txt|csv)$/i, "CelebA's attributes", TABLE_HINT],
 ];
@@ -66,6 +70,9 @@ export async function recogniseTree(tree: Tree): Promise<Foreign | undefined> {
   for (const file of jsons.slice(0, MOST_READ)) {
     const what = await recogniseJson(file, pictures.has(stem(file.path)));
     if (what) return { what, file: file.path };
+  }
+  for (const file of files.filter(({ path }) => /\.ndjson$/i.test(path)).slice(0, MOST_READ)) {
+    if (await isLabelbox(file)) return { what: 'an export of Labelbox', file: file.path };
   }
   const texts = files.filter(({ path }) => /\.txt$/i.test(path));
   for (const file of texts.slice(0, MOST_READ)) {
@@ -112,9 +119,16 @@ async function recogniseJson(file: SourceFile, isBesidePicture: boolean): Promis
   }
   const keys = keysOf(value);
   if (keys.has('images') && keys.has('annotations')) return 'COCO annotations';
+  if (keys.has('samples') && /(^|\/)samples\.json$/i.test(file.path))
+    return "FiftyOne's own format (FiftyOneImageClassificationDataset, another of its formats, is read)";
   if (keys.has('_via_img_metadata') || keys.has('_via_settings')) return 'annotations of VIA';
   if (keys.has('shapes') && (keys.has('imagePath') || isBesidePicture)) return 'annotations of LabelMe';
   return undefined;
+}
+
+async function isLabelbox(file: SourceFile): Promise<boolean> {
+  const head = Buffer.from((await file.read()).subarray(0, 1000)).toString('utf8');
+  return /^\s*\{/.test(head) && head.includes('"data_row"');
 }
 
 async function recogniseText(file: SourceFile): Promise<string | undefined> {

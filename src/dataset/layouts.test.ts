@@ -293,6 +293,16 @@ describe('splits', () => {
   it('in folders of several data sets are refused', async () => {
     await write(...pics('flowers/train/rose'), ...pics('flowers/test/rose'), ...pics('pets/train/cat'));
     await expect(readDataset(own.root)).rejects.toThrow(failure('several'));
+    const deep = ['TRAIN/a', 'TEST/a'].flatMap((folder) => pics(`two/second/images/${folder}`));
+    await write(...deep, ...pics('two/first/JPEGImages'));
+    await expect(readDataset(join(own.root, 'two'))).rejects.toThrow(failure('several'));
+  });
+
+  it('of classes are not read twice if an archive holds all of them once more', async () => {
+    await write(...['cat', 'dog', 'all/cat', 'all/dog'].flatMap((folder) => pics(folder)));
+    const dataset = await readDataset(own.root);
+    expect(classIds(dataset)).toEqual(['cat', 'dog']);
+    expect(warnings(dataset)).toEqual(['ambiguous-class']);
   });
 
   it('may be given for some rows only: the others have no split, or train if no row has it', async () => {

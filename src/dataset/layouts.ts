@@ -5,6 +5,8 @@ import { coopLayout } from './coop-splits.ts';
 import { createmlLayout } from './createml.ts';
 import { cvatLayout } from './cvat.ts';
 import type { Labelled, LabelledFile, Layout, LayoutResult } from './dataset-layout.ts';
+import { datumaroLayout } from './datumaro.ts';
+import { fiftyoneLayout } from './fiftyone.ts';
 import { flowersLayout } from './flowers.ts';
 import { givenTable, indexLayout } from './indexes.ts';
 import { labelStudioLayout } from './label-studio.ts';
@@ -14,6 +16,7 @@ import { visible } from './names.ts';
 import { parquetLayout } from './parquet.ts';
 import { petsLayout } from './pets.ts';
 import { roboflowLayout } from './roboflow.ts';
+import { scenesLayout } from './scenes.ts';
 import { severalSets } from './several-sets.ts';
 import { stl10Layout } from './stl10.ts';
 import { svhnLayout } from './svhn.ts';
@@ -33,6 +36,7 @@ const builtIn: readonly Layout[] = [
   givenTable,
   indexLayout,
   coopLayout,
+  scenesLayout,
   severalSets,
   ...[
     cocoLayout,
@@ -42,6 +46,8 @@ const builtIn: readonly Layout[] = [
     tinyImagenetLayout,
     vocLayout,
     cvatLayout,
+    datumaroLayout,
+    fiftyoneLayout,
     labelmeLayout,
     viaLayout,
     roboflowLayout,

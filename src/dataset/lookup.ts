@@ -58,7 +58,7 @@ export function lookupElsewhere(lookup: Lookup): Lookup {
     let rest = paths;
     for (let left = 0; ; left++) {
       const found = await lookup(rest, context);
-      const shorter = rest.map((path) => path.replace(/^[^/]*\/+(?=[^/])/, ''));
+      const shorter = rest.map((path) => path.replace(/^[^/\\]*[/\\]+(?=[^/\\])/, ''));
       if (found.some(Boolean) || left === MOST_FOLDERS || shorter.every((path, i) => path === rest[i]))
         return found;
       rest = shorter;

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { finding, labelled, ownFolder, warnings } from './folder.fixture.ts';
 import { readDataset } from './read.ts';
@@ -38,6 +39,29 @@ describe('lists of splits beside class folders', () => {
     expect(rows).toEqual(EXPECTED);
     expect(warnings(dataset)).toEqual([]);
     expect(finding(dataset, 'split-lists')?.message).toContain('The splits are read from');
+  });
+
+  it('of SUN397 and Places365 belong to class folders below initials', async () => {
+    const sun = ['a/abbey/1.jpg', 'a/abbey/2.jpg', 'b/bow_window/indoor/1.jpg', 'b/bow_window/indoor/2.jpg'];
+    const expected = ['abbey train', 'abbey test', 'indoor bow_window train', 'indoor bow_window test'];
+    await write(...sun.map((path) => `s/SUN397/${path}`), 's/SUN397/c/other/1.jpg');
+    await write(['s/SUN397/ClassName.txt', '/a/abbey\n/b/bow_window/indoor\n']);
+    await write(
+      ['s/Training_01.txt', `/${sun[0]}\n/${sun[2]}\n`],
+      ['s/Testing_01.txt', `/${sun[1]}\n/${sun[3]}`],
+    );
+    const dataset = await readDataset(join(own.root, 's'));
+    expect(labelled(dataset)).toEqual(sun.map((path, i) => `SUN397/${path} ${expected[i]}`));
+    expect(finding(dataset, 'outside-classes')?.message).toContain('1 picture is left out');
+
+    const standard = ['a/abbey/1.jpg 0', 'b/bow_window/indoor/1.jpg 1'];
+    await write(...sun.map((path) => `p/data_256/${path}`), 'p/val_256/Places365_val_1.jpg');
+    await write(['p/categories_places365.txt', '/a/abbey 0\n/b/bow_window/indoor 1']);
+    await write(['p/places365_train_standard.txt', standard.map((line) => `/${line}`).join('\n')]);
+    await write(['p/places365_val.txt', 'Places365_val_1.jpg 1']);
+    const rows = labelled(await readDataset(join(own.root, 'p')));
+    expect(rows).toContain('data_256/a/abbey/1.jpg abbey train');
+    expect(rows).toContain('val_256/Places365_val_1.jpg indoor bow_window val');
   });
 
   it('of numbered divisions, as in DTD, are read from the first division, and the others are named', async () => {

@@ -1,0 +1,74 @@
+import { posix } from 'node:path';
+import { isImagePath } from '../image/image-paths.ts';
+import { count } from '../words.ts';
+import type { LabelledFile, Layout } from './dataset-layout.ts';
+import { warning } from './findings.ts';
+import { readSplitLists } from './split-lists.ts';
+import { decodeText } from './text-files.ts';
+import type { SourceFile } from './tree.ts';
+
+/** Lists of the classes as paths of folders: `/b/bow_window/indoor`, in Places365 with the number of the class behind it. */
+const LISTS = /^(classname|categories_places365)\.txt$/i;
+
+/** Lists of pictures with the numbers of their classes: `Places365_val_00000001.jpg 165`. */
+const NUMBERED = /^places365_val\.txt$/i;
+
+/**
+ * SUN397 and Places365: class folders below a folder for each initial, `a/abbey/` and `b/bow_window/indoor/`. Classes are named as in CoOp's
+ * split of SUN397: "indoor bow_window".
+ */
+export const scenesLayout: Layout = {
+  id: 'scenes',
+  about: 'SUN397 and Places365: ClassName.txt or categories_places365.txt with the folders of the classes',
+  async read(tree) {
+    const named = (pattern: RegExp) => tree.files.find(({ path }) => pattern.test(posix.basename(path)));
+    const list = tree.table ? undefined : named(LISTS);
+    const classes = list && (await foldersIn(list));
+    if (!list || !classes) return undefined;
+    const ids = [...classes.values()];
+    const numbered = named(NUMBERED);
+    const numbers = new Map(
+      numbered && (await linesOf(numbered)).map((line) => line.split(/\s+/) as [string, string]),
+    );
+    const all = tree.files.filter(({ path }) => isImagePath(path));
+    const pictures = all.flatMap((file): LabelledFile[] => {
+      const label = labelOf(file.path, classes) ?? ids[Number(numbers.get(posix.basename(file.path)))];
+      return label === undefined ? [] : [{ file, label }];
+    });
+    if (pictures.length === 0) return undefined;
+    const lists = await readSplitLists(tree, pictures);
+    const out = all.length - pictures.length;
+    const reason = `${count(out, 'picture is', 'pictures are')} left out, because ${list.path} does not list the folder.`;
+    return {
+      pictures: lists?.pictures ?? pictures,
+      layout: `the folders of ${list.path}`,
+      classIds: ids,
+      order: ids,
+      files: [list, ...(numbered ? [numbered] : []), ...(lists?.files ?? [])],
+      findings: [...(lists?.findings ?? []), ...(out > 0 ? [warning('outside-classes', reason)] : [])],
+    };
+  },
+};
+
+/** The names of the classes by their folders, in the order of the list. Undefined if the file lists something else. */
+async function foldersIn(file: SourceFile): Promise<Map<string, string> | undefined> {
+  const folders = (await linesOf(file)).map((line) => /^\/?([a-z]\/\S+)(?:\s+\d+)?$/.exec(line)?.[1]);
+  if (folders.length === 0 || !folders.every((folder) => folder !== undefined)) return undefined;
+  return new Map(folders.map((folder) => [folder, folder.split('/').slice(1).reverse().join(' ')]));
+}
+
+/** The class whose folder the picture lies in. */
+function labelOf(path: string, classes: ReadonlyMap<string, string>): string | undefined {
+  const folder = posix.dirname(path);
+  for (let start = 0; start >= 0; start = folder.indexOf('/', start) + 1 || -1) {
+    const label = classes.get(folder.slice(start));
+    if (label !== undefined) return label;
+  }
+  return undefined;
+}
+
+const linesOf = async (file: SourceFile) =>
+  decodeText(await file.read(), file.path)
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
