@@ -13,7 +13,7 @@ import { readListed } from './listed.ts';
 import { lookupElsewhere, lookupInTree, lookupNear } from './lookup.ts';
 import { nameKey } from './names.ts';
 import { LIST_ENDINGS, readTable } from './read-table.ts';
-import { splitNamed } from './splits.ts';
+import { splitNamed, splitWithin } from './splits.ts';
 import { TABLE_ENDINGS, type Table } from './text-files.ts';
 import { type Folder, oncePerTree, type SourceFile, type Tree } from './tree.ts';
 import type { Finding, Split } from './types.ts';
@@ -137,7 +137,7 @@ export async function otherTables(tree: Tree): Promise<OtherTables> {
   for (const file of inBases.find(({ length }) => length > 0) ?? []) {
     try {
       const table = await readTable(tree, file);
-      placed.push({ file, base: folderOf(file), table, split: splitNamed(posix.parse(file.path).name) });
+      placed.push({ file, base: folderOf(file), table, split: splitOfTable(posix.parse(file.path).name) });
     } catch (error) {
       problem ??= error as Error;
     }
@@ -149,6 +149,12 @@ function isOtherTable({ path }: SourceFile): boolean {
   const name = posix.basename(path).toLowerCase();
   if (name === CLASSES_NAME || isIndexName(name) || /submission|prediction/.test(name)) return false;
   return TABLE_ENDINGS.includes(posix.extname(name));
+}
+
+/** The split in a table's name. If the name says more than a split, as in `GT-final_test.csv`, it counts where its rows are held out. */
+function splitOfTable(name: string): Split | undefined {
+  const within = splitWithin(name);
+  return splitNamed(name) ?? (within === 'train' ? undefined : within);
 }
 
 /**

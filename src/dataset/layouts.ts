@@ -8,6 +8,7 @@ import type { Labelled, LabelledFile, Layout, LayoutResult } from './dataset-lay
 import { datumaroLayout } from './datumaro.ts';
 import { fiftyoneLayout } from './fiftyone.ts';
 import { flowersLayout } from './flowers.ts';
+import { gtsrbLayout } from './gtsrb.ts';
 import { givenTable, indexLayout } from './indexes.ts';
 import { labelStudioLayout } from './label-studio.ts';
 import { labelmeLayout } from './labelme.ts';
@@ -37,6 +38,7 @@ const builtIn: readonly Layout[] = [
   indexLayout,
   coopLayout,
   scenesLayout,
+  gtsrbLayout,
   severalSets,
   ...[
     cocoLayout,

@@ -118,6 +118,25 @@ describe('MAT-files', () => {
   });
 });
 
+describe('GTSRB', () => {
+  it('is read from the tables of its classes, in PPM; a table of test pictures alone is not learnt from', async () => {
+    const head = 'Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\n';
+    const ppm = Buffer.concat([Buffer.from('P6\n4 2\n255\n'), Buffer.alloc(24, 9)]);
+    const test = 'GTSRB/Final_Test/Images/00000.ppm';
+    await write([test, ppm], ['GT-final_test.csv', `${head}00000.ppm;4;2;1;0;3;2;1\n`]);
+    expect(await read()).toEqual([`${test} 1 test`]);
+    const training = [0, 1].map((id) => `GTSRB/Training/0000${id}`);
+    for (const [id, folder] of training.entries()) {
+      await write([`${folder}/00000_00000.ppm`, ppm]);
+      await write([`${folder}/GT-0000${id}.csv`, `${head}00000_00000.ppm;4;2;1;0;3;2;${id}\n`]);
+    }
+    const expected = training.map((folder, id) => `${folder}/00000_00000.ppm ${id} train`);
+    expect(await read()).toEqual([`${test} 1 test`, ...expected]);
+    const { examples } = await readDataset(own.root, { crop: 'boxes' });
+    expect(await decode(await examples[1]!.read())).toMatchObject({ width: 2, height: 2 });
+  });
+});
+
 describe('Tiny ImageNet', () => {
   it('is read with its names; the pictures of test have no labels', async () => {
     await write('train/n01443537/images/n01443537_0.JPEG', 'train/n01629819/images/n01629819_0.JPEG');

@@ -4,6 +4,7 @@ import { firstFrame } from './gif.ts';
 import { decodeHeic } from './heic.ts';
 import { pngOfJxl } from './jxl.ts';
 import { toLevels } from './levels.ts';
+import { decodeNetpbm } from './netpbm.ts';
 import { withoutTexts, withVisibleColour } from './png.ts';
 import { checkSize, empty, notAnImage, refusalOf, unsupported } from './refusals.ts';
 import type { Raster } from './resize.ts';
@@ -13,7 +14,7 @@ import { type DecodeOptions, MAX_PIXELS } from './types.ts';
 
 /**
  * The pixels of an encoded picture, as 8-bit sRGB. JPEG, PNG, WebP, GIF, TIFF and AVIF are decoded by sharp, HEIC by libheif and
- * JPEG XL by jxl-oxide in WebAssembly. Of an animation, the first frame is decoded. CMYK (through its colour profile) and more than 8 bits are converted.
+ * JPEG XL by jxl-oxide in WebAssembly, binary PGM and PPM by this package. Of an animation, the first frame is decoded. CMYK (through its colour profile) and more than 8 bits are converted.
  * Decoding runs in the calling process, without limits of time or memory; `createImageLoader` has both. Throws `DataError`: `image/empty`,
  * `image/not-an-image`, `image/unsupported`, `image/range`, `image/too-large`, `image/too-much-memory`, `image/truncated`.
  */
@@ -27,6 +28,7 @@ export async function decode(
   if (!signature) throw notAnImage();
   if (!signature.read) throw unsupported(signature.name);
   try {
+    if (signature.name === 'PPM') return decodeNetpbm(bytes, maxPixels);
     const decodeFormat = signature.name === 'HEIC' ? decodeHeic : decodeBySharp;
     const own = await readable(bytes, signature.name, maxPixels);
     return withoutOpaqueAlpha(await decodeFormat(own, { exif, maxPixels }));

@@ -318,6 +318,23 @@ describe('decoding', () => {
       await expect(decode(damaged)).rejects.toMatchObject({ code: 'image/truncated' });
   });
 
+  it('reads PGM and PPM, and refuses those that are cut short or written as text', async () => {
+    const file = (head: string, ...values: number[]) =>
+      Buffer.concat([Buffer.from(head), Buffer.from(values)]);
+    const colours = await decode(file('P6\n# by a camera\n2 1\n255\n', 1, 2, 3, 250, 251, 252));
+    expect(colours).toMatchObject({ width: 2, height: 1, channels: 3 });
+    expect([...colours.data]).toEqual([1, 2, 3, 250, 251, 252]);
+    const grey = await decode(file('P5 3 1 15 ', 0, 7, 15));
+    expect([grey.channels, ...grey.data]).toEqual([1, 0, 119, 255]);
+    // Pillow rounds 25.5 to 26 and 76.5 to 76.
+    expect([...(await decode(file('P5 2 1 100\n', 10, 30))).data]).toEqual([26, 76]);
+    expect([...(await decode(file('P5 2 1 65535\n', 0x80, 0, 0xff, 0xff))).data]).toEqual([128, 255]);
+    const short = file('P6 2 1 255\n', 1, 2, 3);
+    await expect(decode(short)).rejects.toMatchObject({ code: 'image/truncated' });
+    await expect(decode(file('P3 1 1 255 1 2 3'))).rejects.toMatchObject({ code: 'image/unsupported' });
+    await expect(decode(file('P6 99999 99999 255 '))).rejects.toMatchObject({ code: 'image/too-large' });
+  });
+
   it('reads HEIC from phones, and refuses a damaged one', async () => {
     // 48 x 32, orange with a blue quarter at the top left; made with libheif's encoder.
     const heic = readFileSync(join(import.meta.dirname, '../../tests/fixtures/two-colours.heic'));

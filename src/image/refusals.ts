@@ -29,7 +29,7 @@ export function empty(): DataError {
 export function notAnImage(): DataError {
   return new DataError('The file is not a picture that can be read', {
     code: 'image/not-an-image',
-    hint: 'Give a JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC or JPEG XL file. The contents decide, not the name.',
+    hint: 'Give a JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC, JPEG XL, PGM or PPM file. The contents decide, not the name.',
   });
 }
 

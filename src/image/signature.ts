@@ -32,6 +32,13 @@ const SIGNATURES: readonly (Signature & { readonly marks: Marks })[] = [
   { name: 'MP4', read: false, marks: box('') },
   // biome-ignore format: a row a format
   { name: 'BMP', read: false, marks: [[0, 'BM'], [6, '\0\0\0\0']] },
+  ...['P1', 'P2', 'P3', 'P4', 'P5', 'P6'].flatMap((kind) =>
+    ['\n', '\r', '\t', ' ', '#'].map((blank) => ({
+      name: 'PPM',
+      read: true,
+      marks: [[0, kind + blank]] as Marks,
+    })),
+  ),
   { name: 'PSD', read: false, marks: [[0, '8BPS']] },
   { name: 'JPEG 2000', read: false, marks: [[4, 'jP  \r\n']] },
   { name: 'JPEG XL', read: true, marks: [[0, '\xff\x0a']] },

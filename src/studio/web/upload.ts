@@ -5,8 +5,8 @@ import { type PathLabel, pathLabels } from '../path-labels.ts';
 import { ApiError, api, type HeldOut, type Kept } from './api.ts';
 import { answering, board, notify, perform, saved, tellError } from './store.ts';
 
-/** File types for the file dialog. Browsers know HEIC, TIFF and JPEG XL only by their extensions. */
-export const PICTURES = 'image/*,.heic,.heif,.tif,.tiff,.jxl';
+/** File types for the file dialog. Browsers know HEIC, TIFF, JPEG XL and PPM only by their extensions. */
+export const PICTURES = 'image/*,.heic,.heif,.tif,.tiff,.jxl,.ppm,.pgm';
 export const COLLECTED = `${PICTURES},.zip`;
 
 /** A file to import, with the path of its folders. */

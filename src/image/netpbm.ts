@@ -1,0 +1,42 @@
+import { toLevels } from './levels.ts';
+import { checkSize, unsupported } from './refusals.ts';
+import type { Raster } from './resize.ts';
+
+/** The numbers in front of the pixels, between which are blanks and comments. One blank ends them. */
+const HEADER = /^P([56])(?:\s|#.*\n)+(\d+)(?:\s|#.*\n)+(\d+)(?:\s|#.*\n)+(\d+)\s/;
+
+/** Longest header that is searched, in bytes. */
+const HEAD = 4096;
+
+/**
+ * A binary PGM or PPM (netpbm.sourceforge.net/doc/ppm.html) of 8 or 16 bits. Levels are scaled to 255 as in Pillow. Throws an `Error` that says what is wrong with it.
+ */
+export function decodeNetpbm(bytes: Uint8Array, maxPixels: number): Raster {
+  const head = String.fromCharCode(...bytes.subarray(0, HEAD));
+  const found = HEADER.exec(head);
+  if (!found) throw unsupported('PBM, PGM or PPM as text, or with one bit for each pixel');
+  const [type, width, height, most] = found.slice(1).map(Number) as [number, number, number, number];
+  checkSize(width, height, maxPixels);
+  const channels = type === 6 ? 3 : 1;
+  const size = most < 256 ? 1 : 2;
+  const length = width * height * channels;
+  const pixels = bytes.subarray(found[0].length, found[0].length + length * size);
+  if (length === 0 || most === 0 || most > 0xffff || pixels.length < length * size)
+    throw new Error('it has fewer pixels than its header says');
+  const wordAt = (i: number) => (pixels[2 * i]! << 8) | pixels[2 * i + 1]!;
+  const data =
+    size === 1
+      ? Uint8Array.from(pixels, (value) => scaled(value, most, 255))
+      : toLevels(
+          Uint16Array.from({ length }, (_, i) => scaled(wordAt(i), most, 0xffff)),
+          channels,
+        );
+  return { width, height, channels, data };
+}
+
+/** A level on another scale, where halves are rounded to the even number, as in Python. */
+function scaled(value: number, most: number, to: number): number {
+  const exact = (value / most) * to;
+  const rounded = Math.round(exact);
+  return Math.min(to, rounded - exact === 0.5 && rounded % 2 === 1 ? rounded - 1 : rounded);
+}
