@@ -1,6 +1,8 @@
-import { type Matrix, matrix, row } from '../math/matrix.ts';
+import type { Pieces } from '../abort.ts';
+import { type Matrix, matrix, matrixOf, row } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import type { Samples } from './samples.ts';
+import type { Sums } from './summary.ts';
 
 /** Rounds of Lloyd's algorithm. More of them changed the error of class sums by less than a tenth of it. */
 const ROUNDS = 8;
@@ -9,13 +11,18 @@ const ROUNDS = 8;
  * Centres of `perClass` clusters of each class's rows, [classes * perClass, d], by k-means from random rows (Lloyd, IEEE TIT 1982). A class
  * with fewer rows has a centre for each of them. The centres that are left over are zeros.
  */
-export function clusterCentres({ rows, labels }: Samples, classes: number, perClass: number): Matrix {
+export function* clusterCentres(
+  { rows, labels }: Samples,
+  classes: number,
+  perClass: number,
+): Pieces<Matrix> {
   const centres = matrix(classes * perClass, rows.cols);
   const members: number[][] = Array.from({ length: classes }, () => []);
   labels.forEach((label, i) => {
     members[label]!.push(i);
   });
-  members.forEach((own, c) => {
+  for (const [c, own] of members.entries()) {
+    yield;
     const first = c * perClass;
     random('clusters', c, own.length)
       .shuffle(own)
@@ -23,9 +30,9 @@ export function clusterCentres({ rows, labels }: Samples, classes: number, perCl
       .forEach((i, k) => {
         row(centres, first + k).set(row(rows, i));
       });
-    if (own.length <= perClass) return;
+    if (own.length <= perClass) continue;
     for (let round = 0; round < ROUNDS; round++) moveCentres(centres, rows, own, first, perClass);
-  });
+  }
   return centres;
 }
 
@@ -53,6 +60,19 @@ function moveCentres(
   }
 }
 
+/** Adds rows to the clusters of their classes whose centres are nearest: to the `sizes` and the `parts`, which are their sums. */
+export function addToClusters({ sums, basis }: Sums, { rows, labels }: Samples, perClass: number): void {
+  const [sizes, parts] = [sums.sizes!.data, sums.parts!.data];
+  const centres = matrixOf(basis.centres!);
+  const halves = halfSquares(centres);
+  const d = rows.cols;
+  for (let i = 0; i < labels.length; i++) {
+    const k = nearestCentre(centres, halves, row(rows, i), labels[i]! * perClass, perClass);
+    sizes[k]!++;
+    for (let j = 0; j < d; j++) parts[k * d + j]! += rows.data[i * d + j]!;
+  }
+}
+
 /** |z|^2 / 2 of each centre. */
 export function halfSquares(centres: Matrix): Float64Array {
   const halves = new Float64Array(centres.rows);
@@ -63,7 +83,7 @@ export function halfSquares(centres: Matrix): Float64Array {
 }
 
 /** The centre nearest to x among `count` from `first` on: the one with the largest x z - |z|^2 / 2. The first wins a tie. */
-export function nearestCentre(
+function nearestCentre(
   { cols: d, data }: Matrix,
   halves: Float64Array,
   x: Float32Array,

@@ -199,7 +199,7 @@ export interface SummaryForm<O extends Options = Options, N extends Need = never
   /** Why sums do not suffice with these options. Undefined if they do. */
   refuses?(options: ValuesOf<O>): string | undefined;
   /** What the rows are compared with while they are summed up, if sums alone do not suffice. */
-  readonly basis?: SummaryBasis<O, N>;
+  readonly basis?: SummaryBasis<O>;
   /** Adds unit rows to the sums, except to `counts`. */
   add(
     sums: Sums,
@@ -225,14 +225,18 @@ export interface SummaryForm<O extends Options = Options, N extends Need = never
 }
 
 /** Rows or other tensors that are chosen before the rows are summed up. Summaries are merged only if they have the same basis. */
-export interface SummaryBasis<O extends Options = Options, N extends Need = never> {
+export interface SummaryBasis<O extends Options = Options> {
   shapes(
     task: Pick<Task, 'classes' | 'dimension'>,
     options: ValuesOf<O>,
   ): Readonly<Record<string, readonly number[]>>;
   /** The number of rows of each class that it is chosen from. */
   sample(options: ValuesOf<O>): number;
-  choose(samples: Samples, task: TaskWith<N>, options: ValuesOf<O>): Promise<Sums['basis']>;
+  choose(
+    samples: Samples,
+    task: Pick<Task, 'classes' | 'signal'>,
+    options: ValuesOf<O>,
+  ): Promise<Sums['basis']>;
 }
 
 /** The facts that `auto` needs about a method. */

@@ -33,7 +33,7 @@ const AT_ONCE = 512;
  */
 export async function addSquares(
   { sums: { squares } }: Sums,
-  { rows }: Samples,
+  { rows }: Pick<Samples, 'rows'>,
   { transposedProduct }: Products,
 ): Promise<void> {
   const d = rows.cols;

@@ -1,3 +1,4 @@
+import { giveWay } from '../abort.ts';
 import { mul } from '../graph/elementwise.ts';
 import { matmulT, unit } from '../graph/products.ts';
 import { dot, row } from '../math/matrix.ts';
@@ -8,7 +9,7 @@ import { addSquares, addTotals, momentsShape, solveRidge } from './moments.ts';
 import { samplesOf } from './samples.ts';
 import { summariseWith } from './summariser.ts';
 import { rowCount, type Sums } from './summary.ts';
-import type { Task } from './task.ts';
+import { type Support, selectExamples, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 /** Multiplier of the scores if there are no names, whose logit scale it is otherwise. */
@@ -43,9 +44,21 @@ export const ridge = defineMethod({
   needs: ['examples'],
   options,
   search: () => [0.001, 0.01, 0.03, 0.1, 0.3, 1, 3, 10].map((lambda) => ({ lambda })),
-  fit: async (task, values) => {
-    const samples = samplesOf(task.support);
-    return learn(await summariseWith(summary, samples, { task, options: values }, task), task, values);
+  fit: async (task, values) => learn(await sumsOf(task.support, task, values), task, values),
+  fitSubsets: async function* (task, subsets, candidates) {
+    const folds: Sums[] = [];
+    for (const subset of subsets) {
+      // The sums do not depend on lambda.
+      folds.push(await sumsOf(selectExamples(task.support, subset), task, candidates[0]!));
+    }
+    for (const values of candidates) {
+      const states: Learnt[] = [];
+      for (const sums of folds) {
+        await giveWay(task.signal);
+        states.push(await learn(sums, task, values));
+      }
+      yield states;
+    }
   },
   summary,
   holds: ({ classes, dimension }) => ({ weights: { shape: [classes, dimension] }, scale: SCALE }),
@@ -55,6 +68,10 @@ export const ridge = defineMethod({
     method: mul(matmulT(unit(f), weights), scale), // [m, c]
   }),
 });
+
+function sumsOf(support: Support, task: Task, options: { lambda: number }): Promise<Sums> {
+  return summariseWith(summary, samplesOf(support), { task, options }, task);
+}
 
 type Learnt = { readonly weights: Tensor; readonly scale: number };
 

@@ -6,7 +6,7 @@ import { checkNeeds, type Method, type State, type SummaryForm } from './method.
 import { listMethods } from './registry.ts';
 import { samplesOf } from './samples.ts';
 import { summariseWith, sumShapes } from './summariser.ts';
-import { hasShape, type Summary, type SummaryOrigin, type Sums } from './summary.ts';
+import { hasShape, rowCount, type Summary, type SummaryOrigin, type Sums } from './summary.ts';
 import type { Task } from './task.ts';
 
 /**
@@ -49,8 +49,9 @@ export function summaryShapes(
 
 /**
  * The summary of the task's examples: every augmented view is a row, as for the methods themselves. `encoder` and `classes` say what the
- * rows are (see `SummaryOrigin`), because only summaries of the same encoder and classes can be merged. Throws as `summaryFormOf`, and
- * `UsageError` if the classes are not as many as the task's.
+ * rows are (see `SummaryOrigin`), because only summaries of the same encoder and classes can be merged. They must also have the same `basis`:
+ * give the basis of the first part's summary to those of the other parts. By default it is chosen from the task's examples, if the method has
+ * one. Throws as `summaryFormOf`, and `UsageError` if the classes are not as many as the task's or the basis is of other sizes.
  */
 export async function summarise(
   method: Method,
@@ -61,12 +62,13 @@ export async function summarise(
   const form = summaryFormOf(method, options);
   const origin = { method: method.id, encoder, classes };
   checkClasses(origin, task);
+  if (basis) checkShapes(basis, summaryShapes(form, task, options).basis);
   return { origin, ...(await summariseWith(form, samplesOf(task.support), { task, options, basis }, task)) };
 }
 
 /**
  * The state that a method learns from a summary. Throws as `summaryFormOf` and `checkNeeds`, and `UsageError` if the summary is of another
- * method, or of other numbers of classes or dimensions than the task.
+ * method, of no rows, or of other numbers of classes or dimensions than the task.
  */
 export async function fitSummary(
   method: Method,
@@ -82,6 +84,7 @@ export async function fitSummary(
   const shapes = summaryShapes(form, task, options);
   checkShapes(summary.sums, shapes.sums);
   checkShapes(summary.basis, shapes.basis);
+  if (rowCount(summary) === 0) throw unfit('it is of no rows');
   return form.fit(summary, task, options);
 }
 

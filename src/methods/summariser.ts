@@ -8,7 +8,7 @@ import type { Task } from './task.ts';
 
 /** What a summary is made with. */
 export interface Summarising {
-  readonly task: Pick<Task, 'classes' | 'dimension' | 'head'>;
+  readonly task: Pick<Task, 'classes' | 'dimension' | 'head' | 'signal'>;
   readonly options: ValuesOf<Options>;
   readonly basis?: Sums['basis'];
 }
@@ -58,17 +58,19 @@ export function createSummariser(
   };
 }
 
-/** The sums of unit rows. */
+/** The sums of unit rows. A basis that is not given is chosen from the rows. */
 export async function summariseWith(
   form: SummaryForm,
   samples: Samples,
-  what: Summarising,
+  { basis, ...what }: Summarising,
   { engine, signal }: { engine?: Engine; signal?: AbortSignal },
 ): Promise<Sums> {
   return withProducts(
     engine,
     async (products) => {
-      const summariser = createSummariser(form, what, products);
+      const { task, options } = what;
+      const own = basis ?? (await form.basis?.choose(samples, task, options));
+      const summariser = createSummariser(form, { ...what, basis: own }, products);
       await summariser.add(samples);
       return summariser.sums();
     },

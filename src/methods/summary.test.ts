@@ -183,6 +183,7 @@ describe('a summary', () => {
         [summary, { ...empty, classes: CLASSES - 1 }, 'it is of 5 classes, and the task has 4'],
         [summary, narrow, 'its totals are [5, 24], and the task needs [5, 23]'],
         [{ ...summary, sums: { counts: summary.sums.counts! } }, empty, 'its totals are [missing]'],
+        [await summarise(method, empty, options, known(task)), empty, 'it is of no rows'],
         [other, empty, 'it is of the method tip-adapter-sketch'],
       ] as [Summary, Task, string][])
         await expect(fitSummary(method, own, wanted, options)).rejects.toMatchObject({
@@ -231,6 +232,16 @@ describe('a summary', () => {
 });
 
 describe('ridge', () => {
+  it('gives in a search the states of separate fits', async () => {
+    const ridge = methodById('ridge');
+    const candidates = [{ lambda: 0.1 }, { lambda: 3 }];
+    const half = [...support.labels.keys()].filter((i) => i % 2 === 0);
+    const states: State[][] = [];
+    for await (const each of ridge.fitSubsets!(task, [half], candidates)) states.push(each);
+    const own = { ...task, support: selectExamples(support, half) };
+    expect(states).toEqual([[await ridge.fit(own, candidates[0]!)], [await ridge.fit(own, candidates[1]!)]]);
+  });
+
   it('solves its equations', async () => {
     const { weights } = (await methodById('ridge').fit(task, { lambda: 0.5 })) as { weights: Tensor };
     // The gradient of |Y - X A|^2 + lambda n / d |A|^2 is zero.
@@ -286,6 +297,54 @@ describe('the sketch of Tip-Adapter', () => {
     ];
     const same = Array.from({ length: own.rows }, (_, i) => argmax(row(own, i)) === argmax(row(whole, i)));
     expect(same.filter(Boolean).length / same.length).toBeGreaterThan(0.9);
+  });
+
+  it('gives in a search the states of separate fits', async () => {
+    const half = [...smallTask.support.labels.keys()].filter((i) => i % 2 === 0);
+    const candidates = [
+      { beta: 1, alpha: 2 },
+      { beta: 4, alpha: 1 },
+      { beta: 4, landmarks: 2 },
+    ].map((given) => resolveOptions(sketch.options, given));
+    const states: State[][] = [];
+    for await (const each of sketch.fitSubsets!(smallTask, [half], candidates)) states.push(each);
+    const support = selectExamples(smallTask.support, half);
+    for (const [i, options] of candidates.entries()) {
+      const { error, agreement, judges, ...own } = await sketch.fit({ ...smallTask, support }, options);
+      expect(judges).toBeGreaterThan(0);
+      expect(states[i]).toEqual([{ ...own, error: 0, agreement: 1, judges: 0 }]);
+    }
+  });
+
+  it('sums up parts with the basis of the first one', async () => {
+    const options = resolveOptions(sketch.options, { landmarks: 2 });
+    const part = (remainder: number) => ({
+      ...smallTask,
+      support: selectExamples(
+        smallTask.support,
+        [...smallTask.support.labels.keys()].filter((i) => i % 2 === remainder),
+      ),
+    });
+    const first = await summarise(sketch, part(0), options, known(smallTask));
+    const more = { ...known(smallTask), basis: first.basis };
+    const second = await summarise(sketch, part(1), options, more);
+    const whole = await summarise(sketch, smallTask, options, more);
+    const empty = { ...smallTask, support: selectExamples(smallTask.support, []) };
+    const [merged, own] = [
+      await fitSummary(sketch, mergeSummaries(first, second), empty, options),
+      await fitSummary(sketch, whole, empty, options),
+    ];
+    expect((merged.keys as Tensor).data).toEqual((own.keys as Tensor).data);
+    expectClose(
+      scoreRows(sketch, merged, empty, smallQueries),
+      scoreRows(sketch, own, empty, smallQueries),
+      1e-5,
+    );
+    const wrong = { centres: { dtype: 'float32', shape: [1], data: Float32Array.of(1) } } as const;
+    for (const basis of [wrong, {}])
+      await expect(
+        summarise(sketch, smallTask, options, { ...known(smallTask), basis }),
+      ).rejects.toMatchObject({ code: 'summary/task', message: expect.stringContaining('its centres are') });
   });
 
   it('is refused where single examples decide', async () => {

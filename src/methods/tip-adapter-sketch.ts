@@ -1,22 +1,21 @@
-import type { Engine } from '../engine/types.ts';
+import { inTurns } from '../abort.ts';
 import { UsageError } from '../errors.ts';
 import { add, exp, mul, sub } from '../graph/elementwise.ts';
 import { reshape } from '../graph/layout.ts';
 import { linear, matmul, unit } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
-import { type Products, withProducts } from '../linalg/matrix-products.ts';
-import { argmax, dot, type Matrix, matrix, matrixOf, row, selectRows } from '../math/matrix.ts';
-import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { withProducts } from '../linalg/matrix-products.ts';
+import { type Matrix, matrix, selectRows } from '../math/matrix.ts';
+import { floatTensor } from '../math/tensor.ts';
 import { integer, positive, real } from '../options.ts';
 import { count, number } from '../words.ts';
-import { clusterCentres, halfSquares, nearestCentre } from './clusters.ts';
-import { kernelOf, radial } from './kernel-ridge.ts';
+import { addToClusters, clusterCentres } from './clusters.ts';
 import { leaveOut, RANK_ERROR, type RankError, UNMEASURED } from './low-rank.ts';
 import { defineMethod, SCALE, type SummaryForm, WEIGHT } from './method.ts';
 import { addSquares } from './moments.ts';
-import type { Samples } from './samples.ts';
+import { type Clusters, clusterTensors, compareSketch } from './sketch-comparison.ts';
 import { summariseWith } from './summariser.ts';
-import type { Sums } from './summary.ts';
+import { emptySums, type Sums } from './summary.ts';
 import { keysOf, type Support, selectExamples, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
@@ -40,16 +39,7 @@ const options = {
 };
 type Values = { readonly alpha: number; readonly beta: number; readonly landmarks: number };
 
-type Learnt = {
-  /** Means of the clusters, [c m, d], not of unit length. */
-  readonly keys: Tensor;
-  /** Number of examples of each cluster, [c, m]. */
-  readonly sizes: Tensor;
-  /** Covariance within the clusters, divided by its trace, [d, d]. */
-  readonly within: Tensor;
-  readonly alpha: number;
-  readonly beta: number;
-} & RankError;
+type Learnt = Clusters & { readonly alpha: number; readonly beta: number } & RankError;
 
 const summary: SummaryForm<typeof options, 'text', Learnt> = {
   shapes: ({ classes, dimension }, { landmarks }) => ({
@@ -61,17 +51,17 @@ const summary: SummaryForm<typeof options, 'text', Learnt> = {
   basis: {
     shapes: ({ classes, dimension }, { landmarks }) => ({ centres: [classes * landmarks, dimension] }),
     sample: ({ landmarks }) => landmarks * ROWS_PER_CLUSTER,
-    choose: async (samples, { classes }, { landmarks }) => {
-      const centres = clusterCentres(samples, classes, landmarks);
+    choose: async (samples, { classes, signal }, { landmarks }) => {
+      const centres = await inTurns(clusterCentres(samples, classes, landmarks), signal);
       return { centres: floatTensor([centres.rows, centres.cols], centres.data) };
     },
   },
   add: (sums, samples, { options: { landmarks }, products }) => {
-    addParts(sums, samples, landmarks);
+    addToClusters(sums, samples, landmarks);
     return addSquares(sums, samples, products);
   },
   fit: learn,
-  compare,
+  compare: compareSketch,
 };
 
 /**
@@ -95,17 +85,21 @@ export const tipAdapterSketch = defineMethod({
   options,
   search: () => [0.5, 1, 2, 4, 8].map((beta) => ({ beta, alpha: 1 })),
   fit: async (task, values) => {
-    const own = await learn(await sketchOf(task.support, task, values), task, values);
+    const own = await learn(await sumsOf(task.support, task, values), task, values);
     return { ...own, ...(await measured(task, values)) };
   },
   fitSubsets: async function* (task, subsets, candidates) {
+    // The clusters do not depend on alpha and beta.
+    let folds: { landmarks: number; clusters: Clusters[] } | undefined;
     for (const values of candidates) {
-      const states: Learnt[] = [];
-      for (const subset of subsets) {
-        const support = selectExamples(task.support, subset);
-        states.push(await learn(await sketchOf(support, task, values), task, values));
+      if (folds?.landmarks !== values.landmarks) {
+        folds = { landmarks: values.landmarks, clusters: [] };
+        for (const subset of subsets) {
+          const sums = await sumsOf(selectExamples(task.support, subset), task, values);
+          folds.clusters.push(await clustersOf(sums, task));
+        }
       }
-      yield states;
+      yield folds.clusters.map((clusters) => stateOf(clusters, values));
     }
   },
   summary,
@@ -154,66 +148,48 @@ function tooSharp(beta: number): string | undefined {
     : undefined;
 }
 
-/** Adds rows to the clusters of their classes whose centres are nearest. */
-function addParts({ sums, basis }: Sums, { rows, labels }: Samples, perClass: number): void {
-  const [sizes, parts] = [sums.sizes!.data, sums.parts!.data];
-  const centres = matrixOf(basis.centres!);
-  const halves = halfSquares(centres);
-  const d = rows.cols;
-  for (let i = 0; i < labels.length; i++) {
-    const k = nearestCentre(centres, halves, row(rows, i), labels[i]! * perClass, perClass);
-    sizes[k]!++;
-    for (let j = 0; j < d; j++) parts[k * d + j]! += rows.data[i * d + j]!;
-  }
-}
-
-/** The sketch of examples in memory. */
-async function sketchOf(
-  support: Support,
-  task: Task & Required<Pick<Task, 'head'>>,
-  values: Values,
-): Promise<Sums> {
+/** The sums of examples in memory. */
+function sumsOf(support: Support, task: Task, options: Values): Promise<Sums> {
   const samples = { rows: keysOf(support), labels: support.labels };
-  const basis = await summary.basis!.choose(samples, task, values);
-  return summariseWith(summary as SummaryForm, samples, { task, options: values, basis }, task);
+  return summariseWith(summary as SummaryForm, samples, { task, options }, task);
 }
 
-async function learn(
-  { sums }: Sums,
-  { classes: c, dimension: d, engine, signal }: Task,
-  { alpha, beta, landmarks: m }: Values,
-): Promise<Learnt> {
+async function learn(sums: Sums, task: Task, values: Values): Promise<Learnt> {
+  return stateOf(await clustersOf(sums, task), values);
+}
+
+function stateOf(clusters: Clusters, { alpha, beta }: Values): Learnt {
   const why = tooSharp(beta);
-  if (why !== undefined) {
-    throw new UsageError(`tip-adapter-sketch cannot be used with beta ${beta}: ${why}`, {
-      code: 'method/sketch',
-      hint: `Give a beta below ${SHARPEST}, or use tip-adapter, which keeps all examples.`,
-      details: { beta },
-    });
-  }
-  const sizes = Float32Array.from(sums.sizes!.data);
-  const parts = sums.parts!.data;
-  const keys = Float32Array.from(parts, (x, at) => x / (sizes[Math.floor(at / d)]! || 1));
-  const between = await betweenClusters({ keys, sizes, d }, engine, signal);
-  const within = Float64Array.from(sums.squares!.data, (x, at) => x - between[at]!);
+  if (why === undefined) return { ...clusters, alpha, beta, ...UNMEASURED };
+  throw new UsageError(`tip-adapter-sketch cannot be used with beta ${beta}: ${why}`, {
+    code: 'method/sketch',
+    hint: `Give a beta below ${SHARPEST}, or use tip-adapter, which keeps all examples.`,
+    details: { beta },
+  });
+}
+
+async function clustersOf({ sums: { sizes, parts, squares } }: Sums, task: Task): Promise<Clusters> {
+  const d = task.dimension;
+  const counts = Float32Array.from(sizes!.data);
+  const means = Float32Array.from(parts!.data, (x, at) => x / (counts[Math.floor(at / d)]! || 1));
+  const keys = matrix(counts.length, d, means);
+  const between = await betweenClusters(keys, counts, task);
+  const within = Float64Array.from(squares!.data, (x, at) => x - between[at]!);
   let trace = 0;
   let whole = 0;
   for (let j = 0; j < d; j++) {
     trace += within[j * d + j]!;
-    whole += sums.squares!.data[j * d + j]!;
+    whole += squares!.data[j * d + j]!;
   }
-  const spreads = trace > LEAST_SPREAD * whole;
+  // Without a spread within clusters, the second order is 0.
+  const share = trace > LEAST_SPREAD * whole ? 1 / trace : 0;
   return {
-    keys: floatTensor([c * m, d], keys),
-    sizes: floatTensor([c, m], sizes),
-    // Without a spread within clusters, the second order is 0.
+    keys: floatTensor([keys.rows, d], means),
+    sizes: floatTensor(sizes!.shape, counts),
     within: floatTensor(
       [d, d],
-      Float32Array.from(within, (x) => (spreads ? x / trace : 0)),
+      Float32Array.from(within, (x) => share * x),
     ),
-    alpha,
-    beta,
-    ...UNMEASURED,
   };
 }
 
@@ -222,46 +198,25 @@ const BLOCK = 4096;
 
 /** The sum of n_j z_j z_j^T over all clusters, [d, d]. */
 async function betweenClusters(
-  { keys, sizes, d }: { keys: Float32Array; sizes: Float32Array; d: number },
-  engine?: Engine,
-  signal?: AbortSignal,
+  { rows, cols: d, data }: Matrix,
+  sizes: Float32Array,
+  { engine, signal }: Task,
 ): Promise<Float64Array> {
-  const sums = new Float64Array(d * d);
+  const all = emptySums({ squares: [d, d] });
   await withProducts(
     engine,
-    async ({ transposedProduct }) => {
-      for (let from = 0; from < sizes.length; from += BLOCK) {
-        const to = Math.min(sizes.length, from + BLOCK);
-        const weighted = keys
-          .subarray(from * d, to * d)
-          .map((x, at) => x * Math.sqrt(sizes[from + Math.floor(at / d)]!));
-        const block = matrix(to - from, d, weighted);
-        const { data } = await transposedProduct(block, block);
-        for (let at = 0; at < sums.length; at++) sums[at]! += data[at]!;
+    async (products) => {
+      for (let from = 0; from < rows; from += BLOCK) {
+        const to = Math.min(rows, from + BLOCK);
+        const weights = sizes.subarray(from, to).map(Math.sqrt);
+        const block = matrix(to - from, d, data.slice(from * d, to * d));
+        for (let at = 0; at < block.data.length; at++) block.data[at]! *= weights[Math.floor(at / d)]!;
+        await addSquares(all, { rows: block }, products);
       }
     },
     signal,
   );
-  return sums;
-}
-
-/** A logarithm of a size whose cluster has no vote. */
-const ABSENT = -1e4;
-
-/** The logarithms of the clusters' sizes and the variances of their keys, [c, m]. */
-function clusterTensors({ keys, sizes }: Pick<Learnt, 'keys' | 'sizes'>): {
-  logSizes: Tensor;
-  variances: Tensor;
-} {
-  const halves = halfSquares(matrixOf(keys));
-  const logs = Float32Array.from(sizes.data as Float32Array, (n) => (n > 0 ? Math.log(n) : ABSENT));
-  return {
-    logSizes: floatTensor(sizes.shape, logs),
-    variances: floatTensor(
-      sizes.shape,
-      Float32Array.from(halves, (half) => Math.max(0, 1 - 2 * half)),
-    ),
-  };
+  return all.sums.squares!.data;
 }
 
 /** The error on left-out examples, by a sketch of the others. */
@@ -270,77 +225,15 @@ async function measured(task: Task & Required<Pick<Task, 'head'>>, values: Value
   const [left, rest] = leaveOut(support);
   if (left.length === 0 || rest.length === 0) return UNMEASURED;
   const known = selectExamples(support, rest);
-  const state = await learn(await sketchOf(known, task, values), task, values);
+  const state = await learn(await sumsOf(known, task, values), task, values);
   const queries = selectRows(keysOf(support), left);
   return withProducts(
     engine,
     async (products) => {
-      const comparison = compare(state, queries, task, products);
+      const comparison = compareSketch(state, queries, task, products);
       await comparison.add({ rows: keysOf(known), labels: known.labels });
       return comparison.result();
     },
     signal,
   );
-}
-
-/** Compares a sketch with the exact cache of the examples that are added. */
-function compare(
-  state: Learnt,
-  queries: Matrix,
-  { classes, head }: Task & Required<Pick<Task, 'head'>>,
-  products: Products,
-): { add(samples: Samples): Promise<void>; result(): Promise<RankError> } {
-  const exact = new Float64Array(queries.rows * classes);
-  return {
-    async add({ rows, labels }) {
-      const votes = await kernelOf(queries, rows, radial(state.beta), products); // [q, n]
-      for (let i = 0; i < queries.rows; i++) {
-        const own = row(votes, i);
-        for (let k = 0; k < own.length; k++) exact[i * classes + labels[k]!]! += own[k]!;
-      }
-    },
-    async result() {
-      const sketch = await sketchSums(state, queries, products);
-      const names = await products.productT(queries, head.weights);
-      let error = 0;
-      let compared = 0;
-      let equal = 0;
-      for (let i = 0; i < queries.rows; i++) {
-        const answers = [exact, sketch].map((sums) =>
-          argmax(row(names, i).map((x, c) => head.logitScale * x + state.alpha * sums[i * classes + c]!)),
-        );
-        if (answers[0] === answers[1]) equal++;
-        for (let c = 0; c < classes; c++) {
-          const sum = exact[i * classes + c]!;
-          if (sum === 0) continue;
-          error += Math.abs(sketch[i * classes + c]! - sum) / sum;
-          compared++;
-        }
-      }
-      return {
-        error: error / Math.max(1, compared),
-        agreement: equal / queries.rows,
-        judges: queries.rows,
-      };
-    },
-  };
-}
-
-/** The sketch's sums of the classes for unit rows, [q c]. */
-async function sketchSums(state: Learnt, queries: Matrix, products: Products): Promise<Float64Array> {
-  const { beta, sizes } = state;
-  const [c, m] = sizes.shape as [number, number];
-  const { variances } = clusterTensors(state);
-  const directed = await products.product(queries, matrixOf(state.within));
-  const cosines = await products.productT(queries, matrixOf(state.keys));
-  const sums = new Float64Array(queries.rows * c);
-  for (let i = 0; i < queries.rows; i++) {
-    const second = (beta ** 2 / 2) * dot(row(directed, i), row(queries, i));
-    const own = row(cosines, i);
-    for (let k = 0; k < own.length; k++) {
-      const votes = (sizes.data[k] as number) * Math.exp(beta * (own[k]! - 1));
-      sums[i * c + Math.floor(k / m)]! += votes * (1 + second * (variances.data[k] as number));
-    }
-  }
-  return sums;
 }
