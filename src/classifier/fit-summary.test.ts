@@ -61,7 +61,7 @@ describe('a fit from a summary', () => {
     const own = await summarised(all, given);
     expect(await difference(own, whole)).toBeLessThan(most);
     expect(own.calibrated).toBe(true);
-    expect(own.data.tuning).toMatchObject({ folds: 1, protocol: 'fixed' });
+    expect(own.data.tuning).toMatchObject({ folds: 0, protocol: 'fixed' });
     expect([exampleCount(own.data), exampleCount(whole.data)]).toEqual([300, 300]);
     for (const classifier of [own, whole]) await classifier.close();
   });
@@ -75,6 +75,7 @@ describe('a fit from a summary', () => {
     expect(loaded.data.summary).toEqual(classifier.data.summary);
     const { method, encoder, summary } = classifier.data;
     expect(summary!.origin).toEqual({ method, encoder: encoder.fingerprint, classes: CLASSES });
+    expect(loaded.data.tuning).toMatchObject({ protocol: 'left-out', folds: 0 });
     expect(loaded.data.examples).toEqual([]);
     expect(exampleCounts(loaded.data)).toEqual([100, 100, 100]);
     const { accuracy, findings, leftOutFolds } = await loaded.evaluate(all);

@@ -1,7 +1,7 @@
 import { openFeatureBlocks } from '../dataset/feature-blocks.ts';
 import { dumpClasses, type FeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
 import { quoted } from '../dataset/findings.ts';
-import type { FeatureStream } from '../dataset/row-blocks.ts';
+import type { FeatureBlock, FeatureStream } from '../dataset/row-blocks.ts';
 import { type StoredInfo, storedInfo } from '../dataset/stored-info.ts';
 import type { Finding } from '../dataset/types.ts';
 import { hasFingerprint } from '../encoder/fingerprints.ts';
@@ -27,7 +27,7 @@ import { headOfFolder } from './features.ts';
 import type { FitValues } from './fit-options.ts';
 import { askedFor, type Wanted } from './given.ts';
 import { type FitWatch, unlearnt } from './learn.ts';
-import { createCollection, createDraw, divided, leftOutOf } from './left-out-rows.ts';
+import { createCollection, createDraw, divided, leftOutOf, spaced } from './left-out-rows.ts';
 import type { ClassifierData } from './types.ts';
 
 /** The method that `auto` takes: the most accurate one of those that learn from sums of one reading. */
@@ -87,6 +87,7 @@ export async function fitBySummary(
     (products) => summed(form, { task, options: base, basis }, products, reading, isLeftOut),
     signal,
   );
+  if (rowCount(sums) + left.labels.length === 0) throw noRows(folder);
   const origin = originOf({ ...start, method: method.id });
   const rest: Summary = { origin, ...sums };
   const { options, choice } = await chosen(method, task, rest, left, asked.given, values.tune === 'fixed');
@@ -104,8 +105,23 @@ export async function fitBySummary(
       summary,
       tuning: { ...choice, ...(given.length > 0 && { given }) },
     },
-    findings: [...findings, ...summaryFindings(dump, summary, left.labels.length, reading.passes())],
+    findings: [
+      ...findings,
+      ...summaryFindings(dump, summary, {
+        of: stream.rows,
+        left: left.labels.length,
+        passes: reading.passes(),
+      }),
+    ],
   };
+}
+
+function noRows(folder: string): DataError {
+  return new DataError(`${folder} has no rows of the split train with a label`, {
+    code: 'dump/no-support',
+    hint: 'Give the rows a label. A column split must call the split of some rows train, or leave it empty.',
+    details: { folder },
+  });
 }
 
 function otherEncoder(folder: string, { model }: StoredInfo, { id }: Encoder): UsageError {
@@ -143,12 +159,12 @@ function createReading(stream: FeatureStream, { signal, onFit }: FitWatch) {
   let passes = 0;
   return {
     passes: () => passes,
-    async each(use: (samples: Samples, places: Float64Array) => Promise<void> | void): Promise<void> {
+    async each(use: (block: FeatureBlock) => Promise<void> | void): Promise<void> {
       passes++;
       for (const part of stream.parts) {
-        for await (const { rows, labels, places } of part.blocks({ signal })) {
-          await use({ rows, labels }, places);
-          onFit?.({ done: places.at(-1)! + 1, total: stream.rows, unit: 'row' });
+        for await (const block of part.blocks({ signal })) {
+          await use(block);
+          onFit?.({ done: block.places.at(-1)! + 1, total: stream.rows, unit: 'row' });
         }
       }
     },
@@ -168,13 +184,7 @@ async function basisOf(
 ): Promise<Sums['basis']> {
   if (!form.basis) return {};
   const draw = createDraw(task.classes, form.basis.sample(options), task.seed);
-  await reading.each((samples, places) => {
-    const { rest } = divided({ ...samples, places }, isLeftOut);
-    draw.add(
-      rest,
-      places.filter((place) => !isLeftOut(place)),
-    );
-  });
+  await reading.each((block) => draw.add(divided(block, isLeftOut).rest));
   return form.basis.choose(draw.samples(task.dimension), task, options);
 }
 
@@ -188,8 +198,8 @@ async function summed(
 ): Promise<{ sums: Sums; left: Samples }> {
   const summariser = createSummariser(form, what, products);
   const collection = createCollection(what.task.dimension);
-  await reading.each(async (samples, places) => {
-    const { rest, left } = divided({ ...samples, places }, isLeftOut);
+  await reading.each(async (block) => {
+    const { rest, left } = divided(block, isLeftOut);
     collection.add(left);
     await summariser.add(rest);
   });
@@ -213,14 +223,14 @@ async function chosen(
     fit: (own, options) => fitSummary(method, rest, own, options),
   };
   const rows = tuningRowsOfSplit(task.support, left.rows, left.labels);
-  const set = { rows, protocol: 'folds' as const, folds: 1 };
+  const set = { rows, protocol: 'left-out' as const, folds: 0 };
   const wanted = fixed ? [untuned] : undefined;
   const found = await searchMethod(sharedEngine(), learner, task, set, wanted, given);
   const { temperature, nll, tuned, surface } = found;
-  const protocol = tuned.length > 0 ? 'folds' : 'fixed';
+  const protocol = tuned.length > 0 ? set.protocol : 'fixed';
   return {
     options: resolveOptions(method.options, { ...found.options, ...given }),
-    choice: { temperature, nll, tuned, surface, folds: 1, judges: left.labels.length, protocol },
+    choice: { temperature, nll, tuned, surface, folds: 0, judges: left.labels.length, protocol },
   };
 }
 
@@ -236,26 +246,35 @@ async function comparison(
 ): Promise<State> {
   if (!form.compare || left.labels.length === 0) return {};
   const state = await form.fit(rest, task, options);
-  const most = Math.min(COMPARED, left.labels.length);
-  const queries = matrix(most, task.dimension, left.rows.data.slice(0, most * task.dimension));
+  const queries = spaced(left, COMPARED).rows;
   return withProducts(
     task.engine,
     async (products) => {
       const compared = form.compare!(state, queries, task, products);
-      await reading.each((samples, places) => compared.add(divided({ ...samples, places }, isLeftOut).rest));
+      await reading.each((block) => compared.add(divided(block, isLeftOut).rest));
       return compared.result();
     },
     task.signal,
   );
 }
 
-function summaryFindings(dump: FeatureDump, summary: Summary, left: number, passes: number): Finding[] {
+/** `of` is the number of all rows, `left` that of those that were left out first, `passes` that of the readings. */
+function summaryFindings(
+  dump: FeatureDump,
+  summary: Summary,
+  { of, left, passes }: { of: number; left: number; passes: number },
+): Finding[] {
+  const rows = rowCount(summary);
+  const others =
+    rows < of
+      ? ` ${count(of - rows, 'row has no label or is', 'rows have no label or are')} of another split, and nothing was learnt from them.`
+      : '';
   const counts = rowCounts(summary);
   const absent = dumpClasses(dump).flatMap(({ name }, c) => (counts[c] === 0 ? [name] : []));
   const learnt: Finding = {
     level: 'info',
     code: 'fit/summary',
-    message: `Learnt from sums over ${count(rowCount(summary), 'row')}, read ${passes === 1 ? 'once' : `${count(passes, 'time')}`}. ${count(left, 'row')} were left out first, to choose what is tuned. The rows are not part of the classifier.`,
+    message: `Learnt from sums over ${count(rows, 'row')}, read ${passes === 1 ? 'once' : count(passes, 'time')}. ${count(left, 'row was', 'rows were')} left out first, to choose what is tuned. The rows are not part of the classifier.${others}`,
   };
   if (absent.length === 0) return [learnt];
   const have = count(absent.length, 'class has', 'classes have');

@@ -5,13 +5,13 @@ import { UsageError } from '../errors.ts';
 import { listMethods, methodById, tipAdapter } from '../methods/index.ts';
 import { methodIfKnown } from '../methods/registry.ts';
 import { type Options, resolveOptions } from '../options.ts';
-import type { Protocol } from '../tuning/tune.ts';
+import type { FitValues } from './fit-options.ts';
 
 /** The given options about the method and its constants. */
 export interface Wanted {
   /** A method's id, or `auto`. */
   readonly method: string;
-  readonly tune: Protocol;
+  readonly tune: FitValues['tune'];
   /** Values of the options alpha and beta. A given value is not searched. */
   readonly alpha?: number;
   readonly beta?: number;

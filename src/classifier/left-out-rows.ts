@@ -1,5 +1,5 @@
 import type { FeatureBlock } from '../dataset/row-blocks.ts';
-import { type Matrix, matrix, row, selectRows } from '../math/matrix.ts';
+import { matrix, row, selectRows } from '../math/matrix.ts';
 import type { Samples } from '../methods/samples.ts';
 
 /** Largest expected number of rows that are left out, and their largest share. */
@@ -21,19 +21,19 @@ export function leftOutOf(rows: number, seed: number): (place: number) => boolea
 
 /** Divides a block into the rows that are left out and the rest. */
 export function divided(
-  { rows, labels, places }: FeatureBlock,
+  block: FeatureBlock,
   isLeftOut: (place: number) => boolean,
-): { rest: Samples; left: Samples } {
+): { rest: FeatureBlock; left: FeatureBlock } {
+  const { rows, labels, places } = block;
   const left: number[] = [];
   const rest: number[] = [];
   for (let i = 0; i < labels.length; i++) (isLeftOut(places[i]!) ? left : rest).push(i);
-  if (left.length === 0)
-    return { rest: { rows, labels }, left: { rows: matrix(0, rows.cols), labels: new Int32Array(0) } };
-  const some = (chosen: readonly number[]): Samples => ({
+  const some = (chosen: readonly number[]): FeatureBlock => ({
     rows: selectRows(rows, chosen),
     labels: Int32Array.from(chosen, (i) => labels[i]!),
+    places: Float64Array.from(chosen, (i) => places[i]!),
   });
-  return { rest: some(rest), left: some(left) };
+  return { rest: left.length === 0 ? block : some(rest), left: some(left) };
 }
 
 /** Rows with a random number each, of which those with the smallest numbers are kept. */
@@ -47,7 +47,7 @@ export function createDraw(classes: number, perClass: number, seed: number) {
   const drawn: Drawn[] = Array.from({ length: classes }, () => ({ rows: [], numbers: [] }));
   const largest = new Float64Array(classes).fill(Number.POSITIVE_INFINITY);
   return {
-    add({ rows, labels }: Samples, places: ArrayLike<number>): void {
+    add({ rows, labels, places }: FeatureBlock): void {
       for (let i = 0; i < labels.length; i++) {
         const c = labels[i]!;
         const number = numberOfPlace(places[i]!, seed);
@@ -77,6 +77,13 @@ export function createDraw(classes: number, perClass: number, seed: number) {
   };
 }
 
+/** At most `most` of the samples, evenly spaced: those of a class may follow one another. */
+export function spaced({ rows, labels }: Samples, most: number): Samples {
+  const n = Math.min(most, labels.length);
+  const chosen = Array.from({ length: n }, (_, i) => Math.floor((i * labels.length) / n));
+  return { rows: selectRows(rows, chosen), labels: Int32Array.from(chosen, (i) => labels[i]!) };
+}
+
 /** Rows that are collected from blocks. */
 export function createCollection(dimension: number) {
   const parts: Samples[] = [];
@@ -86,7 +93,7 @@ export function createCollection(dimension: number) {
     },
     samples(): Samples {
       const n = parts.reduce((sum, { labels }) => sum + labels.length, 0);
-      const rows: Matrix = matrix(n, dimension);
+      const rows = matrix(n, dimension);
       const labels = new Int32Array(n);
       let at = 0;
       for (const part of parts) {

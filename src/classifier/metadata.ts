@@ -41,7 +41,7 @@ export const metadataSchema = z.object({
   tuning: z.object({
     temperature: z.number().check(z.positive()),
     nll: z.optional(z.number()),
-    protocol: z.enum(['folds', 'val', 'fixed', 'paper']),
+    protocol: z.enum(['folds', 'left-out', 'val', 'fixed', 'paper']),
     judges: z.int(),
     folds: z.int(),
     tuned: z.optional(z.array(z.string())),

@@ -22,7 +22,7 @@ import {
   tuningSetOfSplit,
   UNTUNED,
 } from '../tuning/search-method.ts';
-import { type Protocol, tuneByFolds, tuneByValidation } from '../tuning/tune.ts';
+import { tuneByFolds, tuneByValidation } from '../tuning/tune.ts';
 import { balanced } from './balance.ts';
 import { type Asked, askedFor, type Wanted } from './given.ts';
 
@@ -276,7 +276,7 @@ async function searched(
 }
 
 /** The tuning set. Undefined if the protocol is `fixed` or no example can be left out. */
-function tuningSetOf(task: Task, tune: Protocol, validation?: Rows): TuningSet | undefined {
+function tuningSetOf(task: Task, tune: Wanted['tune'], validation?: Rows): TuningSet | undefined {
   if (tune === 'folds') return tuningSetOfFolds(task);
   return tune !== 'fixed' && validation ? tuningSetOfSplit(task, validation, tune) : undefined;
 }

@@ -63,6 +63,7 @@ export function comparedText(data: ClassifierData): string | undefined {
 /** A protocol in words. Every printed figure of a classifier that was tuned on the test split says so. */
 export function protocolText(protocol: string): string {
   if (protocol === 'fixed') return 'not tuned';
+  if (protocol === 'left-out') return 'tuned on left-out rows';
   return protocol === 'paper'
     ? 'tuned on the test split as in the paper, optimistic'
     : `tuned by ${protocol}`;

@@ -40,6 +40,8 @@ it("names a method's constants and their origin", () => {
   const options = { alpha: tuning.alpha, beta: tuning.beta };
   const tuned = { method: 'tip-adapter', options, tuning: { ...tuning, protocol: 'folds' as const } };
   expect(methodText(tuned)).toBe('tip-adapter, alpha 1.23, beta 9 (tuned by folds)');
+  const leftOut = { ...tuned, tuning: { ...tuning, protocol: 'left-out' as const } };
+  expect(methodText(leftOut)).toBe('tip-adapter, alpha 1.23, beta 9 (tuned on left-out rows)');
   const paper = { ...tuned, tuning: { ...tuning, protocol: 'paper' as const } };
   expect(methodText(paper)).toContain('on the test split as in the paper, optimistic');
   const fixed = { ...tuned, tuning: { ...tuning, protocol: 'fixed' as const } };

@@ -97,6 +97,8 @@ function exampleRows(data: ClassifierData): string[][] {
 const PROTOCOLS: Readonly<Record<Choice['protocol'], string>> = {
   folds:
     'The method and its constants were chosen on the examples themselves: each example was classified by a fit without it and without its near-duplicates.',
+  'left-out':
+    'The constants were chosen on rows that were left out first. In the end the classifier was learnt from these rows too.',
   val: 'The method and its constants were chosen on a validation split.',
   fixed: 'Nothing was tuned: constants were given, or are the defaults of the method or the encoder.',
   paper:

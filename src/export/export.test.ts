@@ -259,6 +259,12 @@ describe('a model card', () => {
     const chosen = modelCard({ ...classifier.data, tuning });
     expect(chosen).toContain('Accuracy and NLL are of 12 rows in 4 folds');
     expect(chosen).toContain('| gda | 75.0% (46.8% to 91.1%) | 0.500 |');
+    const summarised = modelCard({
+      ...classifier.data,
+      tuning: { ...classifier.data.tuning, protocol: 'left-out', temperature: 2, judges: 12, folds: 0 },
+    });
+    expect(summarised).toContain('Accuracy and NLL are of 12 rows. Probabilities');
+    expect(summarised).toContain('temperature of 2, found on 12 left-out rows');
   });
 
   it('gives an evaluation with intervals, and names as plain text', async () => {

@@ -23,39 +23,34 @@ export function* clusterCentres(
   });
   for (const [c, own] of members.entries()) {
     yield;
-    const first = c * perClass;
+    const of = perClass * rows.cols;
+    const ownCentres = matrix(perClass, rows.cols, centres.data.subarray(c * of, (c + 1) * of));
     random('clusters', c, own.length)
       .shuffle(own)
       .slice(0, perClass)
       .forEach((i, k) => {
-        row(centres, first + k).set(row(rows, i));
+        row(ownCentres, k).set(row(rows, i));
       });
     if (own.length <= perClass) continue;
-    for (let round = 0; round < ROUNDS; round++) moveCentres(centres, rows, own, first, perClass);
+    for (let round = 0; round < ROUNDS; round++) moveCentres(ownCentres, rows, own);
   }
   return centres;
 }
 
 /** Moves the centres to the means of the rows that are nearest to them. A centre without rows stays. */
-function moveCentres(
-  centres: Matrix,
-  rows: Matrix,
-  own: readonly number[],
-  first: number,
-  perClass: number,
-): void {
-  const d = rows.cols;
-  const sizes = new Float64Array(perClass);
-  const sums = new Float64Array(perClass * d);
+function moveCentres(centres: Matrix, rows: Matrix, own: readonly number[]): void {
+  const { rows: count, cols: d } = centres;
+  const sizes = new Float64Array(count);
+  const sums = new Float64Array(count * d);
   const halves = halfSquares(centres);
   for (const i of own) {
-    const k = nearestCentre(centres, halves, row(rows, i), first, perClass) - first;
+    const k = nearestCentre(centres, halves, row(rows, i), 0, count);
     sizes[k]!++;
     for (let j = 0; j < d; j++) sums[k * d + j]! += rows.data[i * d + j]!;
   }
-  for (let k = 0; k < perClass; k++) {
+  for (let k = 0; k < count; k++) {
     if (sizes[k] === 0) continue;
-    const target = row(centres, first + k);
+    const target = row(centres, k);
     for (let j = 0; j < d; j++) target[j] = sums[k * d + j]! / sizes[k]!;
   }
 }

@@ -1,7 +1,6 @@
 import { giveWay } from '../abort.ts';
 import { mul } from '../graph/elementwise.ts';
 import { matmulT, unit } from '../graph/products.ts';
-import { dot, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { positive } from '../options.ts';
 import { defineMethod, SCALE, type SummaryForm } from './method.ts';
@@ -75,22 +74,22 @@ function sumsOf(support: Support, task: Task, options: { lambda: number }): Prom
 
 type Learnt = { readonly weights: Tensor; readonly scale: number };
 
-/** A^T [c, d], in float64. X^T (Y - X W^T) is the classes' totals without X^T X W^T, so it is known from sums. */
+/** A^T [c, d], in float64. With R = X^T X + r I, A = R^-1 X^T (Y - X W^T) = R^-1 (X^T Y + r W^T) - W^T, and X^T Y are the classes' totals. */
 async function learn(
   summarised: Sums,
   { classes: c, dimension: d, head }: Task,
   { lambda }: { lambda: number },
 ): Promise<Learnt> {
   const { totals, squares } = summarised.sums;
+  const names = head?.weights.data;
+  const r = (lambda * rowCount(summarised)) / d;
   const right = new Float64Array(d * c);
-  for (let k = 0; k < c; k++) {
-    const name = head && row(head.weights, k);
-    for (let j = 0; j < d; j++) {
-      const explained = name ? dot(squares!.data.subarray(j * d, (j + 1) * d), name) : 0;
-      right[j * c + k] = totals!.data[k * d + j]! - explained;
-    }
-  }
-  const solved = solveRidge(squares!.data, (lambda * rowCount(summarised)) / d, right, c); // [d, c]
-  const weights = Float32Array.from({ length: c * d }, (_, at) => solved[(at % d) * c + Math.floor(at / d)]!);
+  for (let k = 0; k < c; k++)
+    for (let j = 0; j < d; j++)
+      right[j * c + k] = totals!.data[k * d + j]! + (names ? r * names[k * d + j]! : 0);
+  const solved = solveRidge(squares!.data, r, right, c); // [d, c]
+  const weights = new Float32Array(c * d);
+  for (let k = 0; k < c; k++)
+    for (let j = 0; j < d; j++) weights[k * d + j] = solved[j * c + k]! - (names ? names[k * d + j]! : 0);
   return { weights: floatTensor([c, d], weights), scale: head?.logitScale ?? NO_NAMES };
 }

@@ -23,6 +23,7 @@ const WORDS: Readonly<Record<NonNullable<ReportData['testedOn']>, Words>> = {
     many: 'test pictures',
     protocols: {
       folds: 'on the examples alone (leave-one-shot-out), never on the test pictures',
+      'left-out': 'on some of the examples, which were left out first, never on the test pictures',
       val: 'on a validation split, never on the test pictures',
       fixed: 'beforehand, not on any of these pictures',
       paper: 'on the test pictures themselves, as in the published code, so the accuracy is optimistic',

@@ -16,6 +16,8 @@ import { fitWeightsInTurns, largestRatio, type Weights } from './scale.ts';
 export type Protocol =
   /** By leave-one-shot-out on the support set alone. */
   | 'folds'
+  /** On examples that were left out of a summary first. */
+  | 'left-out'
   /** On a validation split. */
   | 'val'
   /** Given values, or the encoder's constants. */
