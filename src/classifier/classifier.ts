@@ -23,6 +23,7 @@ import { addExamples, type NewExample } from './add-source.ts';
 import { checkedOptions, checkedReject, explainOptions, predictOptions } from './answer-options.ts';
 import { autoReject } from './auto-reject.ts';
 import { chunks, STREAM_CHUNK } from './chunks.ts';
+import { classifierFile } from './classifier-file.ts';
 import { taskOf } from './classifier-task.ts';
 import { type EncoderSession, sessionFor, type ThumbnailOptions } from './encoder-session.ts';
 import { evaluate } from './evaluate.ts';
@@ -345,11 +346,12 @@ export interface LoadOptions extends FileOptions {
 }
 
 /**
- * Reads a saved classifier. Its encoder is opened when it is first needed. Throws `ModelError` if the file is missing or damaged. The
+ * Reads a saved classifier, given by its path or by its repository on the hub (`hf:owner/name[@revision]`, which is downloaded once). Its encoder is opened when it is first needed. Throws `ModelError` if the file is missing or damaged. The
  * first picture throws `ModelError` if the encoder is not on this machine or is not the one of the fit (the message names both).
  */
 export async function load(path: string, { encoder, ...reading }: LoadOptions = {}): Promise<Classifier> {
-  const data = await readClassifier(path, reading);
+  const { path: file } = await classifierFile(path, { signal: reading.signal });
+  const data = await readClassifier(file, reading);
   return new Classifier(data, sessionFor(data.encoder, encoder));
 }
 

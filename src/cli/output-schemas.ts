@@ -289,6 +289,16 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     interval: interval.optional(),
     partial: z.boolean().optional(),
   }),
+  push: object({
+    place: z.string().describe('The classifier on the hub, with its commit'),
+    url: z.url(),
+    commit: z.string(),
+    isNew: z.boolean().describe('Whether the repository was made'),
+    files: z.array(object({ path: z.string(), bytes: count })),
+    withoutOnnx: z.string().optional().describe('Why there is no ONNX model, if one was wanted'),
+    accuracy: share.optional(),
+    partial: z.boolean().describe('Whether some labelled pictures could not be read'),
+  }),
   bench: object({
     suite: z.string().optional(),
     files: z.array(z.string()).describe('The written files. bench.json has every number with its provenance'),

@@ -68,12 +68,7 @@ export async function predictInto(
       });
   }
   const description = {
-    ...{
-      source: placeOf(source),
-      reading: listing,
-      output: placeOf(output),
-      classifier: placeOf(classifier),
-    },
+    ...{ source: placeOf(source), reading: listing, output: placeOf(output) },
     ...(reject !== undefined && { reject }),
   };
   const queue = redis === undefined ? undefined : await openQueue(redis, false, io);

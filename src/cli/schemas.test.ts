@@ -75,7 +75,8 @@ describe('with --json', () => {
         new Uint8Array(readFileSync(at('encoder', name))),
       ]),
     );
-    hub = await startFakeHub({ 'tiny/clip': { files } });
+    hub = await startFakeHub({ 'tiny/clip': { files } }, { writeToken: 'token' });
+    vi.stubEnv('HF_TOKEN', 'token');
     await writeFile(at('texts.txt'), 'a red photo\na blue photo\n');
     vi.stubEnv('TIP_ADAPTER_HOME', at('home'));
     vi.stubEnv('HF_ENDPOINT', hub.endpoint);
@@ -151,6 +152,7 @@ describe('with --json', () => {
     await check('info', [other]);
     await check('export', [colours, '-o', at('model.onnx')]);
     await check('export', [colours, '--to', 'report', '-o', at('card.md'), '--data', at('photos')]);
+    await check('push', [colours, 'me/colours', '--data', at('photos')]);
     await check('add', [other, picture, '--label', 'orange']);
     await check('remove', [other, '--class', 'orange']);
     await check('bench', [

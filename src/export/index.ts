@@ -1,6 +1,8 @@
+export type { Pushed } from '../store/hub-push.ts';
 export { modelCard } from './card.ts';
 export { ONNX_INPUTS, type OnnxInput } from './inputs.ts';
 export type { PictureInput } from './join.ts';
 export { exportOnnx, type OnnxExport, type OnnxPort } from './onnx-export.ts';
+export { type PushClassifierOptions, type PushedClassifier, pushClassifier } from './push.ts';
 export { exportSite, type SiteFile } from './site.ts';
 export { exportWeb, type WebExport, type WebOptions } from './web-page.ts';

@@ -29,7 +29,7 @@ export const predictDescription = z.strictObject({
   /** Options that say how files are listed. */
   reading,
   output: z.string(),
-  /** Path of the classifier's file, and its sha256 (hex). */
+  /** The classifier's file (its path, or its repository on the hub with the commit), and its sha256 (hex). */
   classifier: z.string(),
   sha256: z.string(),
   reject: z.number().optional(),

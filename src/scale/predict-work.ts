@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { load } from '../classifier/classifier.ts';
+import { classifierFile } from '../classifier/classifier-file.ts';
 import type { Prediction } from '../classifier/types.ts';
 import { failureSchema } from '../dataset/feature-file.ts';
 import { openParquet } from '../dataset/parquet-file.ts';
@@ -53,14 +54,14 @@ type AnswerInfo = z.infer<typeof infoSchema>;
 
 /** What is answered by which classifier, and where the answers go. */
 export interface PredictSettings {
-  /** Path of the classifier's file. */
+  /** The classifier's file: its path, or its repository on the hub. */
   readonly classifier: string;
   /** A list of pictures, or the address of a store whose pictures are listed when they are needed. */
   readonly source: Dataset | string;
   readonly output: string;
   /** Rejection threshold in place of the classifier's own. */
   readonly reject?: number;
-  readonly description: Omit<PredictDescription, 'kind' | 'sha256'>;
+  readonly description: Omit<PredictDescription, 'kind' | 'classifier' | 'sha256'>;
 }
 
 /** Opens the work of answering pictures with a classifier. The answers are Parquet files with the columns image, id, name, probability and rejected. */
@@ -68,13 +69,14 @@ export async function openPredict(
   settings: PredictSettings,
 ): Promise<{ work: Work; sha256: string; calibrated: boolean }> {
   const { source, output } = settings;
-  const { sha256 } = await checkFile(settings.classifier, {});
-  const classifier = await load(settings.classifier);
+  const { path, place } = await classifierFile(settings.classifier);
+  const { sha256 } = await checkFile(path, {});
+  const classifier = await load(path);
   const reject = settings.reject ?? classifier.data.reject;
   const target = openStore(output);
   const unlisted = typeof source === 'string' ? [] : (source.unreadable ?? []);
   const work = shardWork({
-    description: { kind: 'predict', ...settings.description, sha256 },
+    description: { kind: 'predict', ...settings.description, classifier: place, sha256 },
     identity: { kind: 'predict', version: FORMAT, decoding: DECODING, classifier: sha256, reject },
     source: isStoreAddress(String(source))
       ? storeSource(openStore(source as string))

@@ -1,9 +1,10 @@
 import { basename, extname } from 'node:path';
+import { hubName, isOnHub } from '../classifier/classifier-file.ts';
 import { errorAbout, UsageError } from '../errors.ts';
 import { Model, type Reload, type Sharing } from './model.ts';
 import { Refusal } from './problem.ts';
 
-/** The path or the address (`s3://bucket/name`) of a classifier's file, and its name in URLs. */
+/** The path or the address (`s3://bucket/name`, `hf:owner/name[@revision]`) of a classifier's file, and its name in URLs. */
 export interface ModelFile {
   readonly name: string;
   readonly path: string;
@@ -12,11 +13,11 @@ export interface ModelFile {
 /** Names that need no percent-encoding in a URL. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/;
 
-/** Parses `pets=/srv/pets-v3.safetensors`, or a path, whose file name without extension becomes the name. Throws `UsageError` if the name is not allowed. */
+/** Parses `pets=/srv/pets-v3.safetensors`, or a path, whose file name without extension becomes the name, or a repository on the hub. Throws `UsageError` if the name is not allowed. */
 export function modelFile(given: string): ModelFile {
   const [, chosen, rest] = /^([^=/\\]+)=(.+)$/s.exec(given) ?? [];
   const path = rest ?? given;
-  const name = chosen ?? basename(path, extname(path));
+  const name = chosen ?? (isOnHub(path) ? hubName(path) : basename(path, extname(path)));
   if (NAME.test(name)) return { name, path };
   throw new UsageError(`"${name}" cannot be the name of a classifier in a URL`, {
     code: 'server/name',

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sha256 } from '../sha256.ts';
+import { startFakeHub } from '../store/fake-hub.fixture.ts';
 import { modelFile } from './model-registry.ts';
 import { fittedAnimals, PREDICT, png, serve } from './serve.fixture.ts';
 
@@ -35,6 +36,23 @@ beforeAll(async () => {
 afterAll(() => {
   vi.unstubAllEnvs();
   store.close();
+});
+
+describe('a classifier on the hub', () => {
+  it('is served from the commit of the first time, and not changed', async () => {
+    const hub = await startFakeHub({
+      'me/animals.v2': { files: { 'classifier.safetensors': animals.file } },
+    });
+    vi.stubEnv('HF_ENDPOINT', hub.endpoint);
+    const model = modelFile('hf:me/animals.v2@main');
+    expect(model.name).toBe('animals.v2');
+    const server = await serve({ models: [model], pollInterval: 30 });
+    const predicted = await server.ask(PREDICT.replace('animals', 'animals.v2'), png(animals.cat));
+    expect(predicted.json.version).toBe(1);
+    const added = await server.ask('/v1/models/animals.v2/examples?label=cat', png(animals.cat));
+    expect(added.json.code).toBe('server/read-only');
+    await hub.close();
+  });
 });
 
 describe('a classifier of a store', () => {

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { classifierFile, isOnHub } from '../classifier/classifier-file.ts';
 import { readClassifier, readClassifierBytes } from '../classifier/file.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { openStore } from '../store/open-store.ts';
@@ -22,8 +23,12 @@ const OBJECT_INTERVAL = 10_000;
 
 const MISSING = 'missing';
 
-/** The file at a path, or the object at `s3://bucket/name`. Throws `UsageError` (`store/…`) for an address that cannot be one. */
+/**
+ * The file at a path, the object at `s3://bucket/name`, or the file of a repository on the hub (`hf:owner/name[@revision]`). Throws
+ * `UsageError` (`store/…`) for an address that cannot be one.
+ */
 export function modelSource(place: string): ModelSource {
+  if (isOnHub(place)) return hubSource(place);
   return /^s3:\/\//i.test(place) ? objectSource(place) : fileSource(place);
 }
 
@@ -36,6 +41,15 @@ function fileSource(path: string): ModelSource {
       return found ? fileIdentity(found) : MISSING;
     },
     read: () => readClassifier(path),
+  };
+}
+
+/** A repository on the hub. Its commit stays, so the first check is the only one that finds anything. */
+function hubSource(place: string): ModelSource {
+  return {
+    interval: OBJECT_INTERVAL,
+    signature: async () => (await classifierFile(place)).place,
+    read: async () => readClassifier((await classifierFile(place)).path),
   };
 }
 

@@ -125,7 +125,7 @@ export class Model {
 
   /**
    * Replaces the classifier by the one that `act` makes, first in the file. Throws a `Refusal` if the present classifier is not the
-   * expected one (409 for its version, 412 for its entity tag) and if it is an object of a store (403).
+   * expected one (409 for its version, 412 for its entity tag) and if it is in a store or on the hub (403).
    */
   change(
     expected: Expected,
@@ -266,9 +266,9 @@ function loadedFrom(
 }
 
 function inStore(): Refusal {
-  return new Refusal(403, 'The classifier is an object of a store, which the server does not change', {
+  return new Refusal(403, 'The classifier is in a store or on the hub, where the server does not change it', {
     code: 'server/read-only',
-    hint: 'Change the file with tip-adapter add or remove, and put it into the store. The server then loads it.',
+    hint: 'Change the file with tip-adapter add or remove, and put it into the store, whose objects the server loads again, or push it to the hub.',
   });
 }
 

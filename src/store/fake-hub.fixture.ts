@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { parse } from 'yaml';
 
 /** A repository on the fake hub, under `owner/name` or `datasets/owner/name`. */
 export interface FakeRepo {
@@ -17,6 +19,9 @@ export interface FakeRepo {
   token?: string;
   /** Whether a request without the token is refused as one for a gated repository. */
   gated?: boolean;
+  /** Titles of commits, newest last, and the visibility that the repository was made with. */
+  titles?: string[];
+  visibility?: string;
   /** The name that requests are redirected to. */
   movedTo?: string;
 }
@@ -78,11 +83,20 @@ export function commitOf({ commit, files }: FakeRepo): string {
   return commit ?? hash('sha1', ...Object.entries(files).flat());
 }
 
-/** The part of huggingface.co's hub that this project uses, and its CDN, on two ports of 127.0.0.1. */
-export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<FakeHub> {
+/** The part of huggingface.co's hub that this project uses, and its CDN, on two ports of 127.0.0.1. Only requests with `writeToken` write. */
+export async function startFakeHub(
+  repos: Record<string, FakeRepo>,
+  { writeToken }: { writeToken?: string } = {},
+): Promise<FakeHub> {
   const faults: Fault[] = [];
   const requests: SeenRequest[] = [];
-  const cdn = await listen('cdn', requests, faults, (request, response, fault) => {
+  const uploads = new Map<string, Uint8Array>();
+  const cdn = await listen('cdn', requests, faults, async (request, response, fault) => {
+    if (request.method === 'PUT') {
+      const content = await buffer(request);
+      uploads.set(sha256Of(content), content);
+      return answer(response, request.headers.authorization ? 400 : 200);
+    }
     const sha256 = request.url?.split('/').at(-1);
     const all = Object.values(repos)
       .flatMap((repo) => [repo, ...Object.values(repo.branches ?? {})])
@@ -93,7 +107,9 @@ export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<Fak
     if (content === undefined) return answer(response, 404);
     sendBytes(request, response, bytesOf(content), fault);
   });
-  const hub = await listen('hub', requests, faults, (request, response, fault) => {
+  const hub = await listen('hub', requests, faults, async (request, response, fault) => {
+    if (request.method === 'POST')
+      return takeWrite(request, response, { repos, uploads, cdn: cdn.endpoint, writeToken });
     const url = new URL(request.url ?? '', 'http://hub');
     const path = decodeURIComponent(url.pathname);
     const name = Object.keys(repos).find((repo) =>
@@ -136,6 +152,80 @@ export async function startFakeHub(repos: Record<string, FakeRepo>): Promise<Fak
   };
 }
 
+/** What requests that write need. */
+interface Writing {
+  repos: Record<string, FakeRepo>;
+  uploads: Map<string, Uint8Array>;
+  cdn: string;
+  writeToken: string | undefined;
+}
+
+/** Makes a repository, says which files are large, where these are sent, and takes a commit (https://huggingface.co/docs/hub/api). */
+async function takeWrite(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { repos, uploads, cdn, writeToken }: Writing,
+): Promise<void> {
+  const text = (await buffer(request)).toString();
+  if (!writeToken || request.headers.authorization !== `Bearer ${writeToken}`) return answer(response, 403);
+  if (request.url === '/api/repos/create') {
+    const { organization, name, visibility } = JSON.parse(text);
+    repos[`${organization}/${name}`] = { files: {}, titles: [], visibility };
+    return sendJson(response, { url: `/${organization}/${name}`, id: `${organization}/${name}` });
+  }
+  const path = request.url ?? '';
+  const repo =
+    repos[
+      /^\/(?:api\/models\/)?([^/]+\/[^/]+?)(?:\.git)?\/(?:preupload|commit|info)\//.exec(path)?.[1] ?? ''
+    ];
+  if (!repo) return answer(response, 404);
+  if (path.includes('/preupload/')) {
+    const files = (JSON.parse(text).files as { path: string; size: number }[]).map(({ path, size }) => {
+      return { path, uploadMode: size > 500 && inLfs(repo, path) ? 'lfs' : 'regular', shouldIgnore: false };
+    });
+    return sendJson(response, { files });
+  }
+  if (path.endsWith('/objects/batch')) {
+    const objects = (JSON.parse(text).objects as { oid: string; size: number }[]).map((object) => {
+      return {
+        ...object,
+        actions: { upload: { href: `${cdn}/upload/${object.oid}?signature=signed`, header: {} } },
+      };
+    });
+    return sendJson(response, { transfer: 'basic', objects });
+  }
+  const files = { ...repo.files };
+  for (const line of text.split('\n')) {
+    const { key, value } = JSON.parse(line);
+    if (key === 'header') repo.titles?.push(value.summary);
+    if (key === 'file') files[value.path] = Buffer.from(value.content, 'base64');
+    if (key === 'lfsFile') files[value.path] = uploads.get(value.oid)!;
+  }
+  const fault = faultOfCard(String(files['README.md'] ?? ''));
+  if (fault) return sendJson(response, { error: fault }, 400);
+  Object.assign(repo, { files });
+  sendJson(response, { success: true, commitOid: commitOf(repo), commitUrl: `/commit/${commitOf(repo)}` });
+}
+
+/** What the hub finds wrong in a model card's metadata. */
+function faultOfCard(card: string): string | undefined {
+  const [, yaml = ''] = /^---\n(.*?)\n---\n/s.exec(card) ?? [];
+  const { license, license_name, 'model-index': index = [] } = parse(yaml) ?? {};
+  if (typeof license !== 'string' || !/^[a-z0-9.-]+$/.test(license)) return '"license" must be one of a list';
+  if (license === 'other' && !/^[a-z0-9.-]+$/.test(license_name)) return '"license_name" must be a slug';
+  for (const { name, results } of index)
+    for (const { task, dataset, metrics } of results)
+      if (
+        !name ||
+        !task.type ||
+        !dataset.type ||
+        !dataset.name ||
+        metrics.some((one: { type?: string; value?: number }) => !one.type || one.value === undefined)
+      )
+        return '"model-index" lacks a field';
+  return undefined;
+}
+
 /** An npm registry with the tarballs of `name@version`. With `elsewhere`, tarballs are not at the usual URL. */
 export async function startFakeRegistry(
   packages: Record<string, Uint8Array>,
@@ -158,7 +248,11 @@ export async function startFakeRegistry(
   return registry;
 }
 
-type Handler = (request: IncomingMessage, response: ServerResponse, fault: Fault | undefined) => void;
+type Handler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  fault: Fault | undefined,
+) => void | Promise<void>;
 
 async function listen(
   name: SeenRequest['server'],
@@ -179,7 +273,7 @@ async function listen(
       },
     });
     if (fault?.status) return answer(response, fault.status, fault.headers);
-    handle(request, response, fault);
+    void handle(request, response, fault);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -275,7 +369,8 @@ function rangeStart({ headers }: IncomingMessage, etag: string): number | undefi
   return range && (headers['if-range'] ?? etag) === etag ? Number(range[1]) : undefined;
 }
 
-function sendJson(response: ServerResponse, value: unknown): void {
+function sendJson(response: ServerResponse, value: unknown, status = 200): void {
+  response.statusCode = status;
   response.setHeader('content-type', 'application/json; charset=utf-8');
   response.end(JSON.stringify(value));
 }

@@ -3,8 +3,15 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { systemCode } from '../errors.ts';
 
-/** Parts of the home folder: encoders ready to use, cached features, raw downloads, data sets from the hub, the demo's sample pictures, ONNX Runtime's native build. */
-export type HomePart = 'encoders' | 'features' | 'downloads' | 'datasets' | 'samples' | 'runtime';
+/** Parts of the home folder: encoders ready to use, cached features, raw downloads, data sets and classifiers from the hub, the demo's sample pictures, ONNX Runtime's native build. */
+export type HomePart =
+  | 'encoders'
+  | 'features'
+  | 'downloads'
+  | 'datasets'
+  | 'classifiers'
+  | 'samples'
+  | 'runtime';
 
 /**
  * The folder that holds everything downloaded or cached (absolute; not created): `TIP_ADAPTER_HOME`, else `tip-adapter`

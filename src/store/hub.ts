@@ -52,17 +52,18 @@ export interface HubOptions extends FetchOptions {
   /** Ask the hub again for the commit of the revision. Default: the commit that was recorded at the first run. */
   refresh?: boolean;
   /** The part of the home folder that keeps the files. Default: `encoders`. */
-  part?: 'encoders' | 'datasets';
+  part?: 'encoders' | 'datasets' | 'classifiers';
   /** The result of `hubListing`, if the hub is not to be asked again. */
   listing?: HubListing;
 }
 
 /** URL of the hub without a slash at the end: `HF_ENDPOINT`, else huggingface.co. */
-function hubEndpoint(): string {
+export function hubEndpoint(): string {
   return (process.env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, '');
 }
 
-function tokenHeaders(): Record<string, string> {
+/** The header with the token of `HF_TOKEN`, if there is one, for requests to the hub itself. */
+export function tokenHeaders(): Record<string, string> {
   const token = process.env.HF_TOKEN?.trim();
   return token ? { authorization: `Bearer ${token}` } : {};
 }

@@ -32,6 +32,8 @@ export interface Route {
   rejectUnauthorized?: boolean;
   /** Time limit for making a connection, in milliseconds. Default 15,000. */
   timeout?: number;
+  /** Time limit for the start of a response, which includes sending the request, in milliseconds. Default 60,000. */
+  patience?: number;
 }
 
 let direct: Promise<Fetch> | undefined;
@@ -47,6 +49,7 @@ export async function fetchBy({
   ca,
   rejectUnauthorized,
   timeout = 15_000,
+  patience = SILENCE,
   ...proxies
 }: Route): Promise<Fetch> {
   const { EnvHttpProxyAgent, fetch } = await import('undici');
@@ -56,11 +59,11 @@ export async function fetchBy({
     connect: { timeout, ...tls },
     requestTls: tls,
     proxyTls: tls,
-    headersTimeout: SILENCE,
+    headersTimeout: patience,
     bodyTimeout: SILENCE,
   });
   const send = (input: string, init: object) => fetch(input, { ...init, dispatcher });
-  return inTime(send as unknown as Fetch, SILENCE);
+  return inTime(send as unknown as Fetch, patience);
 }
 
 /** The same fetch with a time limit, in milliseconds, for the start of the response: undici asks a proxy that hangs up again and again. */

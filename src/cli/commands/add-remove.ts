@@ -1,3 +1,4 @@
+import { isOnHub } from '../../classifier/classifier-file.ts';
 import { exampleCount } from '../../classifier/example-counts.ts';
 import type { Classifier, Failure } from '../../classifier/index.ts';
 import { givenReading, type ReadValues, readOptions } from '../../dataset/read-options.ts';
@@ -42,15 +43,16 @@ export const addCommand = defineCommand({
       'Adds pictures of one class. A new name adds a class.',
     ],
   ],
-  async check([path, ...given], { label, output: target = path, json: _, ...reading }) {
+  async check([path, ...given], { label, output: file, json: _, ...reading }) {
     if (label === undefined) checkData(given);
     const { followLinks: _links, zipEncoding: _encoding, ...ofTables } = reading;
     const idle = label === undefined ? undefined : givenReading(ofTables);
     if (idle)
       throw noEffect(idle, '--label', 'It says how labelled data are read. Leave out one of the two.');
-    await checkOutput(target, given);
+    await checkOutput(targetOf(path, file), given);
   },
-  async run([path, ...given], { label, output: target = path, json, ...reading }, io) {
+  async run([path, ...given], { label, output: file, json, ...reading }, io) {
+    const target = targetOf(path, file);
     const { images = [], unread = [] } = label === undefined ? {} : await imagesToAdd(given, io, reading);
     const source = label === undefined ? await readTold(given[0], io, reading) : undefined;
     const added = source ?? images.map((image) => ({ image, label: label as string }));
@@ -80,21 +82,32 @@ export const removeCommand = defineCommand({
     ['tip-adapter remove pets.safetensors --class hamster', 'Removes a class with all its examples.'],
     ['tip-adapter remove pets.safetensors --example cat/blurred.jpg', 'Removes one example.'],
   ],
-  async check([path], { example, class: classes, output: target = path }) {
+  async check([path], { example, class: classes, output: file }) {
     if (!example && !classes) {
       throw new UsageError('Neither a class nor an example to remove is given', {
         code: 'usage',
         hint: 'Add --class <name> or --example <id>, each as often as needed.',
       });
     }
-    await checkOutput(target, []);
+    await checkOutput(targetOf(path, file), []);
   },
-  async run([path], { example, class: classes, output: target = path, json }, io) {
+  async run([path], { example, class: classes, output: file, json }, io) {
+    const target = targetOf(path, file);
     await updateClassifier({ path, target, json }, io, (classifier) =>
       classifier.remove({ examples: example, classes }, { signal: io.signal }),
     );
   },
 });
+
+/** The file that a change is written to. Throws `UsageError` for a classifier on the hub without `--output`. */
+function targetOf(path: string, output: string | undefined): string {
+  if (output !== undefined) return output;
+  if (!isOnHub(path)) return path;
+  throw new UsageError(`${path} is on the hub, where it is not changed`, {
+    code: 'usage',
+    hint: 'Add --output <file>. tip-adapter push puts the file on the hub.',
+  });
+}
 
 /** Throws `UsageError` for pictures without a class. */
 function checkData(given: readonly [string, ...string[]]): void {
@@ -128,7 +141,7 @@ async function updateClassifier(
 ): Promise<void> {
   const { withLock } = await import('../../store/lock.ts');
   const work = () =>
-    withClassifier(path, async (before) => {
+    withClassifier(path, io, async (before) => {
       const after = await act(before);
       await after.save(target);
       tellFindings(io, source === undefined ? after.findings : untold(after.findings, source));

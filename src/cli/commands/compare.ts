@@ -47,7 +47,7 @@ export const compareCommand = defineCommand({
     const { signal } = io;
     const dataset = await readTold(source, io, reading);
     const evaluate = (path: string, data: Dataset | string) =>
-      withClassifier(path, (classifier) =>
+      withClassifier(path, io, (classifier) =>
         withBar(io, path, (bar) => classifier.evaluate(data, { split, signal, onProgress: bar.update })),
       );
     const evaluations = [await evaluate(first, dataset), await evaluate(second, dataset)] as const;

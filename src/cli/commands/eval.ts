@@ -69,7 +69,7 @@ export const evalCommand = defineCommand({
   async run([path, source], { json, csv, strict, suspects, split, unknown, report, ...reading }, io) {
     const { signal } = io;
     const { followLinks, zipEncoding } = reading;
-    const evaluation = await withClassifier(path, async (classifier) => {
+    const evaluation = await withClassifier(path, io, async (classifier) => {
       const dataset = await readTold(source, io, { ...reading, strict, askFrom: 1 });
       const strangers =
         unknown === undefined ? undefined : await findImages([unknown], io, { followLinks, zipEncoding });

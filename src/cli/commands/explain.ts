@@ -20,7 +20,7 @@ export const explainCommand = defineCommand({
     ],
   ],
   async run([path, image], { top, json }, io) {
-    const explanation = await withClassifier(path, (classifier) =>
+    const explanation = await withClassifier(path, io, (classifier) =>
       classifier.explain(image, { signal: io.signal }),
     );
     if (json) return printJson(io, plain(explanation, top));

@@ -1,3 +1,4 @@
+import { hubName, isOnHub } from '../../classifier/classifier-file.ts';
 import type { OnnxInput } from '../../export/index.ts';
 import { ONNX_INPUTS } from '../../export/inputs.ts';
 import { choice, optional, text } from '../../options.ts';
@@ -6,14 +7,13 @@ import { percent } from '../../report/numbers.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
 import { count } from '../../words.ts';
 import { defineCommand, jsonOption, noEffect } from '../command.ts';
+import { evaluateOn } from '../evaluate-on.ts';
 import { bytes } from '../format.ts';
 import { checkAllRead, PARTIAL_HINT } from '../images.ts';
 import type { Io } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
 import { checkOutput, checkOutputFolder } from '../output-checks.ts';
 import { printJson } from '../print.ts';
-import { withBar } from '../progress-bars.ts';
-import { tellFindings } from '../tell.ts';
 
 /** The format that each option belongs to. */
 const FOR = { input: 'onnx', title: 'web', data: 'report' } as const;
@@ -90,7 +90,9 @@ export const exportCommand = defineCommand({
 });
 
 function targetOf(path: string, { to, output }: { to: keyof typeof ENDINGS; output?: string }): string {
-  return output ?? path.replace(/(\.safetensors)?$/, ENDINGS[to]);
+  if (output !== undefined) return output;
+  const beside = isOnHub(path) ? hubName(path) : path.replace(/\.safetensors$/, '');
+  return beside + ENDINGS[to];
 }
 
 /** The path of the report beside a model card. */
@@ -116,7 +118,7 @@ const makers: Readonly<
 > = {
   async onnx(path, target, { input }, io) {
     const { exportOnnx } = await import('../../export/index.ts');
-    const { bytes: content, ...facts } = await withClassifier(path, (classifier) =>
+    const { bytes: content, ...facts } = await withClassifier(path, io, (classifier) =>
       exportOnnx(classifier, { input, signal: io.signal }),
     );
     await writeFileAtomic(target, content);
@@ -135,7 +137,7 @@ const makers: Readonly<
 
   async web(path, target, { title }, io) {
     const { exportWeb } = await import('../../export/index.ts');
-    const { bytes: content, difference } = await withClassifier(path, (classifier) =>
+    const { bytes: content, difference } = await withClassifier(path, io, (classifier) =>
       exportWeb(classifier, { title, signal: io.signal }),
     );
     await writeFileAtomic(target, content);
@@ -149,7 +151,7 @@ const makers: Readonly<
 
   async site(path, target, _, io) {
     const { exportSite } = await import('../../export/index.ts');
-    const { files, difference } = await withClassifier(path, (classifier) =>
+    const { files, difference } = await withClassifier(path, io, (classifier) =>
       exportSite(classifier, target, { signal: io.signal }),
     );
     const size = files.reduce((total, file) => total + file.bytes, 0);
@@ -163,31 +165,23 @@ const makers: Readonly<
 
   async report(path, target, { data }, io) {
     const { modelCard } = await import('../../export/index.ts');
-    return withClassifier(path, async (classifier) => {
+    return withClassifier(path, io, async (classifier) => {
       if (data === undefined) {
         await writeFileAtomic(target, modelCard(classifier.data));
         io.note('With --data <folder>, the card also has the accuracy on labelled pictures.');
         return { facts: { file: target }, lines: [target] };
       }
-      const { readDataset } = await import('../../dataset/read.ts');
-      const { tellData, untold } = await import('../told-data.ts');
       const { renderReport } = await import('../../report/index.ts');
       const { evalReport } = await import('../eval-report.ts');
-      const { signal } = io;
       const page = pageOf(target);
-      const dataset = await readDataset(data, { signal });
-      await tellData(dataset, io);
-      const evaluation = await withBar(io, 'Encoding', (bar) =>
-        classifier.evaluate(dataset, { signal, onProgress: bar.update }),
-      );
+      const { dataset, evaluation } = await evaluateOn(classifier, data, io);
       const command = `tip-adapter export ${path} --to report --data ${data}`;
       await writeFileAtomic(target, modelCard(classifier.data, evaluation));
       await writeFileAtomic(
         page,
-        renderReport(await evalReport(classifier, evaluation, dataset, command, signal)),
+        renderReport(await evalReport(classifier, evaluation, dataset, command, io.signal)),
       );
-      const { accuracy, total, interval, findings, failures } = evaluation;
-      tellFindings(io, untold(findings, dataset));
+      const { accuracy, total, interval, failures } = evaluation;
       return {
         facts: { file: target, report: page, accuracy, total, interval, partial: failures.length > 0 },
         lines: [

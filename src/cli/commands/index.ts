@@ -66,6 +66,11 @@ export const commands: readonly ListedCommand[] = [
     load: async () => (await import('./export.ts')).exportCommand,
   },
   {
+    name: 'push',
+    summary: 'Put a classifier on the Hugging Face hub, with a model card and an ONNX model.',
+    load: async () => (await import('./push.ts')).pushCommand,
+  },
+  {
     name: 'bench',
     summary:
       'Compare methods, numbers of examples and draws on pictures or features; a run can be interrupted and continued.',

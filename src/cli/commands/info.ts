@@ -7,6 +7,7 @@ import type { Table } from '../../report/table.ts';
 import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { methodText } from '../fitted-text.ts';
+import { withClassifier } from '../open-classifier.ts';
 import { printJson, tableLines } from '../print.ts';
 
 export const infoCommand = defineCommand({
@@ -17,8 +18,7 @@ export const infoCommand = defineCommand({
     ['tip-adapter info pets.safetensors --json', 'Adds the ids of all examples.'],
   ],
   async run([path], { json }, io) {
-    const { load } = await import('../../classifier/index.ts');
-    const { data } = await load(path);
+    const data = await withClassifier(path, io, async (classifier) => classifier.data);
     if (json) return printJson(io, description(data));
     io.print(facts(data).map(([name, value]) => `${name.padEnd(13)}${value}`));
     io.print(['', ...tableLines(io, classTable(data))]);

@@ -154,7 +154,7 @@ export const predictCommand = defineCommand({
     const adapting = askedAdapting({ together, stream, method });
     const written: string[] = [];
     const io = output === undefined ? screen : writingTo(written, screen);
-    const { predictions, failures } = await withClassifier(path, async (classifier) => {
+    const { predictions, failures } = await withClassifier(path, io, async (classifier) => {
       const { images, unread } = await findImages(given, io, { except: copyTo, followLinks, zipEncoding });
       const print =
         format === 'ndjson'
