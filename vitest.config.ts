@@ -6,6 +6,7 @@ export default defineConfig({
     // Worker threads of the product are TypeScript files during tests; Node has to be taught to load them.
     pool: 'forks',
     execArgv: ['--import', new URL('tests/typescript.mjs', import.meta.url).href],
+    globalSetup: 'tests/built.ts',
     maxWorkers: 2,
     allowOnly: false,
     testTimeout: 60_000,

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { MAIN } from '../tests/built.ts';
 import { DataError } from './errors.ts';
 import { systemError, withNamedErrors } from './system-error.ts';
 
@@ -81,10 +82,8 @@ describe('what the system says of files', () => {
 
 /** Root may read everything, so these words begin the command line of a user who may not. */
 const [program, ...someone] = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
-const loader = new URL('../tests/typescript.mjs', import.meta.url).href;
-const main = join(import.meta.dirname, 'cli/main.ts');
 const unprivileged = (...args: string[]) =>
-  spawnSync(program, [...someone, process.execPath, '--import', loader, main, ...args], {
+  spawnSync(program, [...someone, process.execPath, MAIN, ...args], {
     encoding: 'utf8',
     env: { ...process.env, HOME: folder, TIP_ADAPTER_HOME: join(folder, 'home') },
   });

@@ -6,7 +6,6 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { recordingIo } from '../src/cli/io.fixture.ts';
@@ -14,8 +13,7 @@ import { runCli } from '../src/cli/program.ts';
 import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
 import { random } from '../src/math/random.ts';
 import { UNCALIBRATED } from '../src/words.ts';
-
-const root = fileURLToPath(new URL('../', import.meta.url));
+import { MAIN } from './built.ts';
 
 /** Runs a command line in this process. */
 async function tip(argv: string[], world: Parameters<typeof recordingIo>[0] = {}) {
@@ -26,8 +24,7 @@ async function tip(argv: string[], world: Parameters<typeof recordingIo>[0] = {}
 
 /** Starts the program as a process, as a shell does. */
 function start(argv: string[], env: NodeJS.ProcessEnv = {}) {
-  const loader = new URL('typescript.mjs', import.meta.url).href;
-  const child = spawn(process.execPath, ['--import', loader, join(root, 'src/cli/main.ts'), ...argv], {
+  const child = spawn(process.execPath, [MAIN, ...argv], {
     env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined, ...env },
   });
   let out = '';

@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { parseSync } from 'vite';
+import { TYPESCRIPT, tsc } from './tsc.ts';
 
 const root = join(import.meta.dirname, '..');
 const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -15,15 +15,6 @@ export const ENTRIES: Readonly<Record<string, string>> = Object.fromEntries(
     ],
   ),
 );
-
-/** Runs a TypeScript compiler and returns its output, which is empty without errors. */
-export function tsc(compiler: string, args: readonly string[], cwd = root): string {
-  const { stdout, stderr } = spawnSync(process.execPath, [compiler, ...args], { cwd, encoding: 'utf8' });
-  return (stdout + stderr).trim();
-}
-
-/** The compiler that builds the package. */
-export const TYPESCRIPT = join(root, 'node_modules/typescript/bin/tsc');
 
 /** Writes the declarations of the package, as the build does. */
 export function emitDeclarations(folder: string): void {

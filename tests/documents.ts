@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type CodeBlock, parseMarkdown } from '../scripts/markdown.mjs';
+import { built, MAIN } from './built.ts';
 
 export const root = join(import.meta.dirname, '..');
 
@@ -27,7 +28,7 @@ export const blocksOf = (page: string) => parseMarkdown(read(page)).blocks;
 
 /**
  * Runs a page in a folder as its reader does. All `sh` blocks run in one shell, and `npx tip-adapter` and the package's name lead to the
- * sources. A `js` or `ts` block that begins with `// name.mjs` is written to this file; others are run as programs. A `text` block right
+ * compiled sources. A `js` or `ts` block that begins with `// name.mjs` is written to this file; others are run as programs. A `text` block right
  * after a block is its expected output.
  */
 export async function runPage(page: string, folder: string, home: string): Promise<Step[]> {
@@ -47,7 +48,11 @@ export async function runPage(page: string, folder: string, home: string): Promi
     const end = block.line + block.code.split('\n').length;
     const between = next?.language === 'text' ? lines.slice(end, next.line - 1) : ['-'];
     const expected = between.every((line) => line.trim() === '') ? next : undefined;
-    steps.push({ block, expected, command: block.language === 'sh' ? block.code : `node ${file}\n` });
+    steps.push({
+      block,
+      expected,
+      command: block.language === 'sh' ? block.code : `node --import "$TIP_HOOK" ${file}\n`,
+    });
   });
   const script = steps.map(
     ({ command }) => `${command.replaceAll(PORT, `${port}`)}printf '\\036%s\\036' $?\n`,
@@ -77,9 +82,9 @@ const plain = (text: string) =>
     .replace(/ +$/gm, '')
     .trimEnd();
 
-/** Makes the commands of the documents available on the path, with the sources in place of an installed package. */
+/** Makes the commands of the documents available on the path, with the compiled sources in place of an installed package. */
 const PROGRAMS: Readonly<Record<string, string>> = {
-  node: 'exec "$TIP_NODE" --import "$TIP_HOOK" "$@"',
+  node: 'exec "$TIP_NODE" "$@"',
   'tip-adapter': 'exec node "$TIP_MAIN" "$@"',
   npx: 'exec "$@"',
 };
@@ -97,7 +102,7 @@ async function shell(script: string, cwd: string, home: string): Promise<string>
     PATH: `${bin}:${process.env.PATH}`,
     TIP_NODE: process.execPath,
     TIP_HOOK: pathToFileURL(join(root, 'tests/typescript.mjs')).href,
-    TIP_MAIN: join(root, 'src/cli/main.ts'),
+    TIP_MAIN: MAIN,
     TIP_ADAPTER_HOME: home,
     NODE_OPTIONS: '',
   };
@@ -121,19 +126,12 @@ async function shell(script: string, cwd: string, home: string): Promise<string>
   return out;
 }
 
-/** Makes the package importable for the folder's programs, with the sources in place of the build. */
+/** Makes the package importable for the folder's programs, with the compiled sources in place of the build. */
 export function linkPackage(folder: string): void {
-  const described = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const target = join(folder, 'node_modules/tip-adapter');
   mkdirSync(target, { recursive: true });
-  symlinkSync(join(root, 'src'), join(target, 'src'), 'junction');
-  const sources = Object.entries<{ types?: string }>(described.exports).flatMap(([entry, { types }]) =>
-    types ? [[entry, types.replace('./dist/', './src/').replace('.d.ts', '.ts')]] : [],
-  );
-  writeFileSync(
-    join(target, 'package.json'),
-    JSON.stringify({ name: 'tip-adapter', type: 'module', exports: Object.fromEntries(sources) }),
-  );
+  symlinkSync(dirname(built('src/index.ts')), join(target, 'dist'), 'junction');
+  copyFileSync(join(root, 'package.json'), join(target, 'package.json'));
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
 }
 

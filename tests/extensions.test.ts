@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MAIN } from './built.ts';
 import { linkPackage } from './documents.ts';
 
 const repository = join(import.meta.dirname, '..');
@@ -16,11 +17,10 @@ const files = [...page.matchAll(/```js\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(
   ([, name, code]) => [name!, code!] as const,
 );
 
-const tip = (...args: string[]) => run(join(repository, 'src/cli/main.ts'), ...args);
+const tip = (...args: string[]) => run(MAIN, ...args);
 
 function run(...program: string[]) {
-  const args = ['--import', join(repository, 'tests/typescript.mjs'), ...program];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+  const { status, stdout, stderr } = spawnSync(process.execPath, program, {
     cwd: project,
     encoding: 'utf8',
     env: { ...process.env, TIP_ADAPTER_HOME: at('home') },

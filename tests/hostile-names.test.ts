@@ -4,19 +4,18 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { recordingIo } from '../src/cli/io.fixture.ts';
 import { runCli } from '../src/cli/program.ts';
 import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
+import { MAIN } from './built.ts';
 
 /** Control characters that set the clipboard, clear the screen, go back, reverse the text, break the line, and colour by a C1 control. */
 const HOSTILE = '\u001b]52;c;cm0=\u0007\u001b[2J\r\b\u202egpj\u2066\n\u2028\u009b31m\u007f';
 const RAW = [...HOSTILE].filter((character) => !/[ -~\n]/.test(character));
 
 const onWindows = process.platform === 'win32';
-const root = fileURLToPath(new URL('../', import.meta.url));
 
 describe.skipIf(onWindows)(
   `names that would control a terminal${onWindows ? ' (skipped: Windows has no such names)' : ''}`,
@@ -209,14 +208,12 @@ describe.skipIf(onWindows)(
     });
 
     it('the logs of serve and studio', async () => {
-      const loader = new URL('typescript.mjs', import.meta.url).href;
-      const main = join(root, 'src/cli/main.ts');
       await cp(photos(), at('new'), { recursive: true });
       for (const [command, ...args] of [
         ['serve', `pets=${classifier()}`, '--port', '0'],
         ['studio', at('new'), '--no-open', '--encoder', encoder(), '--workspace', at(`session ${HOSTILE}`)],
       ] as const) {
-        const child = spawn(process.execPath, ['--import', loader, main, command, ...args]);
+        const child = spawn(process.execPath, [MAIN, command, ...args]);
         children.push(child);
         let told = '';
         child.stderr.setEncoding('utf8').on('data', (text: string) => {

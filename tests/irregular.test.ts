@@ -5,17 +5,15 @@ import { cp, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promi
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
+import { built, MAIN } from './built.ts';
 
 /** Time limit after which a command counts as hanging. */
 const SECONDS = 20;
 /** Limit of resident memory for a command on such a file. */
 const MOST_BYTES = 1.5e9;
-
-const loader = new URL('typescript.mjs', import.meta.url).href;
 
 /** Things with a file's name that are not readable regular files. */
 const KINDS: Record<string, (path: string) => unknown> = {
@@ -41,8 +39,8 @@ interface Outcome {
 /** Runs a command in its own process, which is killed if it hangs or exceeds the memory limit. */
 async function tip(...argv: string[]): Promise<Outcome> {
   if (!child?.connected) {
-    child = fork(fileURLToPath(new URL('commands.fixture.ts', import.meta.url)), {
-      execArgv: ['--import', loader],
+    child = fork(built('tests/commands.fixture.ts'), {
+      execArgv: [],
       env: { ...process.env, TIP_ADAPTER_HOME: at('home') },
     });
   }
@@ -198,8 +196,7 @@ describe.skipIf(process.platform !== 'linux')('a path that is not a regular file
   });
 
   it('is refused as a list of pictures on stdin that never ends', async () => {
-    const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
-    const reading = spawn(process.execPath, ['--import', loader, main, 'predict', at('good'), '-'], {
+    const reading = spawn(process.execPath, [MAIN, 'predict', at('good'), '-'], {
       stdio: [openSync('/dev/zero', 'r'), 'ignore', 'pipe'],
       timeout: SECONDS * 1000,
     });

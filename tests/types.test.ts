@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ENTRIES, emitDeclarations, TYPESCRIPT, tsc } from './declarations.ts';
+import { ENTRIES, emitDeclarations } from './declarations.ts';
+import { TYPESCRIPT, tsc } from './tsc.ts';
 
 const root = join(import.meta.dirname, '..');
 const project = mkdtempSync(join(tmpdir(), 'types-'));

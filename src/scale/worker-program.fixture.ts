@@ -4,7 +4,7 @@ import { ShardProcess } from './shard-process.ts';
 import { startWorker, type WorkerOptions } from './worker.ts';
 
 const [address, options = '{}'] = process.argv.slice(2);
-const program = fileURLToPath(new URL('./waiting-worker.fixture.ts', import.meta.url));
+const program = fileURLToPath(new URL('./waiting-worker.fixture.js', import.meta.url));
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());
 const worker = await startWorker(

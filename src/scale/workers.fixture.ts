@@ -1,11 +1,10 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
+import { built } from '../../tests/built.ts';
 import type { WorkerEvent } from './worker.ts';
 
-const LOADER = new URL('../../tests/typescript.mjs', import.meta.url).href;
-const PROGRAM = fileURLToPath(new URL('./worker-program.fixture.ts', import.meta.url));
+const PROGRAM = built('src/scale/worker-program.fixture.ts');
 
 /** A worker as a process, with an encoder that only waits. */
 export interface WorkerProcess {
@@ -21,7 +20,7 @@ export function startWorkerProcess(
   options: object = {},
   env: Record<string, string> = {},
 ): WorkerProcess {
-  const child = spawn(process.execPath, ['--import', LOADER, PROGRAM, address, JSON.stringify(options)], {
+  const child = spawn(process.execPath, [PROGRAM, address, JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });

@@ -1,11 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { afterEach } from 'vitest';
-
-const root = join(import.meta.dirname, '../..');
+import { MAIN } from '../../tests/built.ts';
 
 interface Started {
   readonly child: ChildProcessByStdio<null, Readable, Readable>;
@@ -21,9 +19,7 @@ export function programs() {
   });
 
   function start(...args: string[]): Started {
-    const loader = new URL('../../tests/typescript.mjs', import.meta.url).href;
-    const argv = ['--import', loader, join(root, 'src/cli/main.ts'), ...args];
-    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     let log = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       log += text;

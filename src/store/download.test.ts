@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { built } from '../../tests/built.ts';
 import { DataError, InterruptedError, ModelError } from '../errors.ts';
 import { type DownloadRequest, download, type Progress } from './download.ts';
 import { type FakeHub, integrityOf, sha256Of, startFakeHub } from './fake-hub.fixture.ts';
@@ -248,21 +250,11 @@ it('without an answer end after a time limit or at the signal, and can be repeat
 });
 
 function startChild(child: DownloadRequest): ChildProcess {
-  const program = `import { download } from ${JSON.stringify(new URL('./download.ts', import.meta.url).href)};
+  const program = `import { download } from ${JSON.stringify(pathToFileURL(built('src/store/download.ts')).href)};
 await download(${JSON.stringify(child)});`;
-  return spawn(
-    process.execPath,
-    [
-      '--import',
-      new URL('../../tests/typescript.mjs', import.meta.url).href,
-      '--input-type=module',
-      '-e',
-      program,
-    ],
-    {
-      stdio: 'ignore',
-    },
-  );
+  return spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: 'ignore',
+  });
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {

@@ -3,7 +3,9 @@ import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { built } from '../../tests/built.ts';
 import { type CacheEntry, type FeatureCache, openFeatureCache } from './feature-cache.ts';
 import { takeLock } from './lock.ts';
 import { mountSmallDisk } from './small-disk.fixture.ts';
@@ -271,7 +273,7 @@ describe('kill -9', () => {
 /** A process that writes batches endlessly and prints the number of finished ones. */
 function startWriter(path: string, batch: number): ChildProcess {
   const program = `
-import { openFeatureCache } from ${JSON.stringify(new URL('./feature-cache.ts', import.meta.url).href)};
+import { openFeatureCache } from ${JSON.stringify(pathToFileURL(built('src/store/feature-cache.ts')).href)};
 const cache = openFeatureCache(${JSON.stringify(path)});
 for (let n = 0; ; n++) {
   await cache.putMany(Array.from({ length: ${batch} }, (_, k) => {
@@ -280,14 +282,9 @@ for (let n = 0; ; n++) {
   }));
   process.stdout.write(\`\${n + 1}\\n\`);
 }`;
-  const options = [
-    '--import',
-    new URL('../../tests/typescript.mjs', import.meta.url).href,
-    '--input-type=module',
-    '-e',
-    program,
-  ];
-  return spawn(process.execPath, options, { stdio: ['ignore', 'pipe', 'inherit'] });
+  return spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
 }
 
 /** Kills a writer some milliseconds after its first batch. Returns the number of batches that it finished. */

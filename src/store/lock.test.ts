@@ -5,7 +5,9 @@ import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { built } from '../../tests/built.ts';
 import { takeLock, withLock } from './lock.ts';
 import { thisProcess } from './owner.ts';
 
@@ -54,18 +56,10 @@ async function left(content: string, secondsAgo = 0): Promise<void> {
 /** A process that takes the lock and keeps it, started by another command. */
 async function holder(...before: string[]): Promise<ChildProcess> {
   const program = `
-const { takeLock } = await import(${JSON.stringify(new URL('./lock.ts', import.meta.url).href)});
+const { takeLock } = await import(${JSON.stringify(pathToFileURL(built('src/store/lock.ts')).href)});
 console.log((await takeLock(${JSON.stringify(path)})) ? 'held' : 'taken');
 setInterval(() => {}, 1000);`;
-  const [command, ...args] = [
-    ...before,
-    process.execPath,
-    '--import',
-    new URL('../../tests/typescript.mjs', import.meta.url).href,
-    '--input-type=module',
-    '-e',
-    program,
-  ];
+  const [command, ...args] = [...before, process.execPath, '--input-type=module', '-e', program];
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   started.push(child);
   const [line] = await Promise.race([

@@ -11,9 +11,8 @@ import { expect } from 'vitest';
 import { random } from '../../src/math/random.ts';
 import type { BoardJson, BoardPicture, Command } from '../../src/studio/board.ts';
 import { launchChromium } from '../browser/chromium.ts';
+import { built } from '../built.ts';
 import { buildPage } from './build-page.ts';
-
-const root = join(import.meta.dirname, '..', '..');
 
 /** What a test of a page eventually sees, also on a busy machine. */
 export const eventually = <T>(seen: () => Promise<T>): ReturnType<typeof expect.poll> =>
@@ -55,14 +54,7 @@ export class StudioProcess {
     const port = this.address ? new URL(this.address).port : '0';
     const child = spawn(
       process.execPath,
-      [
-        '--import',
-        join(root, 'tests/typescript.mjs'),
-        join(root, 'tests/studio/serve.ts'),
-        join(this.folder, 'session'),
-        this.#page,
-        port,
-      ],
+      [built('tests/studio/serve.ts'), join(this.folder, 'session'), this.#page, port],
       {
         stdio: ['ignore', 'pipe', 'inherit'],
         env: { ...process.env, TIP_ADAPTER_HOME: join(this.folder, 'home') },
