@@ -130,6 +130,13 @@ function featureFolder({ dataset, encoder, target, storage, dtype, exif }: Embed
       const path = `${target.address}/${INFO_NAME}`;
       const info = there && parseStoredInfo(await target.read(INFO_NAME, { signal }), path);
       if (!info) await refuseOthers(target, signal);
+      else if (info.root !== blank.root || info.fingerprint !== blank.fingerprint) {
+        throw new UsageError(`${target.address} holds features of ${info.root} by ${info.model}`, {
+          code: 'output/other-features',
+          hint: `Give another folder for features of ${blank.root} by ${blank.model}, or remove this one first.`,
+          details: { path: target.address, root: info.root, encoder: info.model },
+        });
+      }
       if (!info?.finished || about(info) !== about(blank)) return undefined;
       const isParquet = info.storage.startsWith('parquet');
       const names = isParquet

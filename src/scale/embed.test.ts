@@ -105,11 +105,17 @@ describe('embed', () => {
     expect(await embedded(source, 'again-features')).toMatchObject({ before: false });
   });
 
-  it('refuses an output that holds other files, features of another encoder, and an unfinished run', async () => {
+  it('refuses an output that holds other files or other features, features of another encoder, and an unfinished run', async () => {
     const source = await writePictures(at('refused'), { cat: 2, dog: 2 });
     await expect(embedded(source, 'refused')).rejects.toMatchObject({ code: 'output/not-empty' });
     await embedded(source, 'refused-features');
     const other = fakeEncoder('other', 'b');
+    const elsewhere = await writePictures(at('refused-elsewhere'), { cat: 2, dog: 2 });
+    for (const run of [
+      embedded(elsewhere, 'refused-features'),
+      embedded(source, 'refused-features', { encoder: other }),
+    ])
+      await expect(run).rejects.toMatchObject({ code: 'output/other-features' });
     await expect(fit(at('refused-features'), { encoder: other })).rejects.toMatchObject({
       code: 'features/other-encoder',
     });
