@@ -12,7 +12,7 @@ import { embedExamples, engineProduct } from './examples.ts';
 import { emptiedClasses, unreadable } from './fit-findings.ts';
 import { type Growth, grown } from './grow.ts';
 import { learnAgain, type Told } from './learn.ts';
-import { withSummarised } from './summary-changes.ts';
+import { COUNTED_TWICE, withSummarised } from './summary-changes.ts';
 import type { ClassifierData, WorkOptions } from './types.ts';
 import { unencoded } from './unread.ts';
 
@@ -42,7 +42,7 @@ export async function addLabelled(
   if (first && kept.length === 0) throw errorAbout(first.id, first.error);
   if (data.summary) {
     const grownSums = await withSummarised(data, data.summary, support, classes, signal);
-    const findings = [...told, ...unreadable('add/unreadable', failures)];
+    const findings = [...told, COUNTED_TWICE, ...unreadable('add/unreadable', failures)];
     return { data: grownSums, findings, unread: [...before, ...unencoded(failures)] };
   }
   const words = await headWith(data, classes.slice(data.classes.length), session, { signal });

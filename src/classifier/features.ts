@@ -22,7 +22,7 @@ import type { FitValues } from './fit-options.ts';
 import { grown, joinClasses } from './grow.ts';
 import type { Prepared } from './learn.ts';
 import { type Keys, rounded, roundedInPieces, rowHashes } from './rounding.ts';
-import { withSummarised } from './summary-changes.ts';
+import { COUNTED_TWICE, withSummarised } from './summary-changes.ts';
 import type { Abortable, ClassifierData } from './types.ts';
 
 /** Defaults for folders of features: those of OpenAI's CLIP, from which most such folders come. */
@@ -123,7 +123,8 @@ export async function addFeatures(
       rows.features,
       rows.labels.map((label) => places[label]!),
     );
-    return { data: await withSummarised(data, data.summary, support, classes, signal), findings };
+    const grownSums = await withSummarised(data, data.summary, support, classes, signal);
+    return { data: grownSums, findings: [...findings, COUNTED_TWICE] };
   }
   const added = classes.slice(data.classes.length);
   const texts = data.head && textsOf(dump, fresh, data.head.logitScale);

@@ -94,6 +94,7 @@ describe('a fit from a summary', () => {
       const first = await summarised(await write('first', part(0, 220), LABELS.slice(0, 220)), wanted);
       const grown = await first.add(await write('second', part(220, 300), LABELS.slice(220)));
       expect(exampleCount(grown.data)).toBe(300);
+      expect(grown.findings).toMatchObject([{ code: 'add/summary' }]);
       expect(grown.data.version).toBe(2);
       const whole = await summarised(all, wanted);
       // The clusters of a sketch are chosen from the first rows only.

@@ -44,6 +44,14 @@ export function summarisedError(what: string): UsageError {
   });
 }
 
+/** Tells that examples which a summary has already cannot be left out when they are added again. */
+export const COUNTED_TWICE: Finding = {
+  level: 'warning',
+  code: 'add/summary',
+  message:
+    'The classifier has learnt from a summary and does not keep its examples, so an example that is added again counts twice',
+};
+
 /** Tells that pictures which a classifier has learnt from cannot be left out of its test. */
 export function summarisedFindings({ summary }: ClassifierData): Finding[] {
   if (!summary) return [];
