@@ -64,6 +64,7 @@ export const gda = defineMethod({
     ),
   fit: async (task, { alpha, shrinkage, synthesis }) => {
     const { support, classes, engine, signal } = task;
+    if (!task.head && !hasSpread(support.labels)) throw withoutSpread();
     const head = await gaussianHead(samplesOf(support), classes, shrinkage, engine, signal);
     return { ...(synthesis ? await withNewClasses(head, task, shrinkage) : head), alpha };
   },
@@ -97,7 +98,10 @@ export const gda = defineMethod({
       addTotals(summary, samples);
       return addSquares(summary, samples, products);
     },
-    fit: async (summary, _, { alpha, shrinkage }) => ({ ...discriminantOf(summary, shrinkage), alpha }),
+    fit: async (summary, { head }, { alpha, shrinkage }) => {
+      if (!head && rowCounts(summary).every((count) => count <= 1)) throw withoutSpread();
+      return { ...discriminantOf(summary, shrinkage), alpha };
+    },
   },
   holds: ({ classes, dimension }) => ({
     weights: { shape: [classes, dimension] },
@@ -105,11 +109,26 @@ export const gda = defineMethod({
     alpha: WEIGHT,
   }),
   prepare: (state) => state,
+  remarks: (_, __, { weights }) =>
+    weights.data.some((x) => x !== 0)
+      ? []
+      : [
+          'No class has two examples that differ, so there is no covariance, and the class names alone answer',
+        ],
   terms: (f, { weights, bias, alpha }, task) => ({
     ...(task.head ? { text: zeroShotLogits(f, task.head) } : {}),
     method: mul(linear(unit(f), weights, bias), alpha), // [m, c]
   }),
 });
+
+/** The error for examples that do not vary within classes, where there are no names either: all answers would be the first class. */
+function withoutSpread(): UsageError {
+  return new UsageError('gda needs class names, or two examples of a class', {
+    code: 'method/needs',
+    hint: 'Give another example of each class, or use --method whitened.',
+    details: { method: 'gda' },
+  });
+}
 
 type Shrinkage = number | AnalyticShrinkage;
 
@@ -174,7 +193,8 @@ function discriminantOf(summary: Sums, shrinkage: Shrinkage): Discriminant {
   for (let j = 0; j < d; j++) trace += within[j * d + j]!;
   const weights = matrix(c, d);
   const bias = matrix(c, 1, new Float32Array(c).fill(-Math.log(c)));
-  if (trace > 0) {
+  // Rows have length 1, so their squares add up to n. What is left within classes below this is rounding.
+  if (trace > 1e-9 * n) {
     const multiplier =
       typeof shrinkage === 'number'
         ? shrinkage
