@@ -187,22 +187,30 @@ function port(meta: InferenceSession.ValueMetadata): PortInfo {
 
 function toOrt({ ort }: Backend, feeds: Readonly<Record<string, Tensor>>): Record<string, OrtTensor> {
   return Object.fromEntries(
-    Object.entries(feeds).map(([name, { dtype, data, shape }]) => [
-      name,
-      new ort.Tensor(dtype as 'float32', data as Float32Array, shape),
-    ]),
+    Object.entries(feeds).map(([name, { dtype, data, shape }]) => {
+      const type = dtype === 'float16' ? 'uint16' : dtype;
+      const tensor = new ort.Tensor(type as 'float32', data as Float32Array, shape);
+      return [name, dtype === 'float16' ? halves(tensor) : tensor];
+    }),
   );
 }
+
+/**
+ * The same 16 bits as a tensor of halves. Where there is a `Float16Array` (Node 24), a tensor that is made as float16 gets its data in one,
+ * of which ONNX Runtime 1.30 for Node reads no byte (github.com/microsoft/onnxruntime/pull/32323).
+ */
+const halves = (bits: OrtTensor): OrtTensor => Object.assign(bits, { type: 'float16' });
+
+/** The bits of halves: where there is a `Float16Array`, results may come in one. */
+const bitsOf = ({ buffer, byteOffset, length }: Uint16Array) => new Uint16Array(buffer, byteOffset, length);
 
 /** Converts results. With `own`, they are copied out of the runtime's memory, which cannot be transferred to another thread. */
 function fromOrt(results: Readonly<Record<string, OnnxValue>>, own: boolean): Record<string, Tensor> {
   return Object.fromEntries(
     Object.entries(results).map(([name, value]) => {
       const { type, dims, data } = value as OrtTensor;
-      return [
-        name,
-        { dtype: type, shape: dims, data: own ? (data as Float32Array).slice() : data } as Tensor,
-      ];
+      const numbers = type === 'float16' ? bitsOf(data as Uint16Array) : (data as Float32Array);
+      return [name, { dtype: type, shape: dims, data: own ? numbers.slice() : numbers } as Tensor];
     }),
   );
 }

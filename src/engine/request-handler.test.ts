@@ -1,0 +1,39 @@
+import * as native from 'onnxruntime-node';
+import * as web from 'onnxruntime-web';
+import { describe, expect, it } from 'vitest';
+import { graphWriter, modelMessage, valueInfo } from '../graph/onnx.ts';
+import { bytesField, Message } from '../graph/protobuf.ts';
+import { toHalf } from '../math/half.ts';
+import type { Tensor } from '../math/tensor.ts';
+import { type Backend, createRequestHandler } from './request-handler.ts';
+
+/** A model that returns the halves that it is given. */
+function identity(): Uint8Array {
+  const graph = new Message();
+  const write = graphWriter(graph);
+  const info = { dtype: 'float16', shape: ['n'] } as const;
+  bytesField(graph, 11, valueInfo('x', info));
+  write.rename('x', 'y');
+  bytesField(graph, 12, valueInfo('y', info));
+  return modelMessage(graph, { ir: 8, opsets: [['', 17]], metadata: {} }).bytes();
+}
+
+describe('halves', () => {
+  it.each([
+    ['native', native],
+    ['WebAssembly', web],
+  ])('go in and come out as their bits (%s)', async (_, ort) => {
+    web.env.wasm.numThreads = 1;
+    const create = (model: Uint8Array | string) => ort.InferenceSession.create(model as Uint8Array);
+    const handle = createRequestHandler(
+      async () => ({ ort, create, preallocates: false }) as unknown as Backend,
+    );
+    const settings = { device: 'cpu', threads: 1 } as const;
+    const x: Tensor = { dtype: 'float16', shape: [3], data: toHalf(Float32Array.of(0.5, -2, 65504)) };
+    await handle({ id: 0, kind: 'load', session: 1, model: identity(), settings });
+    expect(await handle({ id: 1, kind: 'run', session: 1, feeds: { x } })).toEqual({
+      id: 1,
+      tensors: { y: x },
+    });
+  });
+});
