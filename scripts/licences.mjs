@@ -90,6 +90,10 @@ ${table(
 
 ${table(SHIPPED, { 'Files of': (name) => name, Licence: licenceOf })}
 
+## Installed for a queue
+
+The commands with \`--queue\`, \`worker\` and \`jobs\` use \`bullmq\` (${licenceOf('bullmq')}) and \`ioredis\` (${licenceOf('ioredis')}), which the user installs.
+
 ## Downloaded at the first use
 
 ONNX Runtime's native build is the package \`onnxruntime-node\` (${licenceOf('onnxruntime-node')}). It comes from the npm registry.

@@ -133,6 +133,9 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
       expect(scripts).toEqual([]);
       const tip: Words = [...RUN[name]!, 'tip-adapter'];
       expect(await use(tip, cwd, env)).not.toContain('WebAssembly');
+      const queue = await run([...tip, 'jobs', 'redis://127.0.0.1:1'], cwd, env);
+      expect(queue.status).toBe(2);
+      expect(queue.err).toContain('npm install bullmq@6 ioredis@6');
       expect(proxy.asked.filter((asked) => !HOSTS.includes(asked.replace(/:443$/, '')))).toEqual([]);
       expect(await runtimeOf(tip, cwd, env)).toContain(`native (${join(home, 'runtime')}`);
     },

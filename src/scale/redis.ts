@@ -46,8 +46,8 @@ export function parseRedisAddress(address: string): Pick<RedisOptions, 'host' | 
 }
 
 /**
- * Connects to Redis, and checks its version. Commands wait while the connection is lost. Throws `UsageError` `queue/address`, and
- * `DataError` `queue/unreachable`, `queue/denied`, `queue/certificate` or `queue/version`.
+ * Connects to Redis, and checks its version. Commands wait while the connection is lost. Throws `UsageError` `queue/address` or
+ * `queue/packages`, and `DataError` `queue/unreachable`, `queue/denied`, `queue/certificate` or `queue/version`.
  */
 export async function connectRedis(
   address: string,
@@ -55,7 +55,7 @@ export async function connectRedis(
   { signal }: Abortable = {},
 ): Promise<Redis> {
   const place = parseRedisAddress(address);
-  const { Redis } = await import('ioredis');
+  const Redis = await redisClient();
   const client = new Redis({
     ...place,
     username: env.TIP_ADAPTER_REDIS_USER || undefined,
@@ -85,6 +85,24 @@ export async function connectRedis(
   client.on('reconnecting', () => tell('the connection was closed'));
   client.on('ready', () => tell(undefined));
   return client;
+}
+
+/**
+ * The client of Redis. It and BullMQ, which the queue imports later, are for the user to install: most users have no queue, and BullMQ
+ * brings a package with an install script. Throws `UsageError` `queue/packages`.
+ */
+async function redisClient(): Promise<typeof Redis> {
+  try {
+    const [ioredis] = await Promise.all([import('ioredis'), import('bullmq')]);
+    return ioredis.Redis;
+  } catch (error) {
+    if (systemCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new UsageError('A queue needs the packages bullmq and ioredis, and they are not installed', {
+      code: 'queue/packages',
+      hint: 'Install them beside this package: npm install bullmq@6 ioredis@6',
+      cause: error,
+    });
+  }
 }
 
 /** Resolves when the connection is there. A failure that waiting does not mend is thrown at once. */
