@@ -16,7 +16,8 @@ import {
   removeFinish,
   type ShardJob,
 } from './job-queue.ts';
-import { connectRedis, type RedisSettings } from './redis.ts';
+import { connectRedis } from './redis.ts';
+import type { RedisSettings } from './redis-settings.ts';
 import {
   addPending,
   countKept,

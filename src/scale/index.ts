@@ -4,7 +4,7 @@ export { type EmbedValues, embedOptions } from './embed-options.ts';
 export { type EmbedTextsOptions, embedTexts } from './embed-texts.ts';
 export { localQueue } from './local-queue.ts';
 export { openWork } from './open-work.ts';
-export type { RedisSettings } from './redis.ts';
+export type { RedisSettings } from './redis-settings.ts';
 export { runWork } from './run-work.ts';
 export type {
   Json,

@@ -2,7 +2,8 @@ import type { Job } from 'bullmq';
 import type { Abortable } from '../abort.ts';
 import { closable } from '../closable.ts';
 import { JOB_OPTIONS, openJobQueue, reasonOf, type ShardJob } from './job-queue.ts';
-import { connectRedis, type RedisSettings } from './redis.ts';
+import { connectRedis } from './redis.ts';
+import type { RedisSettings } from './redis-settings.ts';
 import { findRun, markRun, type RunRecord, readRuns, shardStates } from './run-record.ts';
 
 /** A shard that failed for good. */

@@ -3,14 +3,7 @@ import { type Abortable, waitFor } from '../abort.ts';
 import { DataError, systemCode, UsageError } from '../errors.ts';
 import { printable } from '../printable.ts';
 import { reason } from '../store/network.ts';
-
-/** User and password of Redis, and who hears of a lost connection. */
-export interface RedisSettings {
-  /** Has `TIP_ADAPTER_REDIS_USER` and `TIP_ADAPTER_REDIS_PASSWORD`. Default: the environment of this process. */
-  env?: Readonly<Record<string, string | undefined>>;
-  /** Called when the connection is lost, with the reason, and when it is there again. */
-  onConnection?(lost: string | undefined): void;
-}
+import type { RedisSettings } from './redis-settings.ts';
 
 /** The oldest Redis whose commands are used (SMISMEMBER, ZMSCORE); Valkey calls itself 7.2. */
 const OLDEST = [6, 2];

@@ -14,7 +14,8 @@ import {
   QUEUE,
   type ShardJob,
 } from './job-queue.ts';
-import { connectRedis, type RedisSettings } from './redis.ts';
+import { connectRedis } from './redis.ts';
+import type { RedisSettings } from './redis-settings.ts';
 import { countDone, finishRun, isCancelled, type RunRecord, readRun } from './run-record.ts';
 import type { ShardProcess } from './shard-process.ts';
 import type { RunStart } from './shard-protocol.ts';
