@@ -49,6 +49,8 @@ export interface BenchSource {
   readonly notes: readonly string[];
   /** Those of them that were known when `onRead` was called. */
   readonly readNotes?: readonly string[];
+  /** Closes the text tower, after the last fit. */
+  close?(): Promise<void>;
 }
 
 export function isImageNet({ known }: Pick<BenchSource, 'known'>): boolean {

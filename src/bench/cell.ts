@@ -1,5 +1,3 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Wanted } from '../classifier/given.ts';
 import { fitWanted } from '../classifier/model-selection.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
@@ -12,9 +10,7 @@ import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import { plainSupport, type Task } from '../methods/task.ts';
 import { wilsonInterval } from '../metrics/accuracy.ts';
-import { writeFileAtomic } from '../store/atomic.ts';
 import { hashOf } from '../store/checksum.ts';
-import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { version } from '../version.ts';
 import { count } from '../words.ts';
 import { type BenchSource, searchesValidation, type TestRows } from './bench-source.ts';
@@ -81,45 +77,35 @@ export interface Skipped extends CellSettings {
 /** Version of kept cells, raised when their meaning changes. */
 const FORMAT = 4;
 
-/**
- * The cells of one fit, read from the folder, or computed and saved in it. A failed fit has its reason and is tried again the next time.
- * Throws `InterruptedError` when the signal fires.
- */
-export async function cellsOf(
+/** What came of a fit. */
+export type FitResult = readonly Cell[] | Skipped;
+
+/** The name of the file with the results of a fit. It depends on all that decides them. */
+export function cellsName(source: BenchSource, settings: CellSettings): string {
+  const { fingerprint } = source;
+  const data = nameOf(source);
+  return `${hashOf(JSON.stringify({ ...settings, fingerprint, data, version, format: FORMAT }))}.json`;
+}
+
+/** Computes the cells of one fit, or the reason why there are none. Throws `InterruptedError` when the signal fires. */
+export function computeCells(
   source: BenchSource,
   settings: CellSettings,
-  folder: string,
   signal?: AbortSignal,
-): Promise<{ cells: readonly Cell[] | Skipped; kept: boolean }> {
-  const { fingerprint } = source;
-  const identity = JSON.stringify({
-    ...settings,
-    fingerprint,
-    data: nameOf(source),
-    version,
-    format: FORMAT,
-  });
-  const path = join(folder, `${hashOf(identity)}.json`);
-  const known = keptCells(await readRegularText(path, { area: 'bench' }).catch(unlessMissing));
-  if (known) return { cells: known, kept: true };
-  const cells = await compute(source, settings, signal).catch((error: unknown): Skipped => {
+): Promise<FitResult> {
+  return compute(source, settings, signal).catch((error: unknown): Skipped => {
     throwIfAborted(signal);
     const reason = error instanceof TipAdapterError ? error.message : String(error);
     return { ...settings, data: source.name, reason, failed: true };
   });
-  if (!('reason' in cells)) {
-    await mkdir(folder, { recursive: true });
-    await writeFileAtomic(path, JSON.stringify(cells));
-  }
-  return { cells, kept: false };
 }
 
-/** The cells in a saved file. Undefined if the file is damaged or its figures contradict each other, so that they are computed again. */
-function keptCells(text: string | undefined): Cell[] | undefined {
-  if (text === undefined) return undefined;
+/** The result in a saved file. Undefined if the file is damaged or its figures contradict each other, so that they are computed again. */
+export function savedResult(text: string): FitResult | undefined {
   try {
-    const cells = JSON.parse(text) as Cell[];
-    return cells.length > 0 && cells.every(isWhole) ? cells : undefined;
+    const saved = JSON.parse(text) as Cell[] | Skipped;
+    if (!Array.isArray(saved)) return typeof saved.reason === 'string' ? saved : undefined;
+    return saved.length > 0 && saved.every(isWhole) ? saved : undefined;
   } catch {
     return undefined;
   }

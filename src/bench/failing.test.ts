@@ -8,7 +8,7 @@ import { runCli } from '../cli/program.ts';
 import { readFeatureDump } from '../dataset/feature-dump.ts';
 import { ModelError } from '../errors.ts';
 import type { Task } from '../methods/task.ts';
-import type { Cell } from './cell.ts';
+import type { Cell, FitResult } from './cell.ts';
 import { npy, npyLabels, rowsOf } from './dump.fixture.ts';
 import { openSource } from './open.ts';
 
@@ -145,7 +145,8 @@ describe('a data set without an example', () => {
 
   it('has only zero-shot, without shots; other methods name what they lack', async () => {
     prepared();
-    const { runTables } = await import('./run.ts');
+    const { computeCells } = await import('./cell.ts');
+    const { finishTable, fitsOf } = await import('./run.ts');
     const { shotsTable } = await import('./tables.ts');
     const { baseToNewTables, unbalancedTables } = await import('./transfer.ts');
     const source = await openTest();
@@ -155,7 +156,10 @@ describe('a data set without an example', () => {
       protocol: 'folds',
     } as const;
     const plans = [shotsTable(source, choices), ...baseToNewTables(source, choices)];
-    const finished = await runTables(plans, [1, 2], join(root, 'cells'));
+    const results = new Map<string, FitResult>();
+    for (const { source, settings, name } of fitsOf(plans, [1, 2]))
+      results.set(name, await computeCells(source, settings));
+    const finished = plans.map((plan) => finishTable(plan, [1, 2], results));
     for (const { entries, skipped } of finished) {
       expect([...new Set(entries.map(({ row }) => row))]).toEqual(['zero-shot']);
       expect([...new Set(skipped.map(({ method }) => method))]).toEqual(['tip-adapter', 'prototype', 'auto']);

@@ -41,7 +41,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
   const heads = await headsOf(encoder, dataset, templates, signal);
   const encodeMilliseconds = await timeOf(encoder, tested.kept, signal);
   const tower = await encoder.textTower?.();
-  // The text tower stays open until the last cell, for methods that learn prompts.
+  // The text tower stays open until the last fit, for methods that learn prompts.
   if (!tower) await encoder.close();
   const own = new Set(learnt.hashes);
   const place = new Map(learnt.kept.map(({ id }, i) => [id, i]));
@@ -60,7 +60,10 @@ export async function openPictures({ path, known }: Located, options: OpenOption
     order: dataset.order ?? [...dataset.classes.keys()],
     dimension: encoder.dimension,
     ...heads,
-    textTower: tower && { tower, names: dataset.classes.map(({ promptName }) => promptName) },
+    ...(tower && {
+      textTower: { tower, names: dataset.classes.map(({ promptName }) => promptName) },
+      close: () => encoder.close(),
+    }),
     defaults: encoder.defaults,
     seeded: true,
     has: (k) => k <= largest,

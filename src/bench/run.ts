@@ -1,19 +1,10 @@
 import { countUnread } from '../dataset/findings.ts';
-import { throwIfAborted } from '../errors.ts';
 import { methodById } from '../methods/index.ts';
 import { count, number } from '../words.ts';
 import type { BenchSource } from './bench-source.ts';
-import { type Cell, type CellSettings, cellsOf, type Skipped } from './cell.ts';
+import { type Cell, type CellSettings, cellsName, type FitResult, type Skipped } from './cell.ts';
 import { type Entry, entryOf } from './table-entries.ts';
 import type { Part, TablePlan } from './table-plan.ts';
-
-export interface BenchProgress {
-  readonly done: number;
-  readonly total: number;
-  /** Number of fits that an earlier run finished. */
-  readonly kept: number;
-  readonly now: string;
-}
 
 /** A table with its figures, and with notes about missing ones. */
 export interface FinishedTable {
@@ -24,47 +15,40 @@ export interface FinishedTable {
   readonly missing: readonly string[];
 }
 
-/**
- * Computes all figures of some tables. A fit that several tables show is computed once. Finished fits are saved in `folder` and not
- * computed again, so that an interruption loses at most one.
- */
-export async function runTables(
-  plans: readonly TablePlan[],
-  seeds: readonly number[],
-  folder: string,
-  { signal, onProgress }: { signal?: AbortSignal; onProgress?(progress: BenchProgress): void } = {},
-): Promise<FinishedTable[]> {
-  const jobs = new Map<string, { part: Part; settings: CellSettings }>();
-  for (const part of plans.flatMap(({ trials }) => trials.flatMap(({ parts }) => parts)))
-    for (const settings of drawsOf(part, seeds)) jobs.set(keyOf(part, settings), { part, settings });
-  const results = new Map<string, readonly Cell[] | Skipped>();
-  let kept = 0;
-  for (const [key, { part, settings }] of jobs) {
-    throwIfAborted(signal);
-    const now = `${part.source.name} ${settings.method} ${settings.shots}`;
-    onProgress?.({ done: results.size, total: jobs.size, kept, now });
-    const result = await cellsOf(part.source, settings, folder, signal);
-    if (result.kept) kept++;
-    results.set(key, result.cells);
-  }
-  onProgress?.({ done: jobs.size, total: jobs.size, kept, now: '' });
-  return plans.map((plan) => finish(plan, seeds, results));
+/** One fit of a benchmark, which several tables may show. */
+export interface Fit {
+  readonly source: BenchSource;
+  readonly settings: CellSettings;
+  /** The name of the file with its results. */
+  readonly name: string;
 }
 
-function finish(
+/** The fits behind some tables, each once. */
+export function fitsOf(plans: readonly TablePlan[], seeds: readonly number[]): Fit[] {
+  const fits = new Map<string, Fit>();
+  for (const part of plans.flatMap(({ trials }) => trials.flatMap(({ parts }) => parts)))
+    for (const settings of drawsOf(part, seeds)) {
+      const name = cellsName(part.source, settings);
+      fits.set(name, { source: part.source, settings, name });
+    }
+  return [...fits.values()];
+}
+
+/** The figures of a table, from the results of all fits by their names. */
+export function finishTable(
   plan: TablePlan,
   seeds: readonly number[],
-  results: ReadonlyMap<string, readonly Cell[] | Skipped>,
+  results: ReadonlyMap<string, FitResult>,
 ): FinishedTable {
   const skipped = new Set<Skipped>();
-  const cellOf = ({ on }: Part, results: readonly Cell[] | Skipped | undefined): Cell | undefined => {
+  const cellOf = ({ on }: Part, results: FitResult | undefined): Cell | undefined => {
     if (results && 'reason' in results) skipped.add(results);
     else return on === undefined ? results?.[0] : results?.find((cell) => cell.on === on);
     return undefined;
   };
   const entries = plan.trials.flatMap((trial): Entry[] => {
     const parts = trial.parts.map((part) =>
-      drawsOf(part, seeds).map((settings) => cellOf(part, results.get(keyOf(part, settings)))),
+      drawsOf(part, seeds).map((settings) => cellOf(part, results.get(cellsName(part.source, settings)))),
     );
     const entry = entryOf(trial, parts);
     return entry ? [entry] : [];
@@ -107,8 +91,4 @@ export function learnsFromExamples(id: string): boolean {
 function drawsOf({ source, settings }: Part, seeds: readonly number[]): CellSettings[] {
   const differs = source.testsByDraw || learnsFromExamples(settings.method);
   return (source.seeded && differs ? seeds : seeds.slice(0, 1)).map((seed) => ({ ...settings, seed }));
-}
-
-function keyOf({ source }: Part, settings: CellSettings): string {
-  return JSON.stringify([source.fingerprint, settings]);
 }

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import stringWidth from 'string-width';
 import type { BenchSource } from '../bench/bench-source.ts';
@@ -16,7 +15,7 @@ import {
   type TextRow,
 } from '../report/bench-tables.ts';
 import { markdown, renderCsv, renderMarkdown, renderText, type Table } from '../report/index.ts';
-import { writeFileAtomic } from '../store/atomic.ts';
+import { openStore } from '../store/open-store.ts';
 import { version } from '../version.ts';
 import { count, number } from '../words.ts';
 import type { Io, Line } from './io.ts';
@@ -60,7 +59,6 @@ export async function writeOutputs(
   metrics: boolean,
   io: Io,
 ): Promise<{ tables: Line[]; summary: BenchSummary; files: string[]; notes: string[] }> {
-  await mkdir(folder, { recursive: true });
   const { suite, missing, tables: finished } = bench;
   const sections = finished.map((table) => sectionOf(table, metrics));
   const cells = [...new Set(finished.flatMap(({ entries }) => entries.flatMap((entry) => entry.cells)))];
@@ -75,12 +73,12 @@ export async function writeOutputs(
       sections,
     ),
   };
-  const files = [];
-  for (const [name, content] of Object.entries(pages)) {
-    const path = join(folder, name);
-    await writeFileAtomic(path, content);
-    files.push(path);
-  }
+  const store = openStore(folder);
+  for (const [name, content] of Object.entries(pages))
+    await store.put(name, new TextEncoder().encode(content));
+  const files = Object.keys(pages).map((name) =>
+    folder.includes('://') ? `${folder.replace(/\/*$/, '')}/${name}` : join(folder, name),
+  );
   const notes = [...missing.map((line) => `missing: ${line}`), ...leftOut(finished)];
   const tables = sections.flatMap((section, i) => textOf(section, finished[i]!, io));
   return { tables, summary: summaryOf(bench), files, notes };

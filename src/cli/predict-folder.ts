@@ -3,13 +3,14 @@ import { isStoreAddress } from '../dataset/store-tree.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { duration } from '../report/numbers.ts';
 import { checkUnlabelled } from '../scale/embed-options.ts';
+import type { RunProgress } from '../scale/work.ts';
 import { count, number, UNCALIBRATED } from '../words.ts';
 import { firstGiven, noEffect } from './command.ts';
 import { PartialError } from './images.ts';
 import type { Io } from './io.ts';
 import { checkOutputFolder } from './output-checks.ts';
 import { withBar } from './progress-bars.ts';
-import { barState, openQueue, tellLeftOut } from './queue-options.ts';
+import { barState, openQueue, tellLeftOut, tellSubmitted } from './queue-options.ts';
 import { tellData } from './told-data.ts';
 
 /** Whether answers go into a folder, as Parquet files, and not into one file. */
@@ -48,14 +49,17 @@ export async function predictInto(
     output,
     reject,
     queue: redis,
+    detach,
     listing,
-  }: { output: string; reject?: number; queue?: string; listing: ListValues },
+  }: { output: string; reject?: number; queue?: string; detach: boolean; listing: ListValues },
   io: Io,
 ): Promise<void> {
   const started = performance.now();
-  const { placeOf, unlabelledData } = await import('../scale/embed.ts');
+  const { unlabelledData } = await import('../scale/embed.ts');
+  const { placeOf } = await import('../scale/places.ts');
   const { openPredict } = await import('../scale/predict-work.ts');
-  const { localQueue, runWork } = await import('../scale/index.ts');
+  const { localQueue } = await import('../scale/local-queue.ts');
+  const { runWork, submitWork } = await import('../scale/run-work.ts');
   const listed = isStoreAddress(source)
     ? source
     : await unlabelledData(source, { ...listing, signal: io.signal });
@@ -71,22 +75,22 @@ export async function predictInto(
     ...{ source: placeOf(source), reading: listing, output: placeOf(output) },
     ...(reject !== undefined && { reject }),
   };
-  const queue = redis === undefined ? undefined : await openQueue(redis, false, io);
+  const queue = redis === undefined ? undefined : await openQueue(redis, detach, io);
   let opened: Awaited<ReturnType<typeof openPredict>> | undefined;
   try {
     opened = await openPredict({ classifier, source: listed, output, reject, description });
     const { work, calibrated } = opened;
-    const summary = await withBar(io, 'Classifying', (bar) =>
-      runWork(work, queue ?? localQueue, {
-        signal: io.signal,
-        onProgress: (progress) => bar.update(barState(progress)),
-      }),
-    );
-    const { pictures, failures, before } = summary;
-    tellLeftOut(summary, io);
+    const done = await withBar(io, detach ? 'Listing' : 'Classifying', async (bar) => {
+      const onProgress = (progress: RunProgress) => bar.update(barState(progress));
+      const options = { signal: io.signal, onProgress };
+      return queue && detach ? submitWork(work, queue, options) : runWork(work, queue ?? localQueue, options);
+    });
+    tellLeftOut(done, io);
+    if (!calibrated) io.note(UNCALIBRATED);
+    if ('run' in done) return tellSubmitted(done, { output, redis: redis! }, io);
+    const { pictures, failures, before } = done;
     const how = before ? 'written by an earlier run' : `in ${duration((performance.now() - started) / 1000)}`;
     io.print(`${output}: ${count(pictures - failures, 'answer')}, ${how}`);
-    if (!calibrated) io.note(UNCALIBRATED);
     if (failures > 0)
       throw new PartialError(`${number(failures)} of ${count(pictures, 'picture')} could not be read`, {
         code: 'predict/unreadable',

@@ -60,3 +60,13 @@ export function tellLeftOut({ leftOut }: { readonly leftOut: number }, io: Io): 
   const left = plural(leftOut, 'object is', 'objects are');
   io.note(`${number(leftOut)} ${left} left out, because the names are not those of pictures or archives.`);
 }
+
+/** Says what became of a run that is left to workers. */
+export function tellSubmitted(
+  { run, before }: { readonly run: string; readonly before: boolean },
+  { output, redis }: { output: string; redis: string },
+  io: Io,
+): void {
+  io.print(before ? `${output}: written by an earlier run` : `The run ${run} is left to the workers`);
+  if (!before) io.note(`Its progress: tip-adapter jobs ${redis} ${run}`);
+}

@@ -78,6 +78,24 @@ describe.skipIf(!redisProgram)(`embed on workers${REDIS_SKIP}`, { timeout: 60_00
     expect(io.out()).toBe('Done: 3 shards with 22 pictures, of which 3 could not be read\n');
   });
 
+  it('leaves the answers of predict to the workers', async () => {
+    await writePictures(at('asked'), { cat: 4, dog: 4 });
+    const data = ['fit', at('asked'), '-o', at('c.safetensors'), '--encoder', at('encoder')];
+    expect(await run(...data, '--method', 'prototype')).toMatchObject({ status: 0 });
+    const predict = (output: string, ...more: string[]) =>
+      run('predict', at('c.safetensors'), at('asked'), '-o', `${at(output)}/`, ...more);
+    const left = await predict('answers', '--queue', redis.address, '--detach');
+    const name = /The run (r\w+) is left to the workers/.exec(left.out)?.[1] ?? '';
+    expect(left.status).toBe(0);
+    expect(await run('worker', redis.address, '--once')).toMatchObject({ status: 0 });
+    await predict('here');
+    expect(await contents('answers')).toEqual(await contents('here'));
+    expect((await run('jobs', redis.address, name)).out).toMatch(/predict\s+done\s+8 of 8\s+0\s+0\s+0/);
+    const again = await predict('answers', '--queue', redis.address, '--detach');
+    expect(again.out).toBe(`${at('answers')}/: written by an earlier run\n`);
+    expect(await predict('x', '--detach')).toMatchObject({ status: 2 });
+  });
+
   it('refuses what does not fit', async () => {
     expect(await embed('x', '--detach')).toMatchObject({
       status: 2,

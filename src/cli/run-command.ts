@@ -63,8 +63,9 @@ export async function runCommand(
     own.note(`From ${config.shown}: ${taken.map((option) => preset.fields[option]).join(', ')}`);
   const notice = preset.updates && !common.quiet ? askForUpdate() : undefined;
   await command.check?.(args, values);
-  if (values.queue !== undefined && device !== 'cpu')
-    throw noEffect('device', '--queue', 'Workers compute, each on the CPU of its machine.');
+  const elsewhere = values.queue !== undefined ? '--queue' : Number(values.jobs) > 1 ? '--jobs' : undefined;
+  if (elsewhere && device !== 'cpu')
+    throw noEffect('device', elsewhere, 'Its processes compute, each on the CPU of its machine.');
   if (command.computes) await chooseDevice(device as Device, own);
   await command.run(args, values, own, program);
   const newer = await notice;

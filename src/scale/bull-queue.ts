@@ -4,8 +4,7 @@ import type { Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { type Abortable, waitFor } from '../abort.ts';
 import { closable } from '../closable.ts';
-import { DataError, InterruptedError, throwIfAborted, UsageError } from '../errors.ts';
-import { count } from '../words.ts';
+import { InterruptedError, throwIfAborted, UsageError } from '../errors.ts';
 import {
   addFinish,
   JOB_OPTIONS,
@@ -29,6 +28,7 @@ import {
   shardStates,
   startRun,
 } from './run-record.ts';
+import { type SetAside, setAsideError } from './set-aside.ts';
 import type { Queue, RunProgress, RunSummary, Shard, Work } from './work.ts';
 
 /** Options of a queue on Redis. */
@@ -74,12 +74,6 @@ export async function openBullQueue(
       redis.disconnect();
     },
   });
-}
-
-/** A shard that failed for good: its name, and why. */
-interface SetAside {
-  readonly name: string;
-  readonly reason: string;
 }
 
 /** Feeds the shards of one run to the workers, and follows them until all are done. */
@@ -151,7 +145,8 @@ class Producer {
     if (this.#added && (await this.#wait(this.#jobs.getWorkersCount())) === 0) this.#onNoWorker?.();
     if (detach) return this.#leave();
     while (this.#pending.size > 0) await this.#follow();
-    if (this.#setAside.length > 0) throw setAsideError(this.#setAside, this.#shards);
+    if (this.#setAside.length > 0)
+      throw setAsideError(this.#setAside, this.#shards, '; tip-adapter jobs lists them');
   }
 
   /** Leaves the shards to the workers. If none is left to do, one of them makes the result. */
@@ -273,8 +268,8 @@ class Producer {
 /** Refuses addresses with a query, which may be a signature: Redis keeps the description for a month, for all workers to read. */
 function checkDescription({ description }: Work): void {
   const [name] =
-    Object.entries(description).find(
-      ([, value]) => typeof value === 'string' && /^https?:\/\/[^?#]*[?#]/i.test(value),
+    Object.entries(description).find(([, value]) =>
+      [value].flat().some((one) => typeof one === 'string' && /^https?:\/\/[^?#]*[?#]/i.test(one)),
     ) ?? [];
   if (name === undefined) return;
   throw new UsageError(
@@ -291,20 +286,4 @@ function cancelledError(run: string): InterruptedError {
     hint: 'What was finished is kept. The same command continues from it.',
     details: { run },
   });
-}
-
-/** Number of shards that an error names. */
-const NAMED = 5;
-
-function setAsideError(shards: readonly SetAside[], all: number): DataError {
-  const names = shards.slice(0, NAMED).map(({ name, reason }) => `${name} (${reason})`);
-  const more = shards.length > NAMED ? `, and ${count(shards.length - NAMED, 'other')}` : '';
-  return new DataError(
-    `${count(shards.length, 'shard')} of ${all} failed and ${shards.length === 1 ? 'is' : 'are'} left out: ${names.join('; ')}${more}`,
-    {
-      code: 'queue/set-aside',
-      hint: 'The other shards are done and kept. The same command tries the failed ones again; tip-adapter jobs lists them.',
-      details: { shards, of: all },
-    },
-  );
 }

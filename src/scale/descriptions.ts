@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { PROTOCOLS } from '../bench/cell.ts';
+import { SUITE_IDS } from '../bench/suites.ts';
+import { GROUPINGS } from '../dataset/grouping.ts';
 import { DTYPES } from '../dataset/parquet-writer.ts';
 import { STORAGES } from '../dataset/stored-info.ts';
 
@@ -35,3 +38,22 @@ export const predictDescription = z.strictObject({
   reject: z.number().optional(),
 });
 export type PredictDescription = z.infer<typeof predictDescription>;
+
+/** What a worker needs to compute the fits of a benchmark. */
+export const benchDescription = z.strictObject({
+  kind: z.literal('bench'),
+  data: z.array(z.string()),
+  suite: z.enum(SUITE_IDS).optional(),
+  methods: z.array(z.string()),
+  shots: z.array(z.number()),
+  seeds: z.array(z.number()),
+  protocol: z.enum(PROTOCOLS),
+  /** Whether to measure rejection. */
+  rejection: z.boolean(),
+  encoders: z.array(z.string()),
+  views: z.number(),
+  groupBy: z.enum(GROUPINGS).optional(),
+  reading,
+  output: z.string(),
+});
+export type BenchDescription = z.infer<typeof benchDescription>;

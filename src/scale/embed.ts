@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { Abortable } from '../abort.ts';
 import { openSession } from '../classifier/encoder-session.ts';
 import { openEncoder } from '../classifier/fit.ts';
@@ -22,8 +21,8 @@ import type { EmbedDescription } from './descriptions.ts';
 import { checkUnlabelled, type EmbedValues, embedOptions } from './embed-options.ts';
 import { embedWork } from './embed-work.ts';
 import { localQueue } from './local-queue.ts';
-import { runOf } from './run-record.ts';
-import { runWork } from './run-work.ts';
+import { placeOf } from './places.ts';
+import { runWork, submitWork } from './run-work.ts';
 import { storeSource } from './store-source.ts';
 import type { Queue, RunProgress, RunSummary, Work } from './work.ts';
 
@@ -85,10 +84,7 @@ export async function submitEmbed(
   const { signal, onProgress } = options;
   const { work } = await openEmbed(source, options);
   try {
-    queue.check?.(work);
-    const before = (await work.begin({ signal })) !== undefined;
-    if (!before) await queue.run(work, { signal, onProgress });
-    return { run: runOf(work), before, leftOut: work.leftOut?.() ?? 0 };
+    return await submitWork(work, queue, { signal, onProgress });
   } finally {
     await work.close();
   }
@@ -143,11 +139,6 @@ export async function openEmbed(
     await session.close();
     throw error;
   }
-}
-
-/** The same place for programs in other folders. */
-export function placeOf(path: string): string {
-  return /^[a-z][a-z0-9+.-]+:/i.test(path) ? path : resolve(path);
 }
 
 /** The data set of the pictures in a store, which are listed when they are needed. */

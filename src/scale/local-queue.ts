@@ -16,8 +16,8 @@ const runHere: Queue['run'] = async (work, { signal, onProgress } = {}) => {
   let kept = 0;
   let pictures = 0;
   let failures = 0;
-  const tell = (more = 0) => {
-    const progress: RunProgress = { shards, kept, pictures: pictures + more, failures };
+  const tell = (now: string, more = 0) => {
+    const progress: RunProgress = { shards, kept, pictures: pictures + more, failures, now };
     onProgress?.(work.pictures === undefined ? progress : { ...progress, total: work.pictures });
   };
   for await (const shard of work.shards({ signal })) {
@@ -26,13 +26,14 @@ const runHere: Queue['run'] = async (work, { signal, onProgress } = {}) => {
       kept++;
       pictures += shard.pictures ?? 0;
     } else {
+      tell(shard.name);
       const outcome = await traced('shard', { 'tip_adapter.shard': shard.id }, () =>
-        work.run(shard, { signal, onProgress: tell }),
+        work.run(shard, { signal, onProgress: (more) => tell(shard.name, more) }),
       );
       pictures += outcome.pictures;
       failures += outcome.failures;
     }
     shards++;
-    tell();
+    tell(shard.name);
   }
 };

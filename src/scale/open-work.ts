@@ -4,7 +4,13 @@ import { isStoreAddress } from '../dataset/store-tree.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { faultOf } from '../options.ts';
-import { embedDescription, type PredictDescription, predictDescription } from './descriptions.ts';
+import { openBench } from './bench-work.ts';
+import {
+  benchDescription,
+  embedDescription,
+  type PredictDescription,
+  predictDescription,
+} from './descriptions.ts';
 import { openEmbed, unlabelledData } from './embed.ts';
 import { openPredict } from './predict-work.ts';
 import type { Work, WorkDescription } from './work.ts';
@@ -17,7 +23,9 @@ export async function openWork(
   description: WorkDescription,
   { encoder: own, ...options }: Abortable & { note?(line: string): void; encoder?: Encoder } = {},
 ): Promise<Work> {
-  const parsed = z.discriminatedUnion('kind', [embedDescription, predictDescription]).safeParse(description);
+  const parsed = z
+    .discriminatedUnion('kind', [embedDescription, predictDescription, benchDescription])
+    .safeParse(description);
   if (!parsed.success) {
     throw new UsageError(`The description of the work cannot be used: ${faultOf(parsed.error)}`, {
       code: 'scale/description',
@@ -25,6 +33,10 @@ export async function openWork(
     });
   }
   if (parsed.data.kind === 'predict') return openAnswers(parsed.data, options);
+  if (parsed.data.kind === 'bench') {
+    const { kind: _, ...settings } = parsed.data;
+    return (await openBench(settings, options)).work;
+  }
   const { kind: _, source, reading, encoder: name, fingerprint, ...values } = parsed.data;
   const { work, encoder } = await openEmbed(source, {
     ...reading,

@@ -1,4 +1,5 @@
 import type { Abortable } from '../abort.ts';
+import { runOf } from './run-record.ts';
 import type { Queue, RunProgress, RunSummary, Work } from './work.ts';
 
 /**
@@ -18,4 +19,19 @@ export async function runWork(
   const summary = await work.finish({ signal });
   await queue.finished?.(work, summary);
   return { ...summary, before: false, leftOut: leftOut() };
+}
+
+/**
+ * Leaves a run to a queue of workers, unless it is done already, and does not wait for it. Returns the name of the run, by which `openJobs` shows
+ * it, and whether an earlier run has done all.
+ */
+export async function submitWork(
+  work: Work,
+  queue: Queue,
+  { signal, onProgress }: Abortable & { onProgress?(progress: RunProgress): void } = {},
+): Promise<{ run: string; before: boolean; leftOut: number }> {
+  queue.check?.(work);
+  const before = (await work.begin({ signal })) !== undefined;
+  if (!before) await queue.run(work, { signal, onProgress });
+  return { run: runOf(work), before, leftOut: work.leftOut?.() ?? 0 };
 }

@@ -3,15 +3,15 @@ import type { Abortable } from '../abort.ts';
 /** A value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
-/** A part of a run that one worker does as a whole: about 2,000 pictures, a row group, a tar archive or a cell of a benchmark. */
+/** A part of a run that one worker does as a whole: about 2,000 pictures, a row group, a tar archive or a fit of a benchmark. */
 export interface Shard {
   /**
    * Hash (hex) of all that decides the shard's result beyond what `Work.id` covers: which pictures, their sizes and dates, their labels.
    */
   readonly id: string;
-  /** What a worker needs to find the shard's pictures, together with the description of the work: a few hundred bytes. */
+  /** What a worker needs to find the shard's pictures or fit, together with the description of the work: a few hundred bytes. */
   readonly pointer: Json;
-  /** Number of pictures (or cells), if it is known before they are read. */
+  /** Number of pictures, if it is known before they are read. */
   readonly pictures?: number;
   /** The shard in words, for messages: `cat/1.jpg to dog/7.jpg`. */
   readonly name: string;
@@ -42,7 +42,7 @@ export interface Work {
   /** Hash (hex) of all that decides the results of all shards: kind, encoder's fingerprint, view, options, version of the format. */
   readonly id: string;
   readonly description: WorkDescription;
-  /** Number of pictures (or cells) of all shards, if it is known before they are listed. */
+  /** Number of pictures of all shards, if it is known before they are listed. */
   readonly pictures?: number;
   /** Number of objects that the last listing left out, because they are neither pictures nor archives. */
   leftOut?(): number;
@@ -80,6 +80,8 @@ export interface RunProgress {
   readonly total?: number;
   /** Number of pictures that could not be read, without those of shards that an earlier run did. */
   readonly failures: number;
+  /** The shard that was begun or done last, in words, if this process knows it. */
+  readonly now?: string;
 }
 
 /** The end of a run. */

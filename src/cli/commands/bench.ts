@@ -1,20 +1,23 @@
-import { join } from 'node:path';
+import { availableParallelism } from 'node:os';
 import type { BenchSource } from '../../bench/bench-source.ts';
 import { PROTOCOLS } from '../../bench/cell.ts';
 import type { FinishedTable } from '../../bench/run.ts';
-import { pickDatasets, SUITE_IDS, SUITES, type Suite, type SuiteId } from '../../bench/suites.ts';
-import { shotsTable } from '../../bench/tables.ts';
+import { SUITE_IDS, SUITES, type Suite, type SuiteId } from '../../bench/suites.ts';
 import { fitOptions } from '../../classifier/fit-options.ts';
 import { countUnread } from '../../dataset/findings.ts';
 import { givenReading, partReading, readOptions } from '../../dataset/read-options.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { choice, flag, integer, optional, text } from '../../options.ts';
+import type { Queue } from '../../scale/work.ts';
 import { count, plural } from '../../words.ts';
 import { defineCommand, jsonOption, noEffect } from '../command.ts';
 import { PARTIAL_HINT } from '../images.ts';
+import type { Io } from '../io.ts';
 import { checkOutputFolder } from '../output-checks.ts';
 import { printJson } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
+import { checkQueue, openQueue, queueOptions } from '../queue-options.ts';
+import { shardProgram } from '../shard-program.ts';
 import { strictOption, tellData } from '../told-data.ts';
 
 export const benchCommand = defineCommand({
@@ -61,8 +64,15 @@ export const benchCommand = defineCommand({
       short: 'o',
       default: 'bench',
       value: '<folder>',
-      help: 'The folder for results. A second run continues from the results in it.',
+      help: 'The folder for results, or s3://bucket/folder. A second run continues from the results in it.',
     }),
+    jobs: integer({
+      default: 1,
+      min: 1,
+      max: 64,
+      help: 'Number of fits at the same time. Several have a process each, which share the cores.',
+    }),
+    queue: queueOptions.queue,
     ...readOptions,
     strict: strictOption,
     json: jsonOption,
@@ -77,13 +87,21 @@ export const benchCommand = defineCommand({
       'tip-adapter bench features/stanford_cars --methods all --protocol paper',
       'Compares all methods on features made elsewhere, tuned as published.',
     ],
+    ['tip-adapter bench $DATA --suite fig5 --jobs 4', 'Computes four fits at the same time.'],
+    [
+      'tip-adapter bench /mnt/data --suite fig5 -o /mnt/bench --queue redis://queue.example:6379',
+      'Has workers on other machines compute the fits.',
+    ],
     [
       'tip-adapter bench $DATA --suite table2',
       "Computes a table of the paper from CoOp's folder of data sets.",
     ],
   ],
-  async check(_, { suite, output, ...given }) {
-    await checkOutputFolder(output);
+  async check(_, { suite, output, jobs, queue, ...given }) {
+    await checkQueue({ queue, detach: false });
+    if (queue !== undefined && jobs > 1)
+      throw noEffect('jobs', '--queue', 'Give it to workers as --concurrency.');
+    if (!output.includes('://')) await checkOutputFolder(output);
     if (suite) checkSuite(suite, given);
     const { benchMethods } = await import('../bench-outputs.ts');
     benchMethods(given.methods, undefined);
@@ -94,41 +112,30 @@ export const benchCommand = defineCommand({
   },
   async run(data, { suite: id, output, protocol, views, groupBy, metrics, strict, json, ...rest }, io) {
     const { reading, rest: given } = partReading(rest);
-    const { openSources } = await import('../../bench/open.ts');
-    const { runTables } = await import('../../bench/run.ts');
+    const { openBench, runBench } = await import('../../scale/bench-work.ts');
     const { benchMethods, writeOutputs } = await import('../bench-outputs.ts');
     const suite: Suite | undefined = id && SUITES[id];
-    const choices = {
-      methods: benchMethods(given.methods, suite?.methods),
-      shots: given.shots ? numbers(given.shots, 'shots') : (suite?.shots ?? [1, 2, 4, 8, 16]),
-      protocol,
-      rejection: metrics,
-    };
-    const seeds = numbers(given.seeds, 'seeds');
     const { checkEncoderSource } = await import('../../encoder/load.ts');
     for (const name of namesIn(given.encoders) ?? []) await checkEncoderSource(name, { signal: io.signal });
-    const encoders = namesIn(given.encoders) ?? suite?.encoders ?? ['auto'];
+    const settings = {
+      ...{ data: [...data], suite: id, protocol, rejection: metrics, views, groupBy, output },
+      reading,
+      methods: [...benchMethods(given.methods, suite?.methods)],
+      shots: given.shots ? numbers(given.shots, 'shots') : [...(suite?.shots ?? [1, 2, 4, 8, 16])],
+      seeds: numbers(given.seeds, 'seeds'),
+      encoders: namesIn(given.encoders) ?? [...(suite?.encoders ?? ['auto'])],
+    };
     // Each encoder reads the data again.
     const told = new Set<string>();
-    const { sources, missing, failed } = await withBar(io, 'Reading', (bar) =>
-      openSources(data, {
-        pick: (located) => {
-          const found = suite ? pickDatasets(suite, located) : { picked: located, missing: [] };
+    const bench = await withBar(io, 'Reading', (bar) =>
+      openBench(settings, {
+        onPicked(picked) {
           const idle = givenReading(reading);
-          if (idle && found.picked.some(({ kind }) => kind === 'features'))
+          if (idle && picked.some(({ kind }) => kind === 'features'))
             throw noEffect(idle, 'a folder of features', 'It says how pictures are read. Leave it out.');
-          if (found.picked.every(({ kind }) => kind === 'features'))
+          if (picked.every(({ kind }) => kind === 'features'))
             checkFeatures({ views, groupBy }, given.encoders);
-          return found;
         },
-        reading,
-        testOnly: suite?.testOnly ?? [],
-        encoders,
-        shots: Math.max(...choices.shots),
-        seeds,
-        views,
-        groupBy,
-        validation: protocol === 'val' || protocol === 'min4' || protocol === 'paper',
         signal: io.signal,
         note: (line) => io.note(line),
         onRead: async (dataset) => {
@@ -140,14 +147,22 @@ export const benchCommand = defineCommand({
         onProgress: ({ done, total, now }) => bar.update({ done, total, facts: now }),
       }),
     );
-    const plans = suite ? suite.plan(sources, choices) : sources.map((source) => shotsTable(source, choices));
-    const tables = await withBar(io, id ?? 'bench', (bar) =>
-      runTables(plans, seeds, join(output, 'cells'), {
-        signal: io.signal,
-        onProgress: ({ done, total, kept, now }) =>
-          bar.update({ done, total, facts: kept > 0 ? `${now}, ${kept} kept` : now }),
-      }),
-    );
+    const { work, sources, missing, failed } = bench;
+    const tables = await withBar(io, id ?? 'bench', async (bar) => {
+      const queue = await queueFor(given, io);
+      try {
+        return await runBench(bench, queue, {
+          signal: io.signal,
+          onProgress({ shards, kept, now = '' }) {
+            const facts = [...(now ? [now] : []), ...(kept > 0 ? [`${kept} kept`] : [])].join(', ');
+            bar.update({ done: shards, total: bench.fits, facts });
+          },
+        });
+      } finally {
+        await queue[Symbol.asyncDispose]();
+        await work.close();
+      }
+    });
     const written = await writeOutputs({ suite: id, sources, missing, tables }, output, metrics, io);
     if (json) printJson(io, { ...written.summary, files: written.files });
     else io.print(written.tables);
@@ -157,6 +172,20 @@ export const benchCommand = defineCommand({
     checkWhole(sources, failed);
   },
 });
+
+/** Who computes the fits: workers, processes of this machine, or this process. */
+async function queueFor(
+  { queue, jobs }: { queue?: string; jobs: number },
+  io: Io,
+): Promise<Queue & AsyncDisposable> {
+  if (queue !== undefined) return openQueue(queue, false, io);
+  if (jobs > 1) {
+    const { openProcessQueue } = await import('../../scale/process-queue.ts');
+    return openProcessQueue(await shardProgram(Math.max(1, Math.floor(availableParallelism() / jobs))), jobs);
+  }
+  const { localQueue } = await import('../../scale/local-queue.ts');
+  return { ...localQueue, async [Symbol.asyncDispose]() {} };
+}
 
 /** Refuses options that a suite decides. */
 function checkSuite(id: SuiteId, { methods, shots }: { methods?: string; shots?: string }): void {

@@ -14,7 +14,14 @@ import type { Io } from '../io.ts';
 import { checkOutputFolder } from '../output-checks.ts';
 import { printJson } from '../print.ts';
 import { pullBar, withBar } from '../progress-bars.ts';
-import { barState, checkQueue, openQueue, queueOptions, tellLeftOut } from '../queue-options.ts';
+import {
+  barState,
+  checkQueue,
+  openQueue,
+  queueOptions,
+  tellLeftOut,
+  tellSubmitted,
+} from '../queue-options.ts';
 import { readTold, strictOption, tellData } from '../told-data.ts';
 
 export const embedCommand = defineCommand({
@@ -130,7 +137,10 @@ export const embedCommand = defineCommand({
       }
     });
     tellLeftOut(done, io);
-    if ('run' in done) return tellSubmitted(done, { output, redis: redis!, json }, io);
+    if ('run' in done) {
+      if (json) return printJson(io, { folder: output, ...done });
+      return tellSubmitted(done, { output, redis: redis! }, io);
+    }
     const summary = done;
     const { pictures, failures, dimension, encoder, before } = summary;
     if (json) printJson(io, { folder: output, ...summary, seconds: seconds() });
@@ -149,20 +159,6 @@ export const embedCommand = defineCommand({
       });
   },
 });
-
-/** Says what became of shards that workers do without this program. */
-function tellSubmitted(
-  { run, before, leftOut }: { run: string; before: boolean; leftOut: number },
-  { output, redis, json }: { output: string; redis: string; json: boolean },
-  io: Io,
-): void {
-  if (json) printJson(io, { folder: output, run, before, leftOut });
-  else if (before) io.print(`${output}: written by an earlier run`);
-  else {
-    io.print(`The run ${run} is left to the workers`);
-    io.note(`Its progress: tip-adapter jobs ${redis} ${run}`);
-  }
-}
 
 async function embedLines(
   path: string,

@@ -85,8 +85,9 @@ async function answered(
   return { workers, runs: name === undefined ? await jobs.list() : [await jobs.show(name)] };
 }
 
-/** Pictures of the shards that are done, and of all. */
-function picturesOf({ pictures, total }: ShownRun): string {
+/** Pictures of the shards that are done, and of all. The fits of a benchmark have none. */
+function picturesOf({ description, pictures, total }: ShownRun): string {
+  if (description.kind === 'bench') return '–';
   return total === undefined ? number(pictures) : `${number(pictures)} of ${number(total)}`;
 }
 

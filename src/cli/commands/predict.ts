@@ -60,7 +60,7 @@ export const predictCommand = defineCommand({
         help: 'Write the answers to this file as CSV, JSON or NDJSON, by its ending or by the option. Into a folder (answers/) or bucket (s3://…) they are written as Parquet files of about 2,000 pictures each; an interrupted run continues.',
       }),
     ),
-    queue: queueOptions.queue,
+    ...queueOptions,
     json: jsonOption,
     csv: flag({ help: 'Print CSV.' }),
     ndjson: flag({ help: 'Print one line of JSON for each picture as soon as it is answered.' }),
@@ -87,9 +87,10 @@ export const predictCommand = defineCommand({
     ],
   ],
   async check([path, ...given], values) {
-    const { reject, copyTo, output, json, csv, ndjson, together, stream, method, top, queue } = values;
+    const { reject, copyTo, output, json, csv, ndjson, together, stream, method, top, queue, detach } =
+      values;
     const { followLinks, zipEncoding } = values;
-    await checkQueue({ queue, detach: false });
+    await checkQueue({ queue, detach });
     if (isAnswerFolder(output)) {
       const auto = reject === 'auto' ? { reject } : {};
       const idle = { copyTo, json, csv, ndjson, together, stream, method, top, ...auto };
@@ -130,13 +131,14 @@ export const predictCommand = defineCommand({
   },
   async run([path, ...given], values, screen) {
     if (isAnswerFolder(values.output)) {
-      const { output, queue, followLinks, zipEncoding } = values;
+      const { output, queue, detach, followLinks, zipEncoding } = values;
       const reject = typeof values.reject === 'number' ? values.reject : undefined;
       const listing = { followLinks, zipEncoding };
-      return predictInto(path, given[0]!, { output, reject, queue, listing }, screen);
+      return predictInto(path, given[0]!, { output, reject, queue, detach, listing }, screen);
     }
     const {
       queue: _,
+      detach: __,
       top,
       reject,
       copyTo,

@@ -1,14 +1,11 @@
 import { availableParallelism } from 'node:os';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { TipAdapterError, UsageError } from '../../errors.ts';
 import { flag, integer, optional, text } from '../../options.ts';
 import type { WorkerEvent } from '../../scale/worker.ts';
 import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { printJson } from '../print.ts';
-
-const PROGRAM = fileURLToPath(new URL(`../shard-worker${extname(import.meta.url)}`, import.meta.url));
+import { shardProgram } from '../shard-program.ts';
 
 const HOST = '127.0.0.1';
 
@@ -67,18 +64,14 @@ export const workerCommand = defineCommand({
     const { boundedWriter, jsonLog } = await import('../../server/log.ts');
     const { serveWorkerStatus } = await import('../../server/worker-status.ts');
     const log = jsonLog(boundedWriter(process.stderr));
-    const { imported } = await import('../extensions.ts');
     const { ShardProcess } = await import('../../scale/shard-process.ts');
-    const settings = {
-      threads: threads ?? Math.max(1, Math.floor(availableParallelism() / concurrency)),
-      modules: imported,
-    };
+    const program = shardProgram(threads ?? Math.max(1, Math.floor(availableParallelism() / concurrency)));
     const worker = await startWorker(
       address,
       {
         concurrency,
         once,
-        process: () => new ShardProcess({ program: PROGRAM, settings }),
+        process: () => new ShardProcess(program),
         onEvent(event) {
           log(
             'error' in event || ('lost' in event && event.lost) ? 'warn' : 'info',
@@ -100,7 +93,9 @@ export const workerCommand = defineCommand({
     if (json) printJson(io, { shards, pictures, failures });
     else
       io.print(
-        `Done: ${count(shards, 'shard')} with ${count(pictures, 'picture')}, of which ${failures} could not be read`,
+        pictures === 0
+          ? `Done: ${count(shards, 'shard')}`
+          : `Done: ${count(shards, 'shard')} with ${count(pictures, 'picture')}, of which ${failures} could not be read`,
       );
   },
 });
