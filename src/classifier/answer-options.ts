@@ -1,4 +1,5 @@
 import {
+  flag,
   integer,
   type Options,
   optional,
@@ -12,6 +13,14 @@ const reject = real({ min: 0, max: 1, help: 'Answer "none of these" below this p
 
 /** The options of `predict` that have values, for checking. */
 export const predictOptions = { reject: optional(reject) };
+
+/** The options of `predict` for pictures that are answered one by one. */
+export const answerOptions = {
+  ...predictOptions,
+  sigmoid: flag({
+    help: "Give each class the encoder's own probability, which does not depend on the other classes (SigLIP, zero-shot only).",
+  }),
+};
 
 /** The options of `explain` that have values, for checking. */
 export const explainOptions = {

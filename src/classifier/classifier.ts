@@ -20,7 +20,7 @@ import {
   type TogetherPredictions,
 } from './adapted.ts';
 import { addExamples, type NewExample } from './add-source.ts';
-import { checkedOptions, checkedReject, explainOptions, predictOptions } from './answer-options.ts';
+import { answerOptions, checkedOptions, checkedReject, explainOptions } from './answer-options.ts';
 import { autoReject } from './auto-reject.ts';
 import { chunks, STREAM_CHUNK } from './chunks.ts';
 import { classifierFile } from './classifier-file.ts';
@@ -35,10 +35,12 @@ import { leftOutAnswers } from './left-out.ts';
 import { predictionOf } from './prediction.ts';
 import { type RefitValues, refitMethod } from './refit.ts';
 import { type Removal, removeParts } from './remove.ts';
+import { sigmoidBias, sigmoidRows } from './sigmoid.ts';
 import { ownAnswers, suspectsAmong } from './suspects.ts';
 import { type EvaluateOptions, encodeTestSet, type TestSet } from './test-set.ts';
 import type {
   Abortable,
+  AnswerOptions,
   ClassifierData,
   Evaluation,
   ExampleSuspects,
@@ -108,12 +110,12 @@ export class Classifier {
   }
 
   /** Classifies a picture. Throws `DataError` if it cannot be read. */
-  async predict(image: ImageSource, options?: PredictOptions): Promise<Prediction>;
+  async predict(image: ImageSource, options?: AnswerOptions): Promise<Prediction>;
   /** Classifies pictures. Unreadable pictures are returned in `failures` and do not throw. */
-  async predict(images: readonly ImageSource[], options?: PredictOptions): Promise<Predictions>;
+  async predict(images: readonly ImageSource[], options?: AnswerOptions): Promise<Predictions>;
   async predict(
     images: ImageSource | readonly ImageSource[],
-    options: PredictOptions = {},
+    options: AnswerOptions = {},
   ): Promise<Prediction | Predictions> {
     if (!isList(images)) {
       const answer = (await this.#answers([images], options))[0]!;
@@ -130,7 +132,7 @@ export class Classifier {
   /** Classifies any number of pictures in bounded memory. Yields answers and failures in the order of the pictures. */
   async *predictEach(
     images: AsyncIterable<ImageSource> | Iterable<ImageSource>,
-    options: PredictOptions = {},
+    options: AnswerOptions = {},
   ): AsyncGenerator<Prediction | Failure> {
     this.#open();
     // One chunk is encoded while the previous one is yielded.
@@ -306,15 +308,23 @@ export class Classifier {
   }
 
   /** One answer for each picture, in order. */
-  async #answers(images: readonly ImageSource[], options: PredictOptions): Promise<(Prediction | Failure)[]> {
-    const { reject } = checkedOptions(predictOptions, options);
+  async #answers(images: readonly ImageSource[], options: AnswerOptions): Promise<(Prediction | Failure)[]> {
+    const { reject, sigmoid } = checkedOptions(answerOptions, options);
+    const bias = sigmoid ? sigmoidBias(this.data) : undefined;
     const { signal, onProgress } = options;
     const work = { signal, onProgress };
     const { features, rows, failures } = await this.#encode(images, work);
-    const probabilities = await this.probabilities(features, work);
+    const probabilities =
+      bias === undefined
+        ? await this.probabilities(features, work)
+        : sigmoidRows(await this.scores(features, work), bias);
     const answers: (Prediction | Failure)[] = [];
     rows.forEach(({ item }, i) => {
-      answers[item] = this.#prediction(readSource(images[item]!).id, row(probabilities, i), reject);
+      const { id } = readSource(images[item]!);
+      answers[item] =
+        bias === undefined
+          ? this.#prediction(id, row(probabilities, i), reject)
+          : { ...this.#prediction(id, row(probabilities, i), reject ?? 0), calibrated: false, sigmoid: true };
     });
     for (const { item, id, error } of failures) answers[item] = { image: id, error };
     return answers;

@@ -25,8 +25,10 @@ export function checkEncoder(
 
 /** The reference to an encoder in a classifier's file. */
 export function referenceTo(encoder: Encoder): EncoderReference {
-  const { id, fingerprint, source, revision, licence, dimension, logitScale, preprocessing } = encoder;
-  return { id, fingerprint, source, revision, licence, dimension, logitScale, preprocessing };
+  const { id, fingerprint, source, revision, licence, dimension, logitScale, logitBias, preprocessing } =
+    encoder;
+  const bias = logitBias === undefined ? {} : { logitBias };
+  return { id, fingerprint, source, revision, licence, dimension, logitScale, ...bias, preprocessing };
 }
 
 /** The `source` in a reference for given features, whose encoder is not known. */

@@ -23,6 +23,7 @@ export const metadataSchema = z.object({
     licence: z.string(),
     dimension: z.int().check(z.positive()),
     logitScale: z.number().check(z.positive(), z.lte(1e6)),
+    logitBias: z.optional(z.number()),
     preprocessing: z.optional(preprocessingSchema),
   }),
   prompts: z.optional(z.array(z.array(z.string()))),

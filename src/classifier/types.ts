@@ -38,6 +38,8 @@ export interface EncoderReference {
   readonly licence: string;
   readonly dimension: number;
   readonly logitScale: number;
+  /** Added to zero-shot logits before the encoder's own sigmoid, if it was trained with one. */
+  readonly logitBias?: number;
   /** Absent for a classifier fitted to given features. */
   readonly preprocessing?: Preprocessing;
 }
@@ -118,6 +120,8 @@ export interface Prediction {
   readonly calibrated: boolean;
   /** Whether the probability is below the rejection threshold: "none of these". */
   readonly rejected: boolean;
+  /** Present if each probability is the sigmoid of the class's own logit: they are independent and do not add up to 1. */
+  readonly sigmoid?: true;
   /** Every class, most probable first. */
   readonly ranking: readonly Ranked[];
   /** Id of the transductive method, if the answer depends on the other pictures of its batch. */
@@ -145,10 +149,20 @@ export interface WorkOptions extends Abortable {
   onProgress?(progress: Progress): void;
 }
 
-/** Options of `predict` and its relatives. */
+/** Options of `predict`, `explain` and their relatives. */
 export interface PredictOptions extends WorkOptions {
   /** Rejection threshold, 0 to 1, in place of the classifier's own. */
   reject?: number;
+}
+
+/** Options of `predict` and `predictEach`. */
+export interface AnswerOptions extends PredictOptions {
+  /**
+   * Each class gets the encoder's own probability, the sigmoid of exp(logit_scale) cos + logit_bias, which does not depend on the other
+   * classes (SigLIP, Zhai et al., ICCV 2023, arXiv 2303.15343). Only for zero-shot classifiers with an encoder that was trained so. The
+   * classifier's own rejection threshold is not used.
+   */
+  sigmoid?: boolean;
 }
 
 /** The answers, and the pictures that could not be read. */

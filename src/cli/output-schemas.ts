@@ -45,6 +45,10 @@ const answer = {
 };
 const prediction = object({ ...answer, ranking: z.array(object(ranked)).describe('Most probable first') });
 const predicted = prediction.extend({
+  sigmoid: z
+    .literal(true)
+    .optional()
+    .describe('Each probability is the sigmoid of the class alone; they do not add up to 1 (--sigmoid)'),
   transductive: z
     .string()
     .optional()
@@ -392,6 +396,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       licence: z.string(),
       dimension: count,
       logitScale: z.number(),
+      logitBias: z.number().optional(),
       preprocessing: preprocessing.optional(),
     }),
     keys: object({

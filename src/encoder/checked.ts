@@ -38,6 +38,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
     formerFingerprint,
     dimension,
     logitScale,
+    logitBias,
     preprocessing,
     defaults,
     revision,
@@ -54,6 +55,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
     // Fields are copied one by one, because a spread leaves out the getters and methods of a class.
     ...{ id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source },
     ...(formerFingerprint !== undefined && { formerFingerprint }),
+    ...(logitBias !== undefined && { logitBias }),
     embedImages: async (pixels, work = {}) => {
       const signal = signalOf(work);
       const embeddings = await waitFor(open().embedImages(pixels, { signal }), signal);

@@ -102,7 +102,7 @@ export async function dualRecord(
   const facts: Facts = isWeights(imageModel)
     ? await weightsFacts(join(folder, imageModel), read, weights)
     : readConfiguration(read);
-  const { preprocessing, text, logitScale, dimension = 0, recipe, tensors } = facts;
+  const { preprocessing, text, logitScale, logitBias, dimension = 0, recipe, tensors } = facts;
   const meaning = { precision: origin.precision, preprocessing, text, recipe };
   const prints = fingerprintsOf(
     { ...meaning, weights, tokenizer: tokenizerMeaning(tokenizer) },
@@ -114,6 +114,7 @@ export async function dualRecord(
     ...prints,
     dimension,
     logitScale,
+    ...(logitBias === undefined ? {} : { logitBias }),
     preprocessing,
     text,
     ...(recipe ? { recipe } : {}),
@@ -126,9 +127,14 @@ export async function dualRecord(
  * the files another fingerprint.
  */
 export async function renewed({ record, folder }: LocalEncoder): Promise<LocalEncoder> {
-  const { fingerprint, formerFingerprint } = await dualRecord(folder, record.files, record);
+  const { fingerprint, formerFingerprint, logitBias } = await dualRecord(folder, record.files, record);
   if (formerFingerprint !== record.fingerprint) return { record, folder };
-  const own = { ...record, fingerprint, formerFingerprint };
+  const own = {
+    ...record,
+    fingerprint,
+    formerFingerprint,
+    ...(logitBias === undefined ? {} : { logitBias }),
+  };
   // If the folder cannot be written, the record is renewed again next time.
   await writeFileAtomic(join(folder, RECORD_FILE), recordText(own)).catch(() => {});
   return { record: own, folder };
@@ -176,7 +182,7 @@ async function refusePointers(folder: string, files: readonly RecordedFile[]): P
   }
 }
 
-type Facts = DualConfiguration & Pick<EncoderRecord, 'recipe'> & { readonly tensors?: string };
+type Facts = DualConfiguration & Pick<EncoderRecord, 'recipe' | 'logitBias'> & { readonly tensors?: string };
 
 /** Facts from CLIP's weights and their configuration files. */
 async function weightsFacts(

@@ -66,6 +66,8 @@ const common = {
   formerFingerprint: z.optional(z.string().check(z.regex(/^[0-9a-f]{64}$/))),
   dimension: count,
   logitScale: z.number().check(z.positive()),
+  /** For models that were trained with a sigmoid, from weights. */
+  logitBias: z.optional(z.number()),
   preprocessing,
   /** Differences between towers built from weights and OpenAI's. They are part of the fingerprint. */
   recipe: z.optional(z.record(z.string(), z.unknown())),

@@ -255,17 +255,21 @@ export function factsOf(record: EncoderRecord): Omit<Encoder, 'embedImages' | 'c
     formerFingerprint,
     dimension,
     logitScale,
+    logitBias,
     preprocessing,
     defaults,
     revision,
     licence,
     source,
   } = record;
-  const former = formerFingerprint === undefined ? {} : { formerFingerprint };
+  const given = {
+    ...(formerFingerprint !== undefined && { formerFingerprint }),
+    ...(logitBias !== undefined && { logitBias }),
+  };
   return {
     id,
     fingerprint,
-    ...former,
+    ...given,
     dimension,
     logitScale,
     preprocessing,

@@ -21,6 +21,11 @@ export interface Encoder {
   readonly dimension: number;
   /** Multiplier of cosines in zero-shot logits: 100 for CLIP, and for encoders without texts, which have no zero-shot logits. */
   readonly logitScale: number;
+  /**
+   * Added to zero-shot logits before the sigmoid of an encoder that was trained with it (SigLIP, Zhai et al., ICCV 2023, arXiv 2303.15343).
+   * Absent for encoders that were trained with a softmax, and if it is not known.
+   */
+  readonly logitBias?: number;
   /** For a joined encoder, with the preprocessing of its other parts beside that of the first. */
   readonly preprocessing: Preprocessing;
   /** The parts of a joined encoder. */

@@ -1,4 +1,5 @@
 import { extname } from 'node:path';
+import { answerOptions } from '../../classifier/answer-options.ts';
 import type { Classifier } from '../../classifier/index.ts';
 import type { Failure, Prediction } from '../../classifier/types.ts';
 import { listOptions } from '../../dataset/read-options.ts';
@@ -45,6 +46,7 @@ export const predictCommand = defineCommand({
         help: 'Answer "none of these" below this probability. auto takes the probability that 95% of the right answers to left-out examples exceed.',
       }),
     ),
+    sigmoid: answerOptions.sigmoid,
     copyTo: optional(
       text({
         value: '<folder>',
@@ -87,13 +89,26 @@ export const predictCommand = defineCommand({
     ],
   ],
   async check([path, ...given], values) {
-    const { reject, copyTo, output, json, csv, ndjson, together, stream, method, top, queue, detach } =
-      values;
+    const {
+      reject,
+      sigmoid,
+      copyTo,
+      output,
+      json,
+      csv,
+      ndjson,
+      together,
+      stream,
+      method,
+      top,
+      queue,
+      detach,
+    } = values;
     const { followLinks, zipEncoding } = values;
     await checkQueue({ queue, detach });
     if (isAnswerFolder(output)) {
       const auto = reject === 'auto' ? { reject } : {};
-      const idle = { copyTo, json, csv, ndjson, together, stream, method, top, ...auto };
+      const idle = { sigmoid, copyTo, json, csv, ndjson, together, stream, method, top, ...auto };
       return checkAnswerFolder(output, given, { followLinks, zipEncoding }, idle);
     }
     if (queue !== undefined)
@@ -106,6 +121,18 @@ export const predictCommand = defineCommand({
         'Its threshold is for answers one by one. Give a number.',
       );
     }
+    if (adapting && sigmoid)
+      throw noEffect(
+        'sigmoid',
+        `--${adapting.how}`,
+        "Its answers do not have the encoder's own probabilities.",
+      );
+    if (sigmoid && reject === 'auto')
+      throw noEffect(
+        'reject auto',
+        '--sigmoid',
+        'Its threshold is for probabilities that add up to 1. Give a number.',
+      );
     if ([json, csv, ndjson].filter(Boolean).length > 1) {
       throw new UsageError('The options --json, --csv and --ndjson exclude each other', {
         code: 'usage',
@@ -141,6 +168,7 @@ export const predictCommand = defineCommand({
       detach: __,
       top,
       reject,
+      sigmoid,
       copyTo,
       output,
       json,
@@ -167,13 +195,14 @@ export const predictCommand = defineCommand({
       const threshold = reject === 'auto' ? await thresholdOf(classifier, io) : reject;
       const results: AdaptedPredictions = adapting
         ? await predictAdapted(classifier, images, adapting, { reject: threshold, options, print }, io)
-        : await predictAll(classifier, images, { reject: threshold, print }, io);
+        : await predictAll(classifier, images, { reject: threshold, sigmoid, print }, io);
       results.failures.unshift(...unread);
       const pictures = results.predictions.length;
       const counts = { pictures, classes: classifier.data.classes.length };
       if (adapting) adaptedNotes(adapting, { ...results, ...counts }).forEach(io.note);
+      else if (sigmoid) io.note(SIGMOID);
       else if (!classifier.calibrated && pictures > 0) io.note(UNCALIBRATED);
-      warnOfRejection(results.predictions, threshold ?? classifier.data.reject, io);
+      warnOfRejection(results.predictions, threshold ?? (sigmoid ? 0 : classifier.data.reject), io);
       if (copyTo) await sortInto(classifier, results.predictions, { images, folder: copyTo }, io);
       return results;
     });
@@ -190,6 +219,9 @@ export const predictCommand = defineCommand({
     tellFailures(failures, predictions.length, io);
   },
 });
+
+const SIGMOID =
+  "The probabilities are the encoder's own, each of its class alone: they do not add up to 1, and they are not calibrated.";
 
 const FORMATS = ['json', 'csv', 'ndjson'] as const;
 type Format = (typeof FORMATS)[number];
@@ -228,7 +260,11 @@ function warnOfRejection(predictions: readonly Prediction[], threshold: number, 
 async function predictAll(
   classifier: Classifier,
   images: readonly Picture[],
-  { reject, print }: { reject?: number; print?(result: Prediction | Failure): void },
+  {
+    reject,
+    sigmoid,
+    print,
+  }: { reject?: number; sigmoid: boolean; print?(result: Prediction | Failure): void },
   io: Io,
 ): Promise<{ predictions: Prediction[]; failures: Failure[] }> {
   const all = { predictions: [] as Prediction[], failures: [] as Failure[] };
@@ -239,6 +275,7 @@ async function predictAll(
       let cachedNow = 0;
       const { predictions, failures } = await classifier.predict(images.slice(start, start + TOGETHER), {
         reject,
+        sigmoid,
         signal: io.signal,
         onProgress({ done, cached }) {
           cachedNow = cached;
@@ -323,6 +360,7 @@ function csvTable(results: readonly (Prediction | Failure)[], top: number): Tabl
       isFailure(result) ? '' : value(result);
   const first = results.find((result): result is Prediction => !isFailure(result));
   const others = [
+    ...(first?.sigmoid ? [{ title: 'sigmoid', value: answered(() => 'true') }] : []),
     ...(first?.transductive ? [{ title: 'transductive', value: answered((p) => p.transductive!) }] : []),
     ...(first?.testTime ? [{ title: 'test_time', value: answered((p) => p.testTime!) }] : []),
   ];

@@ -211,9 +211,8 @@ export const OPEN_CLIP = {
   ...unused(BOOKKEEPING, ['timm_tag', 'tags', 'architecture']),
   model_cfg: {
     ...unused(BOOKKEEPING, ['cast_dtype', 'output_dict']),
-    ...unused(TENSOR, ['init_logit_scale', 'nonscalar_logit_scale']),
+    ...unused(TENSOR, ['init_logit_bias', 'init_logit_scale', 'nonscalar_logit_scale']),
     ...unused('the names of the weights say it', ['custom_text']),
-    ...unused('a number that is added to all scores alike changes no probability', ['init_logit_bias']),
     embed_dim: count,
     quick_gelu: z.boolean(),
     vision_cfg: {

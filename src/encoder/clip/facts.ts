@@ -16,6 +16,8 @@ import { type ClipCheckpoint, type ClipShape, misshapen, shapeOf } from './weigh
 export interface ClipFacts {
   readonly shape: ClipShape;
   readonly logitScale: number;
+  /** Present if the weights have one: they were then trained with a sigmoid. */
+  readonly logitBias?: number;
   readonly preprocessing: Preprocessing;
   /** Differences between the towers and OpenAI's that the shapes do not show. They are part of the fingerprint. */
   readonly recipe?: Readonly<Record<string, unknown>>;
@@ -39,9 +41,14 @@ export async function clipFacts(
   const logitScale = Math.exp(Number(data[0]));
   if (!Number.isFinite(Math.fround(logitScale)) || logitScale === 0)
     throw misshapen(`logit_scale is ${data[0]}`);
+  const logitBias = checkpoint.shapes.has('logit_bias')
+    ? Number((await checkpoint.tensor('logit_bias')).data[0])
+    : undefined;
+  if (logitBias !== undefined && !Number.isFinite(logitBias)) throw misshapen(`logit_bias is ${logitBias}`);
   return {
     shape,
     logitScale,
+    logitBias,
     preprocessing: pixelsOf(shape, preprocessing, read),
     recipe: recipeOf(shape),
   };
