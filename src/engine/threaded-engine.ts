@@ -34,6 +34,11 @@ export interface Platform {
   refusal?(device: Device): Promise<string | undefined>;
 }
 
+/** A request that starts a runtime, and the buffers that it transfers. */
+type Starting = Without<Extract<Request, { settings: Settings }>, 'id' | 'settings'> & {
+  readonly transfer?: readonly ArrayBuffer[];
+};
+
 /** A thread that can hold a part of a training. */
 interface ShardHost {
   shard(plan: BlockPlan<Uint8Array>, data: TrainingData, signal?: AbortSignal): Promise<Shard>;
@@ -71,14 +76,14 @@ export function threadedEngine(
     return reason === undefined ? device : onCpu(reason);
   }
 
-  /** Sends a request that starts a runtime. If the native build does not load, sends the request again with another build. */
-  async function open(
-    request: Without<Extract<Request, { settings: Settings }>, 'id' | 'settings'>,
-    device: Device,
-    signal?: AbortSignal,
-  ): Promise<Answer> {
-    const ask = (native: string | undefined) =>
-      send({ ...request, settings: { ...platform.settings, device, native } }, [], signal);
+  /**
+   * Sends a request that starts a runtime. If the native build does not load, makes the request again and sends it with another build.
+   */
+  async function open(make: () => Starting, device: Device, signal?: AbortSignal): Promise<Answer> {
+    const ask = (native: string | undefined) => {
+      const { transfer, ...request } = make();
+      return send({ ...request, settings: { ...platform.settings, device, native } }, transfer, signal);
+    };
     try {
       return await ask(await platform.native?.());
     } catch (error) {
@@ -88,24 +93,22 @@ export function threadedEngine(
   }
 
   /** Loads models on the device. If the device refuses them and the CPU does not, the CPU is used from then on. */
-  async function prepare(
-    request: Without<Extract<Request, { kind: 'load' | 'train' }>, 'id' | 'settings'>,
-    signal?: AbortSignal,
-  ): Promise<Answer> {
+  async function prepare(make: () => Starting, signal?: AbortSignal): Promise<Answer> {
     chosen ??= device === 'cpu' ? Promise.resolve(device) : choose();
     const used = await chosen;
     try {
-      return await open(request, used, signal);
+      return await open(make, used, signal);
     } catch (error) {
       if (used === 'cpu' || error instanceof InterruptedError) throw error;
-      const answer = await open(request, 'cpu', signal);
+      const answer = await open(make, 'cpu', signal);
       chosen = Promise.resolve(onCpu((error as Error).message));
       return answer;
     }
   }
 
+  /** @param model a model, or what makes its bytes whenever a thread needs them, so that they can be transferred instead of copied */
   async function load<Name extends string>(
-    model: Uint8Array | string,
+    model: Uint8Array | string | (() => Uint8Array<ArrayBuffer>),
     work: Abortable = {},
   ): Promise<Session<Name>> {
     const session = serial++;
@@ -113,9 +116,15 @@ export function threadedEngine(
     let loaded = -1;
     let ports: { inputs: PortInfo[]; outputs: PortInfo[] } | undefined;
 
+    const request = (): Starting => {
+      if (typeof model !== 'function') return { kind: 'load', session, model };
+      const made = model();
+      return { kind: 'load', session, model: made, transfer: [made.buffer] };
+    };
+
     async function ready({ signal }: Abortable): Promise<void> {
       if (alive(loaded)) return;
-      const answer = await prepare({ kind: 'load', session, model }, signal).catch((error) => {
+      const answer = await prepare(request, signal).catch((error) => {
         // The thread may still finish loading, so it is told to free the session.
         if (error instanceof InterruptedError) tell({ kind: 'close', session });
         throw error;
@@ -158,7 +167,7 @@ export function threadedEngine(
     const data = dataOf(spec);
     if (blocks) return trainSharded(loss, blocks, data, signal);
     const trainer = serial++;
-    await prepare({ kind: 'train', trainer, loss, data }, signal);
+    await prepare(() => ({ kind: 'train', trainer, loss, data }), signal);
     const born = generation();
     return {
       step: async (feeds, rate) => {
@@ -204,7 +213,7 @@ export function threadedEngine(
     data: TrainingData,
     signal?: AbortSignal,
   ): Promise<Shard> {
-    await open({ kind: 'shard', plan, data }, 'cpu', signal);
+    await open(() => ({ kind: 'shard', plan, data }), 'cpu', signal);
     return {
       forward: async (feeds) => {
         const own = detach(feeds);
@@ -222,7 +231,7 @@ export function threadedEngine(
 
   return {
     load,
-    compile: (outputs, work) => load(toOnnx(outputs), work),
+    compile: (outputs, work) => load(() => toOnnx(outputs), work),
     train,
     shard,
     openKeys: (file, labels, classes) =>

@@ -18,7 +18,7 @@ import { simplify } from './simplify.ts';
 export function toOnnx(
   outputs: Readonly<Record<string, Expr>>,
   { metadata = {} }: { metadata?: Record<string, string> } = {},
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   const simple = simplify(outputs);
   const graph = new Message();
   const names = new Map<Expr, string>();

@@ -25,7 +25,7 @@ export class Message {
     this.push(new Uint8Array(Float32Array.of(value).buffer));
   }
 
-  bytes(): Uint8Array {
+  bytes(): Uint8Array<ArrayBuffer> {
     const out = new Uint8Array(this.length);
     let at = 0;
     for (const chunk of this.chunks) {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { throwIfAborted } from '../../errors.ts';
 import { sha256 } from '../../sha256.ts';
 import type { View } from './names.ts';
@@ -22,16 +21,21 @@ export async function hashOfTensors(
     bySource.set(source, [...(bySource.get(source) ?? []), entry]);
   }
   const hashes: [name: string, shape: readonly number[], hash: string][] = [];
+  let hashing: Promise<unknown> = Promise.resolve();
   for (const [source, parts] of bySource) {
     throwIfAborted(signal);
-    // Large tensors are read once, also if they hold several of the towers'.
+    // Large tensors are read once, also if they hold several of the towers'. They are hashed on another thread while the next is read.
     const whole = widened(await stored.tensor(source));
-    for (const [name, view] of parts) {
-      const { shape, data } = await readView(async () => whole, view);
-      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-      hashes.push([name, shape, createHash('sha256').update(bytes).digest('hex')]);
-    }
+    await hashing;
+    hashing = Promise.all(
+      parts.map(async ([name, view]) => {
+        const { shape, data } = await readView(async () => whole, view);
+        const hash = await crypto.subtle.digest('SHA-256', data as Float32Array<ArrayBuffer>);
+        hashes.push([name, shape, Buffer.from(hash).toString('hex')]);
+      }),
+    );
   }
+  await hashing;
   hashes.sort(([a], [b]) => (a < b ? -1 : 1));
   return sha256(JSON.stringify(hashes));
 }

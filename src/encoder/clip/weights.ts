@@ -189,11 +189,12 @@ export function misshapen(why: string, cause?: unknown): ModelError {
   });
 }
 
-/** A tensor in single precision. */
+/** A tensor in single precision: the same numbers without a copy if it has it already. */
 export function widened({ dtype, shape, data }: Tensor): Tensor {
+  if (data instanceof Float32Array) return floatTensor(shape, data);
   if (dtype === 'float16') return floatTensor(shape, fromHalf(data as Uint16Array));
   if (dtype === 'bfloat16') return floatTensor(shape, fromBfloat16(data as Uint16Array));
-  return floatTensor(shape, Float32Array.from(data as Float32Array));
+  return floatTensor(shape, Float32Array.from(data as Float64Array));
 }
 
 /** One of equal parts along the first axis. */
