@@ -2,12 +2,13 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../errors.ts';
 import { readRegularText } from '../store/regular.ts';
+import { count } from '../words.ts';
 import { readInfo } from './feature-dump.ts';
 import { openArrayTable } from './feature-table.ts';
 import { openParquetFeatures } from './parquet-features.ts';
 import type { FeatureStream } from './row-blocks.ts';
 import { splitNamed } from './splits.ts';
-import { unfinished } from './stored-features.ts';
+import { damagedFeatures, unfinished } from './stored-features.ts';
 import { FILES_NAME, type StoredInfo, storedInfo } from './stored-info.ts';
 
 /**
@@ -17,7 +18,7 @@ import { FILES_NAME, type StoredInfo, storedInfo } from './stored-info.ts';
 export async function openFeatureBlocks(folder: string): Promise<FeatureStream> {
   const { classes, files } = await readInfo(folder);
   const stored = await storedInfo(folder);
-  if (stored) return openParquetFeatures(folder, await storedFiles(folder, stored), classes);
+  if (stored) return openStored(folder, stored, classes);
   const names = (await readdir(folder, { recursive: true })).map((name) => name.replaceAll('\\', '/')).sort();
   const parquet = names.filter((name) => name.endsWith('.parquet'));
   const tables = names.filter((name) => isTrainTable(name));
@@ -32,23 +33,34 @@ export async function openFeatureBlocks(folder: string): Promise<FeatureStream> 
       hint: 'Remove or rename one of them.',
     });
   }
-  throw new DataError(`${folder} has no examples that can be read in blocks`, {
-    code: 'dump/no-support',
-    hint: 'The folder needs train.npy with train.labels.npy, train.safetensors, or Parquet files with the columns features and label.',
-  });
+  throw noExamples(folder);
 }
 
-/** The Parquet files of a finished run of `tip-adapter embed`. Throws `DataError` for an unfinished run and other kinds of files. */
-async function storedFiles(folder: string, { finished, storage }: StoredInfo): Promise<string[]> {
+/** The examples of a finished run of `tip-adapter embed`. Throws `DataError` for an unfinished run, and if no row is an example. */
+async function openStored(
+  folder: string,
+  stored: StoredInfo,
+  classes: readonly string[],
+): Promise<FeatureStream> {
+  const { finished, storage, tables } = stored;
   if (!finished) throw unfinished(folder);
   if (storage.startsWith('parquet')) {
     const list = await readRegularText(join(folder, FILES_NAME), { area: 'features' });
-    return list.split('\n').filter(Boolean);
+    return openParquetFeatures(folder, list.split('\n').filter(Boolean), classes);
   }
-  throw new DataError(`${folder} holds features as ${storage}, which are read as a whole`, {
-    code: 'features/storage',
-    hint: 'Run tip-adapter embed again with --format parquet, into another folder. Encoded pictures are in the cache.',
-    details: { folder, storage },
+  if (tables.train === undefined) throw noExamples(folder);
+  const stream = await openArrayTable(join(folder, `train.${storage}`), undefined, classes);
+  if (stream.rows === tables.train) return stream;
+  throw damagedFeatures(
+    folder,
+    `the table train has ${count(stream.rows, 'row')} and not the ${tables.train} of info.json`,
+  );
+}
+
+function noExamples(folder: string): DataError {
+  return new DataError(`${folder} has no examples that can be read in blocks`, {
+    code: 'dump/no-support',
+    hint: 'The folder needs train.npy with train.labels.npy, train.safetensors, or Parquet files with the columns features and label.',
   });
 }
 

@@ -81,7 +81,7 @@ function exampleOf(
   const { id, class: name, split, group } = 'row' in placed ? placed.row : placed.failed;
   const label = name === undefined ? -1 : indexOf.get(name);
   if (label === undefined)
-    throw damaged(folder, `the class "${name}" of ${id} is not among those of info.json`);
+    throw damagedFeatures(folder, `the class "${name}" of ${id} is not among those of info.json`);
   const place = { ...(split && { split }), ...(group !== undefined && { group }) };
   if ('failed' in placed) {
     const { code, message } = placed.failed;
@@ -151,7 +151,10 @@ async function inTables(
     const table = await opened.read(name, { signal });
     const rows = await recordsOf(folder, `${name}.csv`);
     if (table?.features.rows !== wanted || rows.length !== wanted)
-      throw damaged(folder, `the table ${name} does not have the ${count(wanted, 'row')} of info.json`);
+      throw damagedFeatures(
+        folder,
+        `the table ${name} does not have the ${count(wanted, 'row')} of info.json`,
+      );
     for (const [i, record] of rows.entries()) {
       const own = { id: record.id ?? '', ...placeOf(record), sha256: record.sha256 ?? '' };
       placed.push({ at: Number(record.index), row: own, values: row(table.features, i) });
@@ -182,10 +185,12 @@ export function unfinished(folder: string): DataError {
 }
 
 function incomplete(folder: string, found: number, wanted: number): DataError {
-  return damaged(folder, `it has ${count(found, 'picture')}, and info.json says ${wanted}`);
+  return damagedFeatures(folder, `it has ${count(found, 'picture')}, and info.json says ${wanted}`);
 }
 
-function damaged(folder: string, why: string): DataError {
+/** The error for features whose files do not fit together. */
+/** The error for stored features that do not fit together. */
+export function damagedFeatures(folder: string, why: string): DataError {
   return new DataError(`The features in ${folder} are damaged: ${why}`, {
     code: 'features/damaged',
     hint: 'Remove the folder and run tip-adapter embed again; encoded pictures are in the cache.',

@@ -1,3 +1,4 @@
+import { cp } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { exampleCounts } from '../classifier/example-counts.ts';
 import { fakeEncoder, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
@@ -12,7 +13,7 @@ const at = workspace();
 const encoder = fakeEncoder();
 
 describe('features that embed wrote', () => {
-  it.each(['parquet', 'parquet-list'] as const)(
+  it.each(['npy', 'safetensors', 'parquet', 'parquet-list'] as const)(
     'in %s files: a summary of them gives the classifier of the pictures, which takes pictures',
     async (format) => {
       const source = at('photos');
@@ -33,13 +34,15 @@ describe('features that embed wrote', () => {
     },
   );
 
-  it('are refused in other files and of other encoders', async () => {
+  it('are refused if they are of another encoder, or if a table lacks rows', async () => {
     await writePictures(at('photos'), { cat: [0, 1, 2], dog: [0, 1, 2] });
     await embed(at('photos'), { encoder, output: at('npy'), format: 'npy' });
     await embed(at('photos'), { encoder, output: at('parquet'), format: 'parquet' });
     const summarised = (folder: string, other = encoder) =>
       fit(at(folder), { encoder: other, summary: true });
-    await expect(summarised('npy')).rejects.toMatchObject({ code: 'features/storage' });
+    await embed(at('photos'), { encoder, output: at('short'), format: 'npy', limit: 2 });
+    for (const name of ['train.npy', 'train.labels.npy']) await cp(at('short', name), at('npy', name));
+    await expect(summarised('npy')).rejects.toMatchObject({ code: 'features/damaged' });
     const another = { ...encoder, fingerprint: 'b'.repeat(64) };
     await expect(summarised('parquet', another)).rejects.toMatchObject({ code: 'fit/encoder' });
   });
