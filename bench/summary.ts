@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fit } from '../src/classifier/index.ts';
 import { openFeatureBlocks } from '../src/dataset/feature-blocks.ts';
+import { sharedEngine } from '../src/engine/shared.ts';
+import { withProducts } from '../src/linalg/matrix-products.ts';
 import { toHalf } from '../src/math/half.ts';
 import { matrix, row, unitRows } from '../src/math/matrix.ts';
 import { random } from '../src/math/random.ts';
@@ -44,11 +46,13 @@ export async function benchSummary(): Promise<string[]> {
     };
     const alone = run('bytes');
     const decoded = run('rows');
+    const products = run('products');
     const told = (name: string, { seconds, memory }: typeof alone) =>
       `  ${name.padEnd(34)}${seconds.toFixed(1)} s, ${Math.round(rows / seconds).toLocaleString('en')} rows a second, ` +
       `${Math.round(size / MIB / seconds)} MiB a second, ${memory} MiB of memory; ` +
       `${share(alone, seconds)} of the bytes alone, ${share(decoded, seconds)} of the rows alone`;
     lines.push(told('the bytes of the file', alone), told('its rows, checked, as unit rows', decoded));
+    lines.push(told('the products of gda alone, x x^T', products));
     for (const method of ['prototype', 'gda', 'tip-adapter-sketch'])
       lines.push(told(`fit --summary --method ${method}`, run(method)));
     return lines;
@@ -70,11 +74,26 @@ export async function summaryPart(what: string, folder: string): Promise<string[
     await file.close();
   } else if (what === 'rows') {
     for (const part of (await openFeatureBlocks(folder)).parts) for await (const _ of part.blocks());
+  } else if (what === 'products') {
+    await productsOf(Number(process.env.TIP_ADAPTER_BENCH_ROWS ?? ROWS));
   } else {
     await (await fit(folder, { summary: true, method: what, tune: 'fixed' })).close();
   }
   const seconds = (performance.now() - started) / 1000;
   return [JSON.stringify({ seconds, memory: Math.round(process.resourceUsage().maxRSS / 1024) })];
+}
+
+/** As many products of 512 rows as the second moments of these rows take, and nothing else: what `gda` cannot do without. */
+async function productsOf(rows: number): Promise<void> {
+  const block = matrix(
+    512,
+    DIMENSION,
+    Float32Array.from({ length: 512 * DIMENSION }, (_, i) => (i % 97) / 97),
+  );
+  await withProducts(sharedEngine(), async ({ transposedProduct }) => {
+    for (let done = 0; done < rows; done += 8 * block.rows)
+      await Promise.all(Array.from({ length: 8 }, () => transposedProduct(block, block)));
+  });
 }
 
 /** Rows around a random direction for each class, in random order of the classes. */

@@ -55,6 +55,11 @@ const campaigns: Readonly<Record<string, Entry>> = {
     about: `${REQUESTS} requests to one server.`,
     run: async ({ rounds = REQUESTS }) => (await import('./serving.ts')).runEndurance({ rounds }),
   },
+  scale: {
+    about:
+      'Runs of 200 shards while workers, Redis, the network, the store and clocks fail (needs redis-server).',
+    run: async (options) => (await import('./scale.ts')).runScale(options),
+  },
   hostile: {
     about: 'Clients that break the protocol, while a polite client asks.',
     run: async (options) => (await import('./hostile.ts')).runHostile(options),

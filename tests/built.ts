@@ -19,7 +19,8 @@ export function setup(project: TestProject): void {
   project.onTestsRerun(compile);
 }
 
-function compile(): void {
+/** Compiles the sources, all or none. */
+export function compile(): void {
   const fresh = `${folder}-${process.pid}`;
   const printed = tsc(TYPESCRIPT, ['-p', 'tests/tsconfig.built.json', '--outDir', fresh]);
   if (printed) throw new Error(printed);

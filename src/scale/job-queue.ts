@@ -23,7 +23,6 @@ export const MOST_ATTEMPTS = 3;
 /** Options of a shard's job. A finished job is removed, because a kept one could not be added again when its result is gone. */
 export const JOB_OPTIONS: JobsOptions = {
   attempts: MOST_ATTEMPTS,
-  backoff: { type: 'exponential', delay: 1000, jitter: 0.5 },
   removeOnComplete: true,
   removeOnFail: false,
   stackTraceLimit: 1,

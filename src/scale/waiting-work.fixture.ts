@@ -15,10 +15,12 @@ export interface Waiting extends WorkDescription {
   readonly deadly: readonly number[];
   readonly deadlier: readonly number[];
   readonly failing: readonly number[];
+  /** Numbers of shards that fail at their first attempt. */
+  readonly flaky: readonly number[];
 }
 
 export function waiting(given: Partial<Waiting> & Pick<Waiting, 'source' | 'target'>): Waiting {
-  return { kind: 'embed', shards: 10, ms: 0, deadly: [], deadlier: [], failing: [], ...given };
+  return { kind: 'embed', shards: 10, ms: 0, deadly: [], deadlier: [], failing: [], flaky: [], ...given };
 }
 
 /** The content of a source object. */
@@ -34,9 +36,10 @@ export async function writeSource(address: string, shards: number): Promise<void
 
 /** The work on this description, as a worker and a producer open it. */
 export async function openWaitingWork(description: WorkDescription): Promise<Work> {
-  const { source, target, shards, ms, deadly, deadlier, failing } = description as Waiting;
+  const { source, target, shards, ms, deadly, deadlier, failing, flaky } = description as Waiting;
   const from = openStore(source, { retryDelay: 10 });
   const to = openStore(target, { retryDelay: 10 });
+  const tried = openStore(`${target}-tried`);
   const idOf = (n: number) => hashOf(`shard ${n}`);
   const keyOf = (id: string) => `shards/${hashOf('waiting', id).slice(0, 32)}`;
   return {
@@ -63,7 +66,10 @@ export async function openWaitingWork(description: WorkDescription): Promise<Wor
       onProgress?.(5);
       if (deadly.includes(n)) process.kill(process.pid, 'SIGKILL');
       if (deadlier.includes(n)) process.kill(process.ppid, 'SIGKILL');
-      if (failing.includes(n)) throw new DataError('No space is left', { code: 'disk/full' });
+      const again =
+        flaky.includes(n) && (await tried.put(`${n}`, bytes, { onlyIfAbsent: true })) === 'already there';
+      if (failing.includes(n) || (flaky.includes(n) && !again))
+        throw new DataError('No space is left', { code: 'disk/full' });
       await sleep(deadlier.includes(n) ? 1e9 : ms, undefined, { signal }).catch(() => throwIfAborted(signal));
       await to.put(keyOf(id), new TextEncoder().encode(`${hashOf(bytes)}\n`.repeat(10)), {
         onlyIfAbsent: true,

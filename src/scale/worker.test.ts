@@ -210,6 +210,27 @@ describe.skipIf(!redisProgram)(`a worker${REDIS_SKIP}`, { timeout: 60_000 }, () 
     await (await withWorker()).ended;
   });
 
+  it('leaves a shard that failed to others when it is stopped, whatever its clock says', async () => {
+    const work = await open({ shards: 1, flaky: [0] });
+    await using queue = await openBullQueue(redis.address, { env, detach: true });
+    await queue.run(work);
+    const real = Date.now;
+    const ahead = vi.spyOn(Date, 'now').mockImplementation(() => real() + 3_600_000);
+    const stop = new AbortController();
+    const options = {
+      process: own,
+      env,
+      onEvent: (event: WorkerEvent) => event.event === 'failed' && stop.abort(),
+    };
+    const first = await startWorker(redis.address, options, stop);
+    await first.ended;
+    ahead.mockRestore();
+    expect(first.counts).toMatchObject({ shards: 0, failed: 1 });
+    const next = await withWorker();
+    await next.ended;
+    expect(next.counts).toMatchObject({ shards: 1, failed: 0 });
+  });
+
   it('makes the result once its failure is mended, and after a worker died before it could ask for it', async () => {
     const work = await open();
     const target = String(work.description.target);

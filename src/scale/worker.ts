@@ -126,12 +126,8 @@ export async function startWorker(
     counts,
     ended,
     async queued() {
-      const {
-        waiting = 0,
-        delayed = 0,
-        active = 0,
-      } = await jobs.getJobCounts('waiting', 'delayed', 'active');
-      return { waiting: waiting + delayed, active };
+      const { waiting = 0, active = 0 } = await jobs.getJobCounts('waiting', 'active');
+      return { waiting, active };
     },
   };
 }
@@ -144,6 +140,7 @@ class ShardWorker {
   readonly #idle: Pick<ShardProcess, 'do' | 'close'>[];
   #worker?: JobWorker<ShardJob>;
   #refusal?: Error;
+  readonly #draining = new AbortController();
 
   constructor(redis: Redis, jobs: JobQueue, options: WorkerOptions, counts: WorkerCounts) {
     const { concurrency = 1 } = options;
@@ -180,6 +177,7 @@ class ShardWorker {
     if (once) void this.#endWhenEmpty(worker);
     await Promise.race([stopped, closed]);
     onEvent?.({ event: 'draining', shards: this.#counts.busy });
+    this.#draining.abort();
     await Promise.race([worker.close(), this.#lostFor(lock)]);
     for (const each of processes) each.close();
     if (this.#refusal) throw this.#refusal;
@@ -197,7 +195,7 @@ class ShardWorker {
   async #endWhenEmpty(worker: JobWorker<ShardJob>): Promise<void> {
     while (!worker.closing) {
       await sleep(LOOK / 4);
-      const left = await this.#jobs.getJobCountByTypes('waiting', 'delayed', 'active').catch(() => 1);
+      const left = await this.#jobs.getJobCountByTypes('waiting', 'active').catch(() => 1);
       if (left === 0) void worker.close();
     }
   }
@@ -267,9 +265,13 @@ class ShardWorker {
     if (last) await addFinish(this.#jobs, run);
   }
 
+  /** Waits, but not longer than the worker runs. */
+  async #pause(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { signal: this.#draining.signal }).catch(() => {});
+  }
+
   /** Gives a job back, if its failure may pass or is this machine's; else the failure is counted. */
   async #failed(job: Job<ShardJob>, error: Error, token: string | undefined, name: string): Promise<never> {
-    const { DelayedError, WaitingError } = await import('bullmq');
     const code = error instanceof TipAdapterError ? error.code : '';
     const { run } = job.data;
     const passing = PASSING.test(code) && job.attemptsStarted < MOST_STARTS;
@@ -279,14 +281,16 @@ class ShardWorker {
     this.#options.onEvent?.({ event: 'failed', run, name, error, again });
     if (refusing) {
       this.#refusal ??= error;
-      await job.moveToWait(token);
       void this.#worker?.close();
-      throw new WaitingError();
+    } else if (again) {
+      // The worker itself waits. A job that waits in Redis does so by the clocks of its workers, and one of these may be wrong.
+      const pause = Math.min(1000 * 2 ** Math.min(job.attemptsStarted - 1, 10), LONGEST_PAUSE);
+      await this.#pause(pause * (0.5 + Math.random() / 2));
     }
-    if (!passing) throw error;
-    const pause = Math.min(1000 * 2 ** Math.min(job.attemptsStarted, 10), LONGEST_PAUSE);
-    await job.moveToDelayed(Date.now() + pause * (0.5 + Math.random() / 2), token);
-    throw new DelayedError();
+    if (!refusing && !passing) throw error;
+    const { WaitingError } = await import('bullmq');
+    await job.moveToWait(token);
+    throw new WaitingError();
   }
 }
 
