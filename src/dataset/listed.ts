@@ -24,6 +24,14 @@ export interface PictureTable {
   table: Table;
   lookup: Lookup;
   split?: Split;
+  /** Whether each row is a picture of its own. Rows are then not compared, because a map of a million paths takes memory. */
+  areDistinct?: boolean;
+}
+
+/** The pictures that were listed, in order, and by their names if two rows may name one picture. */
+interface Pictures {
+  all: LabelledFile[];
+  known: Map<string, LabelledFile>;
 }
 
 /**
@@ -31,7 +39,7 @@ export interface PictureTable {
  * and reported. Throws `DataError` if a column or every file is missing, or if rows name an unknown split.
  */
 export async function readListed(tables: readonly PictureTable[], signal?: AbortSignal): Promise<Labelled> {
-  const pictures = new Map<string, LabelledFile>();
+  const pictures: Pictures = { all: [], known: new Map() };
   const findings: { finding: Finding; table: string }[] = [];
   const absent: Unreadable[] = [];
   const columns = new Set<string | undefined>();
@@ -40,7 +48,7 @@ export async function readListed(tables: readonly PictureTable[], signal?: Abort
     findings.push(...listed.findings.map((finding) => ({ finding, table: each.table.name })));
     columns.add(listed.column);
   }
-  const all = [...pictures.values()];
+  const { all } = pictures;
   const layout = tables.map(({ table }) => table.name).join(', ');
   if (all.every(({ label }) => label === undefined)) throw noLabels(layout);
   return {
@@ -71,9 +79,9 @@ function onceForAll(findings: readonly { finding: Finding; table: string }[]): F
 
 /** Adds a table's pictures to the known ones (by path) or to the missing ones, and returns findings. */
 async function listInto(
-  pictures: Map<string, LabelledFile>,
+  { all, known }: Pictures,
   absent: Unreadable[],
-  { table, lookup, split: own }: PictureTable,
+  { table, lookup, split: own, areDistinct }: PictureTable,
   signal?: AbortSignal,
 ): Promise<{ findings: Finding[]; column?: string }> {
   const columns = columnsOf(table);
@@ -95,9 +103,12 @@ async function listInto(
     else if (!file) skipped.missing.push({ path, reason: 'it does not exist', ...(split && { split }) });
     else {
       const group = columns.group(row);
-      const before = pictures.get(keyOf(file)!);
-      if (!before) pictures.set(keyOf(file)!, labelledFile(file, label, split, group));
-      else if (before.label !== label) skipped.contradictory.push(path);
+      const before = areDistinct ? undefined : known.get(keyOf(file)!);
+      if (!before) {
+        const picture = labelledFile(file, label, split, group);
+        all.push(picture);
+        if (!areDistinct) known.set(keyOf(file)!, picture);
+      } else if (before.label !== label) skipped.contradictory.push(path);
       else if (before.split !== split) {
         skipped.leaking.push(path);
         before.split = heldOut(before.split, split);

@@ -32,7 +32,7 @@ export const parquetLayout: Layout = {
       const table = await (image === undefined ? readTable(tree, file) : picturesOf(tree, parquet));
       if (!columnsOf(table)) throw lacksLabel(parquet, table);
       const lookup = image === undefined ? pathsIn(tree, file) : lookupRows(picturesIn(parquet, image));
-      tables.push({ table, lookup, split: splitOf(file) });
+      tables.push({ table, lookup, split: splitOf(file), areDistinct: image !== undefined });
     }
     return {
       ...(await readListed(tables, signal)),
@@ -130,7 +130,8 @@ function picturesIn(parquet: Parquet, image: string) {
     throw detached();
   }
   const own = { readExample, within: file.absolute };
-  return (row: number): SourceFile => new RowFile(`${file.path}/${row}`, own);
+  // A template would keep each name as the objects of its parts, which take more memory.
+  return (row: number): SourceFile => new RowFile([file.path, row].join('/'), own);
 }
 
 /** A picture in a row of a file. */

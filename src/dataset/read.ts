@@ -17,7 +17,6 @@ import { info, quoted, warning } from './findings.ts';
 import { LAYOUT_HINT } from './folder-checks.ts';
 import { candidateBases } from './folders.ts';
 import { refuseFile } from './foreign.ts';
-import { groupBy } from './groups.ts';
 import { type HubDataOptions, hubTree, isHubData } from './hub-data.ts';
 import { readLayout } from './layouts.ts';
 import { limited } from './limit.ts';
@@ -248,11 +247,10 @@ function emptyClasses({ classes, examples }: Pick<Dataset, 'classes' | 'examples
 /** Reports classes without a picture in a split. Classes with too few examples are reported when examples are drawn. */
 function absentClasses({ classes, examples }: Pick<Dataset, 'classes' | 'examples'>): Finding[] {
   const seen = new Set(examples.map(({ label }) => label));
-  const bySplit = groupBy(examples, ({ split }) => split);
   return (['val', 'test'] as const).flatMap((split) => {
-    const own = new Set(bySplit.get(split)?.map(({ label }) => label));
+    const own = new Set(examples.filter((one) => one.split === split).map(({ label }) => label));
     const absent = classes.filter((_, i) => seen.has(i) && !own.has(i)).map(({ id }) => id);
-    if (absent.length === 0 || !bySplit.has(split)) return [];
+    if (absent.length === 0 || own.size === 0) return [];
     const n = count(absent.length, 'class has', 'classes have');
     return [info('absent-class', `${n} no pictures in ${split}: ${quoted(absent)}`, absent)];
   });
