@@ -11,10 +11,24 @@
  * await classifier.close();
  * ```
  */
-export * from './classifier/index.ts';
-export { readDataset } from './dataset/read.ts';
+import type { Abortable } from './abort.ts';
+import type { Classifier, FitOptions, LoadOptions } from './classifier/index.ts';
+import type { ReadOptions } from './dataset/read.ts';
+import type { Dataset } from './dataset/types.ts';
+import type { LoadOptions as LoadEncoderOptions } from './encoder/load.ts';
+import type { Encoder } from './encoder/types.ts';
+import type {
+  BullQueueOptions,
+  EmbedOptions,
+  EmbedSummary,
+  EmbedTextsOptions,
+  Queue,
+} from './scale/index.ts';
+
+export { isFailure } from './classifier/failure.ts';
+export { fitOptions } from './classifier/fit-options.ts';
+export type * from './classifier/index.ts';
 export type { Dataset } from './dataset/types.ts';
-export { loadEncoder } from './encoder/load.ts';
 export type { Encoder, StoredFeature } from './encoder/types.ts';
 export {
   DataError,
@@ -24,23 +38,96 @@ export {
   TipAdapterError,
   UsageError,
 } from './errors.ts';
-export {
-  type BullQueueOptions,
-  type EmbedOptions,
-  type EmbedSummary,
-  type EmbedTextsOptions,
-  type EmbedValues,
-  embed,
-  embedOptions,
-  embedTexts,
-  type Json,
-  openBullQueue,
-  type Queue,
-  type RedisSettings,
-  type RunProgress,
-  type RunSummary,
-  type Shard,
-  type ShardOutcome,
-  type Work,
-  type WorkDescription,
+export { embedOptions } from './scale/embed-options.ts';
+export type {
+  BullQueueOptions,
+  EmbedOptions,
+  EmbedSummary,
+  EmbedTextsOptions,
+  EmbedValues,
+  Json,
+  Queue,
+  RedisSettings,
+  RunProgress,
+  RunSummary,
+  Shard,
+  ShardOutcome,
+  Work,
+  WorkDescription,
 } from './scale/index.ts';
+
+// Each function imports its modules when it is called, so that importing the package is fast.
+
+/**
+ * Returns a classifier fitted to labelled pictures. `source` is the path of a data set (see `readDataset`) or of a folder of features,
+ * or a data set that `readDataset` returned. `fit` uses the `train` split, or every labelled picture if there is none, and with `shots`
+ * a seeded draw from it. Throws `DataError` if fewer than two classes are left, `ModelError` if the encoder is missing or fails, and
+ * `UsageError` for a wrong option.
+ */
+export async function fit(source: string | Dataset, options: FitOptions = {}): Promise<Classifier> {
+  const work = await import('./classifier/fit.ts');
+  return work.fit(source, options);
+}
+
+/**
+ * Reads a saved classifier, given by its path or by its repository on the hub (`hf:owner/name[@revision]`, which is downloaded once). Its
+ * encoder is opened when it is first needed. Throws `ModelError` if the file is missing or damaged. The first picture throws `ModelError` if
+ * the encoder is not on this machine or is not the one of the fit (the message names both).
+ */
+export async function load(path: string, options: LoadOptions = {}): Promise<Classifier> {
+  const work = await import('./classifier/classifier.ts');
+  return work.load(path, options);
+}
+
+/** Reads a data set of labelled pictures: `readDataset` of `tip-adapter/dataset`, which says what is read and what it throws. */
+export async function readDataset(source: string, options: ReadOptions = {}): Promise<Dataset> {
+  const work = await import('./dataset/read.ts');
+  return work.readDataset(source, options);
+}
+
+/** Opens an encoder, and downloads it first if it is not on disk: `loadEncoder` of `tip-adapter/encoder`. */
+export async function loadEncoder(
+  name: string,
+  options: LoadEncoderOptions = {},
+): Promise<Encoder & AsyncDisposable> {
+  const work = await import('./encoder/load.ts');
+  return work.loadEncoder(name, options);
+}
+
+/**
+ * Computes the features of pictures and writes them into a folder, from which `fit`, `evaluate` and `readDataset` read them like the
+ * pictures. `source` is the path of a data set (see `readDataset`) or a data set that was read. The work is done in parts of about 2,000
+ * pictures; a call that was interrupted continues with the parts that are missing. Pictures that cannot be read are listed in
+ * failures.csv and counted in the result. Throws `DataError` for unreadable data, `ModelError` for the encoder, and `UsageError` for a
+ * wrong option or a folder that holds other files.
+ */
+export async function embed(source: string | Dataset, options: EmbedOptions): Promise<EmbedSummary> {
+  const work = await import('./scale/embed.ts');
+  return work.embed(source, options);
+}
+
+/**
+ * Computes the features of texts with the text tower of an encoder, and writes them into a folder: `texts.npy` (or `.safetensors`) with
+ * `texts.csv`, or `texts.parquet`, and `info.json` with the encoder. Returns the encoder's id and the number of numbers of a text.
+ */
+export async function embedTexts(
+  texts: readonly string[],
+  options: EmbedTextsOptions,
+): Promise<{ encoder: string; dimension: number; texts: number }> {
+  const work = await import('./scale/embed-texts.ts');
+  return work.embedTexts(texts, options);
+}
+
+/**
+ * Has workers do the shards of a run, on Redis (BullMQ). Only a window of shards is in Redis at a time. What is done is known from the
+ * store: if Redis loses everything, missing shards are added again. A shard that failed three times is set aside, and `run` ends with
+ * `DataError` `queue/set-aside` when all others are done. Throws as `connectRedis`.
+ */
+export async function openBullQueue(
+  address: string,
+  options: BullQueueOptions = {},
+  work: Abortable = {},
+): Promise<Queue & AsyncDisposable & { close(): Promise<void> }> {
+  const queue = await import('./scale/bull-queue.ts');
+  return queue.openBullQueue(address, options, work);
+}

@@ -4,8 +4,9 @@ import { TEST_TIME_IDS, TRANSDUCTIVE, TRANSDUCTIVE_IDS } from '../adaptation/ind
 import { argmax, matrix, row, unitRows } from '../math/matrix.ts';
 import { resolveOptions } from '../options.ts';
 import { predictTogether, startStream } from './adapted.ts';
-import { type Classifier, isFailure } from './classifier.ts';
+import type { Classifier } from './classifier.ts';
 import { taskOf } from './classifier-task.ts';
+import { isFailure } from './failure.ts';
 import { fakeEncoder, picture, workspace, writeFiles, writePictures } from './fake-encoder.fixture.ts';
 import { fit } from './fit.ts';
 import type { Prediction } from './types.ts';

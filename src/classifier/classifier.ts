@@ -8,7 +8,7 @@ import { closedError, errorAbout, throwIfAborted, UsageError } from '../errors.t
 import { type Matrix, row, softmax, softmaxRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
-import type { FitProgress } from '../methods/task.ts';
+import type { FitProgress, Task } from '../methods/task.ts';
 import { isCalibrated } from '../tuning/calibrated.ts';
 import {
   type AdaptableClassifier,
@@ -19,25 +19,21 @@ import {
   type TogetherOptions,
   type TogetherPredictions,
 } from './adapted.ts';
-import { addExamples, type NewExample } from './add-source.ts';
+import type { NewExample } from './add-source.ts';
 import { answerOptions, checkedOptions, checkedReject, explainOptions } from './answer-options.ts';
-import { autoReject } from './auto-reject.ts';
 import { chunks, STREAM_CHUNK } from './chunks.ts';
 import { classifierFile } from './classifier-file.ts';
 import { taskOf } from './classifier-task.ts';
 import { type EncoderSession, sessionFor, type ThumbnailOptions } from './encoder-session.ts';
-import { evaluate } from './evaluate.ts';
-import { explainRow, scoresOfTerms } from './explain.ts';
+import { isFailure } from './failure.ts';
 import { type FileOptions, readClassifier, writeClassifier } from './file.ts';
 import { isList, readSource } from './image-source.ts';
-import { openTower, type Told } from './learn.ts';
-import { leftOutAnswers } from './left-out.ts';
+import type { Told } from './learn.ts';
 import { predictionOf } from './prediction.ts';
-import { type RefitValues, refitMethod } from './refit.ts';
-import { type Removal, removeParts } from './remove.ts';
+import type { RefitValues } from './refit.ts';
+import type { Removal } from './remove.ts';
 import { sigmoidBias, sigmoidRows } from './sigmoid.ts';
-import { ownAnswers, suspectsAmong } from './suspects.ts';
-import { type EvaluateOptions, encodeTestSet, type TestSet } from './test-set.ts';
+import type { EvaluateOptions, TestSet } from './test-set.ts';
 import type {
   Abortable,
   AnswerOptions,
@@ -58,6 +54,10 @@ export interface ExplainOptions extends PredictOptions {
   /** Largest number of examples in the explanation, the heaviest first. Default: all, or 100 if the features stay in the file. */
   examples?: number;
 }
+
+/*
+ * What predicting does not need is imported where it is used, so that the first answer comes soon.
+ */
 
 /**
  * A fitted classifier. `data` is the content of its file. A classifier does not change: `add`, `remove` and `refit` return a new one.
@@ -178,6 +178,7 @@ export class Classifier {
     const { votes, ...terms } = await (await waitFor(this.#scoring(), signal)).termsAndVotes(features, {
       signal,
     });
+    const { explainRow, scoresOfTerms } = await import('./explain.ts');
     const probabilities = Float32Array.from(softmax(scoresOfTerms(terms), this.data.tuning.temperature));
     const prediction = this.#prediction(readSource(image).id, probabilities, reject);
     return explainRow(this.data, prediction, { features: row(features, 0), terms, votes, examples });
@@ -185,6 +186,8 @@ export class Classifier {
 
   /** Encodes labelled pictures once, so that this classifier and its refitted versions can be evaluated on them. */
   async encodeTestSet(source: string | Dataset, options: EvaluateOptions = {}): Promise<TestSet> {
+    this.#open();
+    const { encodeTestSet } = await import('./test-set.ts');
     return encodeTestSet(this.data, this.#open(), source, options);
   }
 
@@ -200,6 +203,8 @@ export class Classifier {
       });
     }
     const set = isEncoded ? source : await this.encodeTestSet(source, options);
+    const { evaluate } = await import('./evaluate.ts');
+    const { leftOutAnswers } = await import('./left-out.ts');
     const evaluable = {
       data: this.data,
       probabilities: (features: Matrix, signal?: AbortSignal) => this.probabilities(features, { signal }),
@@ -221,6 +226,9 @@ export class Classifier {
     signal,
     onFit,
   }: Abortable & { onFit?(progress: FitProgress): void } = {}): Promise<ExampleSuspects | undefined> {
+    this.#open();
+    const { leftOutAnswers } = await import('./left-out.ts');
+    const { ownAnswers, suspectsAmong } = await import('./suspects.ts');
     const leftOut = await leftOutAnswers(this.data, { ...this.#open(), signal, onFit });
     if (!leftOut) return undefined;
     const answers = ownAnswers(this.data, leftOut);
@@ -231,6 +239,8 @@ export class Classifier {
 
   /** Returns a classifier of the same examples with another method, other options or fewer shots. Nothing is encoded again. */
   async refit(values: RefitValues, { signal }: Abortable = {}): Promise<Classifier> {
+    this.#open();
+    const { refitMethod } = await import('./refit.ts');
     return new Classifier(await refitMethod(this.data, this.#open(), values, signal), this.#session);
   }
 
@@ -245,12 +255,16 @@ export class Classifier {
    * again. Alpha, beta and temperature stay.
    */
   async add(examples: readonly NewExample[] | Dataset | string, work: WorkOptions = {}): Promise<Classifier> {
+    this.#open();
+    const { addExamples } = await import('./add-source.ts');
     const { data, ...told } = await addExamples(this.data, this.#open(), examples, work);
     return new Classifier(data, this.#session, told);
   }
 
   /** Returns a new classifier without some examples or classes, given by id or shown name. Throws `UsageError` for unknown ones. */
   async remove(removal: Removal, work: Abortable = {}): Promise<Classifier> {
+    this.#open();
+    const { removeParts } = await import('./remove.ts');
     return new Classifier(await removeParts(this.data, this.#open(), removal, work), this.#session);
   }
 
@@ -258,6 +272,8 @@ export class Classifier {
    * Returns the rejection threshold above which 95% of the right answers to left-out examples are. Undefined if no example can be left out.
    */
   async autoReject({ signal }: Abortable = {}): Promise<number | undefined> {
+    this.#open();
+    const { autoReject } = await import('./auto-reject.ts');
     return autoReject(this.data, { ...this.#open(), signal });
   }
 
@@ -302,9 +318,14 @@ export class Classifier {
   async #createScorer(): Promise<Scorer> {
     const { method: id, state } = this.data;
     const method = methodById(id);
-    const textTower = method.readsTexts && (await openTower(this.data, await this.#session.encoder(), id));
+    const textTower = method.readsTexts && (await this.#textTower());
     const task = { ...taskOf(this.data), cache: this.#session.cache, ...(textTower && { textTower }) };
     return createScorer(sharedEngine(), method, state, task);
+  }
+
+  async #textTower(): Promise<Task['textTower']> {
+    const { openTower } = await import('./learn.ts');
+    return openTower(this.data, await this.#session.encoder(), this.data.method);
   }
 
   /** One answer for each picture, in order. */
@@ -355,10 +376,7 @@ export interface LoadOptions extends FileOptions {
   encoder?: Encoder;
 }
 
-/**
- * Reads a saved classifier, given by its path or by its repository on the hub (`hf:owner/name[@revision]`, which is downloaded once). Its encoder is opened when it is first needed. Throws `ModelError` if the file is missing or damaged. The
- * first picture throws `ModelError` if the encoder is not on this machine or is not the one of the fit (the message names both).
- */
+/** `load` of the package. */
 export async function load(path: string, { encoder, ...reading }: LoadOptions = {}): Promise<Classifier> {
   const { path: file } = await classifierFile(path, { signal: reading.signal });
   const data = await readClassifier(file, reading);
@@ -367,9 +385,4 @@ export async function load(path: string, { encoder, ...reading }: LoadOptions = 
 
 function isTestSet(source: string | Dataset | TestSet): source is TestSet {
   return 'truth' in Object(source);
-}
-
-/** Whether a streamed result is a failure instead of an answer. */
-export function isFailure(result: Prediction | Failure): result is Failure {
-  return 'error' in result;
 }

@@ -55,12 +55,7 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder' | 'method'
   onPull?(progress: PullProgress): void;
 }
 
-/**
- * Returns a classifier fitted to labelled pictures. `source` is the path of a data set (see `readDataset`) or of a folder of features,
- * or a data set that `readDataset` returned. `fit` uses the `train` split, or every labelled picture if there is none, and with `shots`
- * a seeded draw from it. Throws `DataError` if fewer than two classes are left, `ModelError` if the encoder is missing or fails, and
- * `UsageError` for a wrong option.
- */
+/** `fit` of the package. */
 export async function fit(source: string | Dataset, options: FitOptions = {}): Promise<Classifier> {
   const {
     method = 'auto',

@@ -4,11 +4,11 @@ export type { NewExample } from './add-source.ts';
 export {
   type Classifier,
   type ExplainOptions,
-  isFailure,
   type LoadOptions,
   load,
 } from './classifier.ts';
 export type { ThumbnailOptions } from './encoder-session.ts';
+export { isFailure } from './failure.ts';
 export type { FileOptions } from './file.ts';
 export { type FitOptions, fit } from './fit.ts';
 export { type FitValues, fitOptions } from './fit-options.ts';

@@ -8,6 +8,7 @@ import type { ListValues } from '../dataset/read-options.ts';
 import type { Example, Unreadable } from '../dataset/types.ts';
 import { DataError, systemCode } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
+import { isHubData } from '../store/store-address.ts';
 import { systemError } from '../system-error.ts';
 import { count, number } from '../words.ts';
 import type { Io } from './io.ts';
@@ -67,14 +68,13 @@ function noList(message: string): DataError {
 }
 
 async function imagesAt(path: string, io: Io, listing: ListValues): Promise<Found> {
-  const { isHubData } = await import('../dataset/hub-data.ts');
   if (isHubData(path)) return imagesOnHub(path, io);
   const info = await stat(path).catch((error: unknown) => systemCode(error));
   if (typeof info === 'object' && (info.isDirectory() || isZipName(path) || isTarName(path)))
     return imagesIn(path, io, listing);
-  const { isDynamicPattern } = await import('tinyglobby');
+  const isNoFile = info === 'ENOENT' || info === 'ENAMETOOLONG';
   // A path that exists or is not accessible is not a pattern.
-  if ((info !== 'ENOENT' && info !== 'ENAMETOOLONG') || !isDynamicPattern(path))
+  if (!isNoFile || !(await import('tinyglobby')).isDynamicPattern(path))
     return { images: [path], unread: [] };
   const { imagesMatching } = await import('./image-pattern.ts');
   const { images, unreadable } = await imagesMatching(path, io.signal);

@@ -10,7 +10,7 @@ export async function withClassifier<T>(
   io: Pick<Io, 'note' | 'signal'>,
   work: (classifier: Classifier) => Promise<T>,
 ): Promise<T> {
-  const { load } = await import('../classifier/index.ts');
+  const { load } = await import('../classifier/classifier.ts');
   const { classifierFile, isOnHub } = await import('../classifier/classifier-file.ts');
   const { signal } = io;
   const { path, place } = await classifierFile(given, { signal });

@@ -1,9 +1,9 @@
 import type { ListValues } from '../dataset/read-options.ts';
-import { isStoreAddress } from '../dataset/store-tree.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { duration } from '../report/numbers.ts';
 import { checkUnlabelled } from '../scale/embed-options.ts';
 import type { RunProgress } from '../scale/work.ts';
+import { isStoreAddress } from '../store/store-address.ts';
 import { count, number, UNCALIBRATED } from '../words.ts';
 import { firstGiven, noEffect } from './command.ts';
 import { PartialError } from './images.ts';

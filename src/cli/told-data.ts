@@ -1,7 +1,6 @@
 import { doubtsOf } from '../dataset/doubts.ts';
-import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { overviewOf, sizesText } from '../dataset/overview.ts';
-import { type ReadOptions, readDataset } from '../dataset/read.ts';
+import type { ReadOptions } from '../dataset/read.ts';
 import { givenReading } from '../dataset/read-options.ts';
 import type { Dataset, Finding } from '../dataset/types.ts';
 import { DataError } from '../errors.ts';
@@ -29,11 +28,13 @@ export async function readTold(
   io: Io,
   { strict, askFrom, ...reading }: Telling & ReadOptions = {},
 ): Promise<Dataset | string> {
+  const { isFeatureDump } = await import('../dataset/feature-dump.ts');
   if (await isFeatureDump(source)) {
     const idle = givenReading(reading);
     if (idle) throw noEffect(idle, 'a folder of features', 'It says how pictures are read. Leave it out.');
     return source;
   }
+  const { readDataset } = await import('../dataset/read.ts');
   const dataset = await readDataset(source, {
     signal: io.signal,
     note: (line) => io.note(line),

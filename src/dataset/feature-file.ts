@@ -5,7 +5,8 @@ import { type Matrix, matrix } from '../math/matrix.ts';
 import { faultOf } from '../options.ts';
 import { count } from '../words.ts';
 import { openParquet, type Parquet } from './parquet-file.ts';
-import { DTYPES, type FeatureType, floatColumn, parquetBytes } from './parquet-writer.ts';
+import { floatColumn, parquetBytes } from './parquet-writer.ts';
+import { DTYPES, type FeatureType } from './stored-formats.ts';
 import type { SourceFile } from './tree.ts';
 import type { Split } from './types.ts';
 

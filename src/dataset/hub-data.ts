@@ -28,11 +28,6 @@ export interface HubDataOptions extends FetchOptions {
 
 const FORM = 'hf:datasets/owner/name, then @revision and #config/split if they are needed';
 
-/** Whether a source names something on the hub. */
-export function isHubData(source: string): boolean {
-  return /^hf:/i.test(source);
-}
-
 /** The name of a data set on the hub, without its owner. */
 export function hubDataName(source: string): string {
   return posix.basename(parseHubData(source).repo);

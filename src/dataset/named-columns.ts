@@ -1,10 +1,7 @@
 import { DataError } from '../errors.ts';
 import { quoted } from './findings.ts';
+import type { Role } from './read-options.ts';
 import { columnName, type Table } from './text-files.ts';
-
-/** The roles of columns in a table of pictures. */
-export const ROLES = ['path', 'label', 'split', 'group'] as const;
-export type Role = (typeof ROLES)[number];
 
 /**
  * The table with the columns that the user named for its roles. If it has none of these columns, another table is meant, and it gets no

@@ -1,10 +1,7 @@
 import type { SchemaElement } from 'hyparquet-writer';
 import { toHalf } from '../math/half.ts';
 import { type Matrix, row } from '../math/matrix.ts';
-
-/** How numbers are stored. */
-export const DTYPES = ['float32', 'float16'] as const;
-export type FeatureType = (typeof DTYPES)[number];
+import type { FeatureType } from './stored-formats.ts';
 
 /** A column to write. A missing text is null; `bytes` are values of one width. */
 export type WrittenColumn = { readonly name: string } & (

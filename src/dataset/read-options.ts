@@ -11,7 +11,10 @@ import {
   type ValuesOf,
 } from '../options.ts';
 import { quoted } from './findings.ts';
-import { ROLES, type Role } from './named-columns.ts';
+
+/** The roles of columns in a table of pictures. */
+const ROLES = ['path', 'label', 'split', 'group'] as const;
+export type Role = (typeof ROLES)[number];
 
 /** How the files of a folder or an archive are listed, whatever is read from them. */
 export const listOptions = {

@@ -1,6 +1,6 @@
-import { type Role, withRoles } from './named-columns.ts';
+import { withRoles } from './named-columns.ts';
 import { openParquet, tableOfColumns } from './parquet-file.ts';
-import { columnNames } from './read-options.ts';
+import { columnNames, type Role } from './read-options.ts';
 import { parseTable, TABLE_ENDINGS, type Table } from './text-files.ts';
 import type { SourceFile, Tree } from './tree.ts';
 

@@ -4,11 +4,6 @@ import { openStore } from '../store/open-store.ts';
 import { archiveTree } from './source.ts';
 import type { Tree } from './tree.ts';
 
-/** Whether a source is the address of a store: `s3://bucket/folder/`, or the list of addresses at `https://host/list.txt`. */
-export function isStoreAddress(source: string): boolean {
-  return /^(s3|https?):\/\//i.test(source);
-}
-
 /** The objects of a store as files. All their names are in memory. */
 export async function storeTree(address: string, signal?: AbortSignal): Promise<Tree> {
   const store = openStore(address);

@@ -7,6 +7,7 @@ import { sha256 } from '../sha256.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { openStore } from '../store/open-store.ts';
 import { PICTURE, readRegular } from '../store/regular.ts';
+import { isStoreAddress } from '../store/store-address.ts';
 import { count } from '../words.ts';
 import { readClassTable } from './class-table.ts';
 import { describeClasses } from './classes.ts';
@@ -15,7 +16,6 @@ import { type FailedRow, type FeatureRow, placeOf, readFeatureFile } from './fea
 import { info } from './findings.ts';
 import { countsText, overviewOf } from './overview.ts';
 import { diskFile } from './source.ts';
-import { isStoreAddress } from './store-tree.ts';
 import { FAILURES_NAME, FILES_NAME, type StoredInfo } from './stored-info.ts';
 import { parseTable } from './text-files.ts';
 import type { SourceFile } from './tree.ts';

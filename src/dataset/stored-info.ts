@@ -5,15 +5,11 @@ import { DataError } from '../errors.ts';
 import { faultOf } from '../options.ts';
 import { openStore } from '../store/open-store.ts';
 import { readRegular, unlessMissing } from '../store/regular.ts';
-import { DTYPES } from './parquet-writer.ts';
-import { isStoreAddress } from './store-tree.ts';
+import { isStoreAddress } from '../store/store-address.ts';
+import { DTYPES, STORAGES } from './stored-formats.ts';
 
 /** The value of `format` in the info.json of a folder that `tip-adapter embed` wrote. */
 const FORMAT = 'tip-adapter features';
-
-/** In what files features are stored: tables for each split (`npy`, `safetensors`), or files of some thousand pictures each. */
-export const STORAGES = ['npy', 'safetensors', 'parquet', 'parquet-list'] as const;
-export type Storage = (typeof STORAGES)[number];
 
 /** The list of the files of a Parquet folder, in their order, one on each line. */
 export const FILES_NAME = 'files.txt';

@@ -52,11 +52,7 @@ const LATER = 500;
 /** Milliseconds without a finished shard after which all pending shards are added again, in case Redis has lost their jobs. */
 const ADD_AGAIN = 30_000;
 
-/**
- * Has workers do the shards of a run, on Redis (BullMQ). Only a window of shards is in Redis at a time. What is done is known from the
- * store: if Redis loses everything, missing shards are added again. A shard that failed three times is set aside, and `run` ends with
- * `DataError` `queue/set-aside` when all others are done. Throws as `connectRedis`.
- */
+/** `openBullQueue` of the package. */
 export async function openBullQueue(
   address: string,
   { detach = false, onNoWorker, ...settings }: BullQueueOptions = {},

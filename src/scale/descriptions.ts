@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { PROTOCOLS } from '../bench/cell.ts';
 import { SUITE_IDS } from '../bench/suites.ts';
 import { GROUPINGS } from '../dataset/grouping.ts';
-import { DTYPES } from '../dataset/parquet-writer.ts';
-import { STORAGES } from '../dataset/stored-info.ts';
+import { DTYPES, STORAGES } from '../dataset/stored-formats.ts';
 
 const reading = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 

@@ -1,10 +1,9 @@
-import { DTYPES } from '../dataset/parquet-writer.ts';
 import { givenReading, type ReadValues } from '../dataset/read-options.ts';
-import { isStoreAddress } from '../dataset/store-tree.ts';
-import { STORAGES } from '../dataset/stored-info.ts';
+import { DTYPES, STORAGES } from '../dataset/stored-formats.ts';
 import { encoderOption } from '../encoder/encoder-option.ts';
 import { UsageError } from '../errors.ts';
 import { choice, flag, type ValuesOf } from '../options.ts';
+import { isStoreAddress } from '../store/store-address.ts';
 
 /** The options of `embed`: one table for the library's checks, the command line, its help and the reference page. */
 export const embedOptions = {

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { Abortable } from '../abort.ts';
 import { openEncoder } from '../classifier/fit.ts';
 import { floatColumn, numbersOf, parquetBytes } from '../dataset/parquet-writer.ts';
-import { isStoreAddress } from '../dataset/store-tree.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
 import { withEqualWeights } from '../encoder/joined.ts';
 import { checkEncoderName } from '../encoder/load.ts';
@@ -16,6 +15,7 @@ import { writeFileAtomic } from '../store/atomic.ts';
 import { folderStore } from '../store/folder-store.ts';
 import { npyHeader } from '../store/npy.ts';
 import { encodeSafetensors } from '../store/safetensors.ts';
+import { isStoreAddress } from '../store/store-address.ts';
 import { version } from '../version.ts';
 import type { EmbedOptions } from './embed.ts';
 import { type EmbedValues, embedOptions } from './embed-options.ts';
@@ -33,10 +33,7 @@ export interface EmbedTextsOptions
 /** Number of texts that are embedded together. */
 const TOGETHER = 64;
 
-/**
- * Computes the features of texts with the text tower of an encoder, and writes them into a folder: `texts.npy` (or `.safetensors`) with
- * `texts.csv`, or `texts.parquet`, and `info.json` with the encoder. Returns the encoder's id and the number of numbers of a text.
- */
+/** `embedTexts` of the package. */
 export async function embedTexts(
   texts: readonly string[],
   { output, encoder: wanted = 'auto', note, ask, onPull, signal, onProgress, ...given }: EmbedTextsOptions,

@@ -7,12 +7,11 @@ import {
   type FeatureRow,
   readFeatureFacts,
 } from '../dataset/feature-file.ts';
-import type { FeatureType } from '../dataset/parquet-writer.ts';
+import type { FeatureType, Storage } from '../dataset/stored-formats.ts';
 import {
   FAILURES_NAME,
   FILES_NAME,
   parseStoredInfo,
-  type Storage,
   type StoredInfo,
   storedInfoText,
 } from '../dataset/stored-info.ts';

@@ -6,7 +6,6 @@ import { info } from '../dataset/findings.ts';
 import { listPictures } from '../dataset/pictures.ts';
 import { type ReadOptions, readDataset } from '../dataset/read.ts';
 import { partReading, type ReadValues } from '../dataset/read-options.ts';
-import { isStoreAddress } from '../dataset/store-tree.ts';
 import type { Dataset, Example } from '../dataset/types.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
 import { withEqualWeights } from '../encoder/joined.ts';
@@ -16,6 +15,7 @@ import type { Encoder } from '../encoder/types.ts';
 import { UsageError } from '../errors.ts';
 import { resolveOptions } from '../options.ts';
 import { openStore } from '../store/open-store.ts';
+import { isStoreAddress } from '../store/store-address.ts';
 import { count } from '../words.ts';
 import type { EmbedDescription } from './descriptions.ts';
 import { checkUnlabelled, type EmbedValues, embedOptions } from './embed-options.ts';
@@ -55,13 +55,7 @@ export interface EmbedSummary extends RunSummary {
   readonly leftOut: number;
 }
 
-/**
- * Computes the features of pictures and writes them into a folder, from which `fit`, `evaluate` and `readDataset` read them like the
- * pictures. `source` is the path of a data set (see `readDataset`) or a data set that was read. The work is done in parts of about 2,000
- * pictures; a call that was interrupted continues with the parts that are missing. Pictures that cannot be read are listed in
- * failures.csv and counted in the result. Throws `DataError` for unreadable data, `ModelError` for the encoder, and `UsageError` for a
- * wrong option or a folder that holds other files.
- */
+/** `embed` of the package. */
 export async function embed(source: string | Dataset, options: EmbedOptions): Promise<EmbedSummary> {
   const { signal, onProgress, queue = localQueue } = options;
   const { work, encoder } = await openEmbed(source, options);

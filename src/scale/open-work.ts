@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { Abortable } from '../abort.ts';
-import { isStoreAddress } from '../dataset/store-tree.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { faultOf } from '../options.ts';
+import { isStoreAddress } from '../store/store-address.ts';
 import { openBench } from './bench-work.ts';
 import {
   benchDescription,

@@ -1,4 +1,4 @@
-import { isFailure } from '../classifier/classifier.ts';
+import { isFailure } from '../classifier/failure.ts';
 import { errorAbout } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
 import { version } from '../version.ts';

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
-import { type Classifier, isFailure } from '../classifier/classifier.ts';
+import type { Classifier } from '../classifier/classifier.ts';
 import { exampleCount, exampleCounts } from '../classifier/example-counts.ts';
+import { isFailure } from '../classifier/failure.ts';
 import type { Explanation, Failure, Prediction } from '../classifier/types.ts';
 import { isCalibrated } from '../tuning/calibrated.ts';
 import type { Model, Ready } from './model.ts';

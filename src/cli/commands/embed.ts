@@ -1,11 +1,11 @@
 import { givenReading, readOptions } from '../../dataset/read-options.ts';
-import { isStoreAddress } from '../../dataset/store-tree.ts';
 import { UsageError } from '../../errors.ts';
 import { optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
 import type { EmbedOptions } from '../../scale/embed.ts';
 import { checkUnlabelled, embedOptions } from '../../scale/embed-options.ts';
 import type { EmbedTextsOptions } from '../../scale/embed-texts.ts';
+import { isStoreAddress } from '../../store/store-address.ts';
 import { count, number } from '../../words.ts';
 import { defineCommand, firstGiven, jsonOption, noEffect } from '../command.ts';
 import { shellWord } from '../format.ts';

@@ -9,6 +9,7 @@ import { jsonText } from '../../printable.ts';
 import { probability } from '../../report/numbers.ts';
 import { renderCsv, type Table } from '../../report/table.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
+import { isHubData } from '../../store/store-address.ts';
 import { count, plural, UNCALIBRATED } from '../../words.ts';
 import {
   type AdaptedPredictions,
@@ -139,7 +140,6 @@ export const predictCommand = defineCommand({
         hint: 'Give one of them.',
       });
     }
-    const { isHubData } = await import('../../dataset/hub-data.ts');
     if (copyTo && given.some(isHubData)) {
       throw noEffect(
         'copyTo',
