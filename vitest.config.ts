@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config';
+import { startsBuilt } from './tests/built.ts';
 
 export default defineConfig({
+  plugins: [startsBuilt],
   test: {
     include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
-    // Worker threads of the product are TypeScript files during tests; Node has to be taught to load them.
     pool: 'forks',
-    execArgv: ['--import', new URL('tests/typescript.mjs', import.meta.url).href],
     globalSetup: 'tests/built.ts',
     maxWorkers: 2,
     allowOnly: false,

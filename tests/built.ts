@@ -1,17 +1,30 @@
-// The sources as JavaScript, for the programs that tests start. From TypeScript, a command takes twice the processor time: Node 20 passes
-// every file through a thread that strips its types, and so does each thread and process that the command starts.
+// The sources as JavaScript, for the programs, processes and threads that tests start. From TypeScript, a command takes twice the processor
+// time: Node 20 passes every file through a thread that strips its types, and so does each thread and process that the command starts.
 import { renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Plugin } from 'vite';
 import type { TestProject } from 'vitest/node';
 import { TYPESCRIPT, tsc } from './tsc.ts';
 
-const folder = join(import.meta.dirname, '../.cache/built');
+const root = join(import.meta.dirname, '..');
+const folder = join(root, '.cache/built');
 
 /** The compiled file of a source, which is given relative to the repository. */
 export const built = (source: string) => join(folder, source.replace(/\.ts$/, '.js'));
 
 /** The command line. */
 export const MAIN = built('src/cli/main.ts');
+
+/** Lets the modules that start threads and processes find the compiled ones. They look beside themselves for files with their own extension. */
+export const startsBuilt: Plugin = {
+  name: 'starts-built',
+  enforce: 'pre',
+  transform: (code, id) =>
+    code.includes('extname(import.meta.url)')
+      ? code.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(built(relative(root, id))).href))
+      : undefined,
+};
 
 /** Compiles the sources. Vitest calls it before all tests, and watch mode before each run. */
 export function setup(project: TestProject): void {

@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { built } from '../../tests/built.ts';
 import { startDecoder } from './decoder.ts';
 import { decodersOf, isRunning, memoryOf } from './decoders.fixture.ts';
 import { createImageLoader, type ImageLoader, type LoaderOptions } from './loader.ts';
@@ -236,7 +238,7 @@ describe('a program that decodes', () => {
     const path = join(folder, `${name}.mjs`);
     const head = `
       import { readFileSync } from 'node:fs';
-      import { createImageLoader } from '${new URL('loader.ts', import.meta.url)}';
+      import { createImageLoader } from '${pathToFileURL(built('src/image/loader.ts'))}';
       const heic = readFileSync(new URL('${heic}'));
       const slow = readFileSync('${join(folder, 'slow.png')}');
       const loader = createImageLoader({ decoders: 1 });
@@ -244,7 +246,7 @@ describe('a program that decodes', () => {
       const told = (error) => process.stdout.write(error.code + ' ' + error.message);
     `;
     await writeFile(path, head + program);
-    return [...process.execArgv, path];
+    return [path];
   };
 
   it('can end without closing the loader, and prints no messages of libraries', async () => {
@@ -296,7 +298,9 @@ describe('a program that decodes', () => {
       'without',
       'await loader.load(heic, request).catch(told); await loader.close();',
     );
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', hook, ...flags]);
+    // The decoder, too, gets the hook from the environment.
+    const env = { ...process.env, NODE_OPTIONS: `--import ${pathToFileURL(hook)}` };
+    const { stdout } = await promisify(execFile)(process.execPath, flags, { env });
     expect(stdout).toBe(
       'image/no-decoder Pictures cannot be decoded here: Could not load the "sharp" module using the linux-x64 runtime',
     );

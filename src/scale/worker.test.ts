@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { built } from '../../tests/built.ts';
 import { startFaultyProxy } from '../store/faulty-proxy.fixture.ts';
 import { openStore } from '../store/open-store.ts';
 import { freePort, S3_SKIP, s3Program, startS3 } from '../store/s3-server.fixture.ts';
@@ -21,7 +21,7 @@ import type { Work } from './work.ts';
 import { type RunningWorker, startWorker, type WorkerEvent, type WorkerOptions } from './worker.ts';
 
 const own = () => new ShardProcess({ program });
-const program = fileURLToPath(new URL('./waiting-worker.fixture.ts', import.meta.url));
+const program = built('src/scale/waiting-worker.fixture.ts');
 const SECRET = 'a-secret-of-redis';
 /** The rights that docs/scale.md lists. */
 const RIGHTS =
