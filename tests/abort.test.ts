@@ -271,14 +271,17 @@ async function timed(call: (signal: AbortSignal) => Promise<unknown>, moment = I
 }
 
 it.each(Object.entries(calls))('%s', { timeout: 300_000, retry: 2 }, async (name, call) => {
-  // The first call opens files and sessions that later calls use.
-  await call(new AbortController().signal);
-  const { outcome, took } = await timed(call);
+  let { outcome, took } = await timed(call);
   expect(outcome).toBe('done');
   const measured: string[] = [];
   const before = await Promise.all(['.', 'written'].map((folder) => readdir(at(folder))));
   for (const share of [0.1, 0.4]) {
-    const interrupted = await timed(call, took * share);
+    let interrupted = await timed(call, took * share);
+    // The first call opened files and sessions, so a later call may end before its signal. It then gives the time of such a call.
+    if (interrupted.outcome === 'done') {
+      ({ took } = interrupted);
+      interrupted = await timed(call, took * share);
+    }
     if (interrupted.outcome === 'done') continue;
     expect(interrupted.outcome).toBe('interrupted');
     measured.push(interrupted.late.toFixed(0));
