@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { built } from '../../tests/built.ts';
 import { npy, npyLabels, rowsOf } from '../bench/dump.fixture.ts';
 import type { FinishedTable } from '../bench/run.ts';
 import { type BenchSettings, openBench, runBench } from './bench-work.ts';
@@ -16,8 +16,6 @@ import type { ShardProcess } from './shard-process.ts';
 import { openWaitingWork, waiting, writeSource } from './waiting-work.fixture.ts';
 import type { Queue, RunProgress } from './work.ts';
 import { startWorker } from './worker.ts';
-
-const program = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 let folder: string;
 const at = (...names: string[]) => join(folder, ...names);
@@ -66,7 +64,7 @@ describe('a benchmark whose fits are shards', () => {
     expect(alone.tables[0]!.entries).toHaveLength(4);
     expect(alone.tables[0]!.skipped.map(({ method }) => method)).toEqual(new Array(4).fill('coop'));
     await using queue = openProcessQueue(
-      { program: program('../cli/shard-worker.ts'), settings: { threads: 1, modules: [] } },
+      { program: built('src/cli/shard-worker.ts'), settings: { threads: 1, modules: [] } },
       2,
     );
     const told: RunProgress[] = [];
@@ -87,7 +85,7 @@ describe('a benchmark whose fits are shards', () => {
       waiting({ source: at('source'), target: at('target'), shards: 6, deadly: [2] }),
     );
     await writeSource(at('source'), 6);
-    await using queue = openProcessQueue({ program: program('./waiting-worker.fixture.ts') }, 2);
+    await using queue = openProcessQueue({ program: built('src/scale/waiting-worker.fixture.ts') }, 2);
     const error = await runWork(work, queue).catch((error) => error);
     expect(error.message).toBe(
       '1 shard of 6 failed and is left out: 2/first to 2/last (The process that did the shard ended (SIGKILL))',
