@@ -27,7 +27,7 @@ interface Limits {
   readonly signal?: AbortSignal;
 }
 
-/** Number of remembered steps. Each costs three passes over the parameters. */
+/** Number of remembered steps. Each costs two passes over the parameters. */
 const MEMORY = 5;
 
 /**
@@ -47,14 +47,13 @@ export async function minimise(
     return { x, ...(await objective(x)) };
   };
   const memory: Step[] = [];
-  const q = new Float32Array(start.length);
   const direction = new Float32Array(start.length);
   // Points of large problems take megabytes, so their memory is reused.
   const spare: Float32Array[] = [];
   let now = await at(start.slice());
   let iteration = 0;
   for (; iteration < iterations; iteration++) {
-    descend(direction, q, now, memory);
+    descend(direction, now, memory);
     const slope = dot(direction, now.gradient);
     if (!(-slope / 2 > tolerance(now.value))) break;
     const next = await lineSearch(at, now, direction, slope, spare);
@@ -65,54 +64,86 @@ export async function minimise(
   return { ...now, iterations: iteration, evaluations };
 }
 
+/** A step between two points, and what the next directions need of it. All products are sums in float64. */
 interface Step {
   /** Changes of the point, of the gradient, and of the preconditioned gradient. */
   readonly s: Float32Array;
   readonly y: Float32Array;
   readonly z: Float32Array;
   /** s . y, positive. */
-  readonly curvature: number;
+  readonly sy: number;
+  readonly yz: number;
+  /** s . g and y . P g at the newest point. */
+  sg: number;
+  yp: number;
+  /** s . y' and y . z' with y' and z' of each later step, in their order. */
+  readonly later: { readonly sy: number; readonly yz: number }[];
 }
 
 /** Remembers the step between two points, in the arrays of the first. */
 function remember(memory: Step[], before: Point, after: Point, spare: Float32Array[]): void {
   const { x: s, gradient: y, preconditioned: z } = before;
+  let sy = 0;
+  let yz = 0;
+  let sg = 0;
+  let yp = 0;
   for (let i = 0; i < s.length; i++) {
-    s[i] = after.x[i]! - s[i]!;
-    y[i] = after.gradient[i]! - y[i]!;
-    z[i] = after.preconditioned[i]! - z[i]!;
+    const g = after.gradient[i]!;
+    const p = after.preconditioned[i]!;
+    const ds = after.x[i]! - s[i]!;
+    const dy = g - y[i]!;
+    const dz = p - z[i]!;
+    s[i] = ds;
+    y[i] = dy;
+    z[i] = dz;
+    sy += ds * dy;
+    yz += dy * dz;
+    sg += ds * g;
+    yp += dy * p;
   }
-  const curvature = dot(s, y);
-  if (curvature > 0) memory.push({ s, y, z, curvature });
+  // The products with y' = g' - g and z' = P g' - P g follow from those with g and P g.
+  for (const step of memory) {
+    const newSg = dot(step.s, after.gradient);
+    const newYp = dot(step.y, after.preconditioned);
+    if (sy > 0) step.later.push({ sy: newSg - step.sg, yz: newYp - step.yp });
+    step.sg = newSg;
+    step.yp = newYp;
+  }
+  if (sy > 0) memory.push({ s, y, z, sy, yz, sg, yp, later: [] });
   else spare.push(s);
   if (memory.length > MEMORY) spare.push(memory.shift()!.s);
 }
 
 /**
  * Sets `direction` to -H g, where H is the inverse curvature estimated from P and the remembered steps (two-loop recursion, algorithm 7.4).
- * P q follows from P g and P y, because P is linear.
+ * The vectors of the recursion, q = g - sum a y and r = scale (P g - sum a z) + sum (a - b) s, enter only through their products with the
+ * steps, and P q follows from P g and P y, because P is linear. So the recursion is of numbers, and one pass over the steps remains.
  */
-function descend(
-  direction: Float32Array,
-  q: Float32Array,
-  { gradient, preconditioned }: Point,
-  memory: readonly Step[],
-): void {
-  q.set(gradient);
-  direction.set(preconditioned);
-  const shares = memory.map(() => 0);
-  for (const [k, { s, y, z, curvature }] of [...memory.entries()].reverse()) {
-    shares[k] = dot(s, q) / curvature;
-    addScaled(q, y, -shares[k]!);
-    addScaled(direction, z, -shares[k]!);
-  }
+function descend(direction: Float32Array, { preconditioned }: Point, memory: readonly Step[]): void {
+  const m = memory.length;
   const last = memory.at(-1);
-  const scale = last ? last.curvature / dot(last.y, last.z) : 1;
-  for (let i = 0; i < q.length; i++) direction[i]! *= scale;
-  memory.forEach(({ s, y, curvature }, k) => {
-    addScaled(direction, s, shares[k]! - dot(y, direction) / curvature);
+  const scale = last ? last.sy / last.yz : 1;
+  const a = new Float64Array(m);
+  for (let k = m - 1; k >= 0; k--) {
+    const { sg, sy, later } = memory[k]!;
+    let sq = sg;
+    for (let j = k + 1; j < m; j++) sq -= a[j]! * later[j - k - 1]!.sy;
+    a[k] = sq / sy;
+  }
+  const rest = new Float64Array(m);
+  for (let k = 0; k < m; k++) {
+    const { yp, yz, sy, later } = memory[k]!;
+    let yr = yp - a[k]! * yz;
+    for (let j = k + 1; j < m; j++) yr -= a[j]! * later[j - k - 1]!.yz;
+    for (let i = 0; i < k; i++) yr -= a[i]! * memory[i]!.later[k - i - 1]!.yz;
+    yr *= scale;
+    for (let i = 0; i < k; i++) yr += rest[i]! * memory[i]!.later[k - i - 1]!.sy;
+    rest[k] = a[k]! - yr / sy;
+  }
+  for (let i = 0; i < direction.length; i++) direction[i] = -scale * preconditioned[i]!;
+  memory.forEach(({ s, z }, k) => {
+    addScaled(direction, s, -rest[k]!, z, scale * a[k]!);
   });
-  for (let i = 0; i < q.length; i++) direction[i] = -direction[i]!;
 }
 
 /** Constants of the strong Wolfe conditions: sufficient decrease and curvature. */
@@ -165,6 +196,6 @@ function between(
   return low.t + width * (Number.isFinite(share) ? Math.min(0.9, Math.max(0.1, share)) : 0.5);
 }
 
-function addScaled(target: Float32Array, source: Float32Array, scale: number): void {
-  for (let i = 0; i < target.length; i++) target[i]! += scale * source[i]!;
+function addScaled(target: Float32Array, x: Float32Array, a: number, y: Float32Array, b: number): void {
+  for (let i = 0; i < target.length; i++) target[i]! += a * x[i]! + b * y[i]!;
 }
