@@ -26,6 +26,7 @@ const CHINESE: Readonly<Record<string, (details: Details) => string>> = {
 
 /** The message of an error in the page's language, if that is not English. */
 export function translated(code: string, details: Details): string | undefined {
-  const language = document.documentElement.lang || navigator.language;
+  const page = typeof document === 'object' ? document.documentElement.lang : '';
+  const language = page || navigator.language;
   return language.startsWith('zh') ? CHINESE[code]?.(details) : undefined;
 }

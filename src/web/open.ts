@@ -91,13 +91,18 @@ async function contentOf(source: Parameters<typeof open>[0]): Promise<Pick<Openi
       hint: "Give a folder's URL, or a classifier's file as URL, File, Blob or bytes.",
     });
   }
-  const url = new URL(source, document.baseURI);
+  const url = new URL(source, base());
   return url.pathname.endsWith('.safetensors') ? { classifier: { url: url.href } } : { site: folderUrl(url) };
 }
 
 /** The absolute URL of a folder, with a slash at its end. */
 function folderUrl(given: string | URL): string {
-  const url = new URL(given, document.baseURI);
+  const url = new URL(given, base());
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url.href;
+}
+
+/** The address that relative ones start from: the page's, or in a worker that of its script. */
+function base(): string {
+  return typeof document === 'object' ? document.baseURI : location.href;
 }

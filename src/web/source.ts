@@ -34,17 +34,19 @@ export async function sentPicture(
     const frame = image.clone();
     return { picture: { kind: 'frame', frame, id: 'frame' }, transfer: [frame] };
   }
+  // A worker has no elements.
+  const isImage = typeof HTMLImageElement === 'function' && image instanceof HTMLImageElement;
   const isElement =
-    image instanceof HTMLImageElement ||
-    image instanceof HTMLVideoElement ||
-    image instanceof HTMLCanvasElement;
+    isImage ||
+    (typeof HTMLVideoElement === 'function' &&
+      (image instanceof HTMLVideoElement || image instanceof HTMLCanvasElement));
   if (!isElement && !(image instanceof ImageBitmap) && !(image instanceof OffscreenCanvas)) {
     throw new UsageError(`A picture cannot be ${describedValue(image)}`, {
       code: 'image/source',
       hint: 'Give a Blob, ImageBitmap, ImageData, VideoFrame, <img>, <video>, <canvas> or OffscreenCanvas.',
     });
   }
-  if (image instanceof HTMLImageElement) await image.decode().catch(() => {});
+  if (isImage) await image.decode().catch(() => {});
   const bitmap = await createImageBitmap(image, {
     colorSpaceConversion: 'none',
     premultiplyAlpha: 'none',
@@ -55,6 +57,6 @@ export async function sentPicture(
       cause,
     });
   });
-  const id = image instanceof HTMLImageElement ? image.currentSrc || undefined : undefined;
+  const id = isImage ? image.currentSrc || undefined : undefined;
   return { picture: { kind: 'bitmap', bitmap, id }, transfer: [bitmap] };
 }

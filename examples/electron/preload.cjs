@@ -1,0 +1,3 @@
+const { contextBridge, ipcRenderer } = require('electron');
+
+contextBridge.exposeInMainWorld('pets', { predict: (bytes) => ipcRenderer.invoke('predict', bytes) });

@@ -1,0 +1,9 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+export default defineConfig({
+  plugins: [react()],
+  worker: { format: 'es' },
+  // The development server must not bundle the package ahead: it has a worker beside it.
+  optimizeDeps: { exclude: ['tip-adapter'] },
+});
