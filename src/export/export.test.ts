@@ -10,6 +10,7 @@ import { classifierBytes } from '../classifier/file-bytes.ts';
 import { type Classifier, fit, load } from '../classifier/index.ts';
 import { locateEncoder } from '../encoder/load.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
+import { fieldsOf, textOf } from '../graph/wire.ts';
 import { decode } from '../image/decode.ts';
 import { cropView, normalize } from '../image/preprocess.ts';
 import type { Preprocessing } from '../image/types.ts';
@@ -227,8 +228,22 @@ describe('an exported classifier of features', () => {
       'preprocessing',
       '"crop":32',
       'tip-adapter-onnx/1',
+      '{"0":"blue","1":"green","2":"red"}',
+      '{0: "blue", 1: "green", 2: "red"}',
     ])
       expect(text).toContain(part);
+  });
+
+  it('has names for its nodes and for the tensors of the classifier', async () => {
+    const { bytes } = await exportOnnx(classifier);
+    const message = (parent: Uint8Array, wanted: number) =>
+      fieldsOf(parent).flatMap((field) => (field.number === wanted ? [field] : []));
+    const [graph] = message(bytes, 7);
+    const names = message(graph!.content, 1).map(({ content }) => message(content, 3).map(textOf).join());
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toContainEqual(expect.stringMatching(/^classifier\/Gemm_\d+$/));
+    const tensors = parseModel(bytes).graph.initializers.map(({ name }) => name);
+    expect(tensors).toEqual(expect.arrayContaining(['classifier/state.keys', 'classifier/head.weights']));
   });
 
   it('with pictures, is refused if the encoder is unknown or has changed', async () => {

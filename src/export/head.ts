@@ -17,7 +17,7 @@ import type { Task } from '../methods/task.ts';
 export function headGraph(data: ClassifierData): { probabilities: Expr; scores: Expr } {
   const method = exportableMethod(data);
   const { state, task, feeds } = bindMethod(method, data.state, inMemory(taskOf(data)));
-  const fixed = (name: string) => constant(feeds[name]!);
+  const fixed = (name: string) => constant(feeds[name]!, name);
   const features = input('features', ['n', data.encoder.dimension]);
   const scores = scoresOf(
     method,

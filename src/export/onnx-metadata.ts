@@ -12,6 +12,9 @@ export function exportMetadata(data: ClassifierData): Record<string, string> {
     format: 'tip-adapter-onnx/1',
     labels: JSON.stringify(classes.map(({ name }) => name)),
     classes: JSON.stringify(classes.map(({ id: classId }) => classId)),
+    // The forms in which transformers and Ultralytics write labels. The second is a literal of Python.
+    id2label: JSON.stringify(Object.fromEntries(classes.map(({ name }, c) => [c, name]))),
+    names: `{${classes.map(({ name }, c) => `${c}: ${JSON.stringify(name)}`).join(', ')}}`,
     preprocessing: JSON.stringify(preprocessing),
     exif: JSON.stringify(exif),
     reject: JSON.stringify(reject),

@@ -107,6 +107,9 @@ function encodeGraph({ nodes, initializers, inputs, outputs, values }: OnnxGraph
     const message = new Message();
     for (const name of node.inputs) textField(message, 1, name);
     for (const name of node.outputs) textField(message, 2, name);
+    // A node has the name of its first result, for programs that show graphs.
+    const [name] = node.outputs.filter((output) => output !== '');
+    if (name !== undefined) textField(message, 3, name);
     textField(message, 4, node.type);
     for (const attribute of node.attributes) bytesField(message, 5, attribute);
     if (node.domain) textField(message, 7, node.domain);

@@ -63,8 +63,8 @@ export interface OnnxWriter {
   node(type: string, inputs: readonly string[], attributes?: Record<string, OnnxAttribute>): string;
   /** Adds an int64 constant and returns its name. */
   integers(values: readonly number[]): string;
-  /** Adds a constant tensor and returns its name. */
-  tensor(tensor: Tensor): string;
+  /** Adds a constant tensor and returns its name, which begins with `name` if one is given. */
+  tensor(tensor: Tensor, name?: string): string;
 }
 
 /** An attribute of an ONNX node: INT, INTS, STRING or FLOAT. */
@@ -113,19 +113,19 @@ export function isInput(expr: Expr): expr is Expr<InputAttributes> {
   return (expr.op as unknown) === inputOp;
 }
 
-const constantOp: Op<{ readonly tensor: Tensor }> = {
+const constantOp: Op<{ readonly tensor: Tensor; readonly name?: string }> = {
   name: 'constant',
   infer: (_, { tensor }) => ({ shape: tensor.shape, dtype: tensor.dtype as ExprType }),
   evaluate: (_, { tensor }) => toValue(tensor),
-  onnx: (_, { tensor }, write) => write.tensor(tensor),
+  onnx: (_, { tensor, name }, write) => write.tensor(tensor, name),
 };
 
-/** A constant: a tensor that is stored in the graph. Throws `UsageError` for number types that graphs do not have. */
-export function constant(tensor: Tensor): Expr {
+/** A constant: a tensor that is stored in the graph, under `name` if one is given. Throws `UsageError` for number types that graphs do not have. */
+export function constant(tensor: Tensor, name?: string): Expr {
   if (!['float32', 'int64', 'bool'].includes(tensor.dtype)) {
     throw new UsageError(`A graph constant cannot be ${tensor.dtype}`, { code: 'graph/dtype' });
   }
-  return apply(constantOp, [], { tensor });
+  return apply(constantOp, [], { tensor, name });
 }
 
 export function isConstant(expr: Expr): expr is Expr<{ readonly tensor: Tensor }> {

@@ -91,8 +91,10 @@ const ONNX_TYPES: Readonly<Record<DType, number>> = {
 export function graphWriter(graph: Message): OnnxWriter & { rename(from: string, to: string): void } {
   let serial = 0;
   const integerConstants = new Map<string, string>();
-  const tensor = (value: Tensor): string => {
-    const name = `c${serial++}`;
+  const taken = new Set<string>();
+  const tensor = (value: Tensor, wanted = 'constant'): string => {
+    const name = wanted === 'constant' || taken.has(wanted) ? `${wanted}_${serial++}` : wanted;
+    taken.add(name);
     bytesField(graph, 5, tensorProto(name, value));
     return name;
   };
@@ -102,10 +104,12 @@ export function graphWriter(graph: Message): OnnxWriter & { rename(from: string,
     attributes: Record<string, OnnxAttribute> = {},
     output?: string,
   ) => {
-    const name = output ?? `v${serial++}`;
+    const name = output ?? `${type}_${serial++}`;
     const proto = new Message();
     for (const input of inputs) textField(proto, 1, input);
     textField(proto, 2, name);
+    // The node has the name of its result, for programs that show graphs.
+    textField(proto, 3, name);
     textField(proto, 4, type);
     for (const [key, value] of Object.entries(attributes)) bytesField(proto, 5, attributeProto(key, value));
     bytesField(graph, 1, proto);
