@@ -228,6 +228,9 @@ describe('programs whose exports are refused', () => {
     ['ds/ann/1.jpg.json', '{"tags":[{"name":"cat"}]}', 'ds/img/1.jpg', 'annotations of Supervisely'],
     ['samples.json', '{"samples":[{"filepath":"data/1.jpg"}]}', 'data/1.jpg', "FiftyOne's own format"],
     ['a.ndjson', '{"data_row":{"id":"1"},"projects":{}}', '1.jpg', 'an export of Labelbox'],
+    ['labels.json', '{"1.jpg":"cat"}', 'images/1.jpg', 'a list of pictures in JSON'],
+    ['a.json', '[{"image":"images/1.jpg","label":"cat"}]', 'images/1.jpg', 'a list of pictures in JSON'],
+    ['annotations/train-imagelabels.csv', 'ImageID\n1\n', 'images/1.jpg', "Open Images' labels of pictures"],
     ['train.lst', '0\t1.0\tp/1.jpg', 'p/1.jpg', 'a list of pictures of MXNet or Amazon SageMaker'],
   ])('%s is named', async (name, content, picture, what) => {
     await write(picture, [name, content]);

@@ -302,6 +302,17 @@ describe('YOLO', () => {
     ]);
   });
 
+  it('is refused if no number of a label has a name', async () => {
+    await write(
+      ['images/1.png', picture],
+      ['labels/1.txt', '2 0.5 0.5 0.1 0.1\n'],
+      ['data.yaml', 'names: [cat, dog]'],
+    );
+    await expect(readDataset(own.root)).rejects.toThrow(
+      'data.yaml cannot be read: it has 2 names, and no label has one of their numbers (the first is labels/1.txt:1)',
+    );
+  });
+
   it('is refused with the number of a damaged line', async () => {
     await write('images/1.jpg', 'images/2.jpg', ['labels/1.txt', '0 1 1 1 1\n0 1 1'], ['classes.txt', 'cat']);
     await expect(readDataset(own.root)).rejects.toMatchObject({

@@ -59,6 +59,7 @@ export function columnsOf(table: Table): Columns | undefined {
   const split = splitColumns(table, taken);
   const label = path === undefined ? undefined : labelColumn(table, taken);
   if (path === undefined || !label) return undefined;
+  refuseDenials(table);
   const unused = table.columns.filter((column) => !taken.has(column));
   const findings = [
     ...takenColumns(table, { path, label: label.column, group }),
@@ -82,6 +83,21 @@ export function columnsOf(table: Table): Columns | undefined {
   };
 }
 
+/** Throws `DataError` if rows say which classes a picture does not show, as those of Open Images with the confidence 0 do. */
+function refuseDenials(table: Table): void {
+  if (!['labelname', 'confidence'].every((column) => table.columns.includes(column))) return;
+  const denials = table.rows.filter((row) => Number(row.confidence || Number.NaN) === 0);
+  if (denials.length === 0) return;
+  throw new DataError(
+    `${table.name} has ${count(denials.length, 'row')} with the confidence 0, which say what pictures do not show`,
+    {
+      code: 'dataset/annotations',
+      hint: 'Remove these rows, and keep one class for each picture.',
+      details: { path: table.name, rows: denials.length },
+    },
+  );
+}
+
 /** The column that names the pictures. */
 export function pathColumn(table: Table): string | undefined {
   if (table.roles?.size === 0) return undefined;
@@ -92,7 +108,9 @@ export function pathColumn(table: Table): string | undefined {
 function takenColumns(table: Table, taken: Readonly<Record<string, string | undefined>>): Finding[] {
   const has = (column: string | undefined) =>
     column !== undefined && [...table.written.values()].includes(column);
-  const named = Object.entries(taken).map(([role, column]) => [role, written(table, column ?? '')] as const);
+  const named = Object.entries(taken).flatMap(([role, column]) =>
+    column === undefined ? [] : [[role, written(table, column)] as const],
+  );
   const others = named.filter(([role, title]) => has(title) && title.toLowerCase() !== role);
   if (others.length === 0) return [];
   const all = others.map(([role, title]) => `"${title}" as the ${role}`).join(', ');

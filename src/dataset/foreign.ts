@@ -47,6 +47,7 @@ const BY_NAME: readonly [RegExp, string, string][] = [
   [/\.(h5|hdf5|mat|npz|npy|pkl|pickle|pt|mdb|lmdb|rec)$/i, 'arrays in one file', ARRAYS_HINT],
   [/\.(xlsx?|xlsm|ods|numbers)$/i, 'a spreadsheet', 'Save it as "CSV UTF-8", with the columns path,label.'],
   [/\.manifest$/i, 'a manifest of Amazon SageMaker', TABLE_HINT],
+  [/-imagelabels(-boxable)?\.csv$/i, "Open Images' labels of pictures", TABLE_HINT],
   [/\.lst$/i, 'a list of pictures of MXNet or Amazon SageMaker', TABLE_HINT],
   [/(^|\/)ann\/[^/]+\.[^/]+\.json$/i, 'annotations of Supervisely', SUPERVISELY_HINT],
   [/(^|\/)labels\/(.+\/)?[^/]+\.txt$|(^|\/)_darknet\.labels$/i, 'YOLO annotations', TABLE_HINT],
@@ -115,9 +116,11 @@ async function recogniseJson(file: SourceFile, isBesidePicture: boolean): Promis
   const value = await jsonIn(file);
   if (Array.isArray(value)) {
     const keys = keysOf(value[0]);
-    return ['annotation_id', 'annotations', 'choice'].some((key) => keys.has(key)) ? LABEL_STUDIO : undefined;
+    if (['annotation_id', 'annotations', 'choice'].some((key) => keys.has(key))) return LABEL_STUDIO;
+    return Object.values(value[0] ?? {}).some(namesPicture) ? 'a list of pictures in JSON' : undefined;
   }
   const keys = keysOf(value);
+  if ([...keys].slice(0, MOST_READ).some(namesPicture)) return 'a list of pictures in JSON';
   if (keys.has('images') && keys.has('annotations')) return 'COCO annotations';
   if (keys.has('samples') && /(^|\/)samples\.json$/i.test(file.path))
     return "FiftyOne's own format (FiftyOneImageClassificationDataset, another of its formats, is read)";
@@ -125,6 +128,8 @@ async function recogniseJson(file: SourceFile, isBesidePicture: boolean): Promis
   if (keys.has('shapes') && (keys.has('imagePath') || isBesidePicture)) return 'annotations of LabelMe';
   return undefined;
 }
+
+const namesPicture = (value: unknown) => typeof value === 'string' && isImagePath(value);
 
 async function isLabelbox(file: SourceFile): Promise<boolean> {
   const head = Buffer.from((await file.read()).subarray(0, 1000)).toString('utf8');

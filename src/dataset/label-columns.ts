@@ -85,7 +85,7 @@ function labelFindings(
     const message = `${name}: ${quoted(joined)} may each be several classes, because their words are classes of other rows; each is read as one class.`;
     findings.push(warning('joined-labels', message));
   }
-  const odd = [...values.values()].filter((value) => /^(none|null|n\/a|na|undefined)$/i.test(value));
+  const odd = [...values.values()].filter((value) => /^(none|null|n\/a|na|undefined|-1)$/i.test(value));
   if (odd.length > 0) {
     const message = `${name}: ${quoted([...new Set(odd)])} counts as the name of a class; leave the field empty for a picture without a class.`;
     findings.push(warning('class-called-none', message));

@@ -561,6 +561,22 @@ describe('labels', () => {
     expect(warnings(await read('path,label', 'a', value))).toContain('class-called-none');
   });
 
+  it('below zero are not those above, and -1 gives a warning', async () => {
+    expect(warnings(await read('path,label', '1', '-1'))).toEqual(['codes', 'class-called-none'].reverse());
+  });
+
+  it('that say what a picture does not show are refused', async () => {
+    await write('1.jpg', '2.jpg', table('index.csv', 'ImageID,LabelName,Confidence', '1,cat,1', '2,dog,0'));
+    await expect(readDataset(own.root)).rejects.toThrow('1 row with the confidence 0');
+  });
+
+  it('in columns beside one without a title are reported by their own titles', async () => {
+    await write('1.jpg', '2.jpg', table('index.csv', ',filename,cat,dog', '0,1.jpg,1,0', '1,2.jpg,0,1'));
+    expect(finding(await readDataset(own.root), 'columns')?.message).toBe(
+      'index.csv: read "filename" as the path.',
+    );
+  });
+
   it('of several classes are refused', async () => {
     await expect(read('path,cat,dog', '1,0', '1,1')).rejects.toThrow(failure('several-labels'));
     await write(['index.csv', ''], ['boxes/1.jpg', '']);

@@ -28,7 +28,7 @@ export function nameKey(name: string): string {
     .replace(/\p{Default_Ignorable_Code_Point}+/gu, '')
     .normalize('NFKC')
     .toLowerCase()
-    .replace(/[\s_-]+/g, ' ')
+    .replace(/(?!^-\d)[\s_-]+/g, ' ')
     .trim();
   return /^\d+([.,]0+)?$/.test(key) ? key.replace(/^0+(?=\d)|[.,]0+$/g, '') : key;
 }

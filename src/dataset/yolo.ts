@@ -42,6 +42,11 @@ export const yoloLayout: Layout = {
       const split = about?.splitOf(path) ?? path.split('/').slice(0, -1).map(splitNamed).find(Boolean);
       annotated.push({ path, marks, size: { width: 1, height: 1 }, ...(split && { split }) });
     }
+    const [unknown] = unnamed;
+    if (about && unknown !== undefined && annotated.every(({ marks }) => marks.length === 0)) {
+      const why = `it has ${count(about.names.size, 'name')}, and no label has one of their numbers (the first is ${unknown})`;
+      throw badAnnotations(about.file.path, why);
+    }
     const used = new Set(pairs.map(({ labels }) => labels));
     const alone = [...texts.values()].filter((file) => !used.has(file) && /(^|\/)labels\//.test(file.path));
     const findings: Finding[] = [

@@ -112,10 +112,10 @@ describe('embed', () => {
     const other = fakeEncoder('other', 'b');
     const elsewhere = await writePictures(at('refused-elsewhere'), { cat: 2, dog: 2 });
     for (const run of [
-      embedded(elsewhere, 'refused-features'),
-      embedded(source, 'refused-features', { encoder: other }),
+      () => embedded(elsewhere, 'refused-features'),
+      () => embedded(source, 'refused-features', { encoder: other }),
     ])
-      await expect(run).rejects.toMatchObject({ code: 'output/other-features' });
+      await expect(run()).rejects.toMatchObject({ code: 'output/other-features' });
     await expect(fit(at('refused-features'), { encoder: other })).rejects.toMatchObject({
       code: 'features/other-encoder',
     });
