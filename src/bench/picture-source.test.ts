@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
 import { recordingIo } from '../cli/io.fixture.ts';
 import { runCli } from '../cli/program.ts';
@@ -11,6 +11,10 @@ import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import type { OpenOptions } from './bench-source.ts';
 import type { Cell } from './cell.ts';
 import { openSource } from './open.ts';
+
+vi.mock('../image/loader.ts', async (original) =>
+  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
+);
 
 const COLOURS = { red: '#d02020', green: '#20b040', blue: '#2040d0' };
 const SPLITS = { train: 4, val: 2, test: 2 };

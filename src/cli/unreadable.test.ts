@@ -14,6 +14,10 @@ import { recordingIo } from './io.fixture.ts';
 import { runCli } from './program.ts';
 import { copyByClass } from './sorting.ts';
 
+vi.mock('../image/loader.ts', async (original) =>
+  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
+);
+
 /** Folders with this name count as unreadable, because the superuser ignores permissions. */
 const LOCKED = 'locked';
 
