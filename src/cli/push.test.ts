@@ -66,6 +66,8 @@ describe('push', () => {
     expect(isNew).toBe(false);
     expect(hub.repos[REPO]!.visibility).toBe('private');
     expect(files.map(({ path }: { path: string }) => path)).toContain('site/site.json');
+    // The ONNX model of the first push would be another classifier's.
+    expect(Object.keys(hub.repos[REPO]!.files)).not.toContain('model.onnx');
     const card = String(hub.repos[REPO]!.files['README.md']);
     const [result] = parse(/^---\n(.*?)\n---/s.exec(card)![1]!)['model-index'][0].results;
     expect(result.metrics[0]).toEqual({ type: 'accuracy', name: 'Accuracy', value: accuracy });

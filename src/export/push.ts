@@ -76,7 +76,7 @@ export async function pushClassifier(
     }
     await writeFile(place(CARD), hubCard(data, content));
     const message = options.message ?? `Version ${data.version} of ${data.dataset}, by tip-adapter`;
-    const pushed = await pushHub(repo, files, { ...options, message });
+    const pushed = await pushHub(repo, files, { ...options, message, isOlder });
     return {
       ...pushed,
       place: `hf:${repo}@${pushed.commit}`,
@@ -89,6 +89,9 @@ export async function pushClassifier(
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+/** Whether a path is that of a part which a push may leave out. An older one would belong to another classifier. */
+const isOlder = (path: string) => path === ONNX || path === PAGE || path.startsWith(SITE);
 
 /** The ONNX model from pixels, or from features for a classifier of given features. If the method has none, the reason. */
 async function onnxOf(

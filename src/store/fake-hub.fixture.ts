@@ -200,6 +200,7 @@ async function takeWrite(
     if (key === 'header') repo.titles?.push(value.summary);
     if (key === 'file') files[value.path] = Buffer.from(value.content, 'base64');
     if (key === 'lfsFile') files[value.path] = uploads.get(value.oid)!;
+    if (key === 'deletedFile') delete files[value.path];
   }
   const fault = faultOfCard(String(files['README.md'] ?? ''));
   if (fault) return sendJson(response, { error: fault }, 400);

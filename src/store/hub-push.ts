@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { ModelError, TipAdapterError, throwIfAborted, UsageError } from '../errors.ts';
-import { hubAnswers, hubEndpoint, tokenHeaders } from './hub.ts';
+import { hubAnswers, hubEndpoint, listHub, tokenHeaders } from './hub.ts';
 import { type Fetch, fetchBy, type NetworkOptions, patientFetch } from './network.ts';
 
 /** A file to write into a repository. */
@@ -15,6 +15,8 @@ export interface PushedFile {
 export interface PushOptions extends NetworkOptions {
   /** The title of the commit. */
   readonly message: string;
+  /** Whether a file of the repository that is not written belongs to an earlier push, and is removed. */
+  readonly isOlder: (path: string) => boolean;
   /** Whether everyone may read a repository that is made now. Default: its owner only. */
   readonly public?: boolean;
 }
@@ -54,13 +56,13 @@ export function checkPush(repo: string): void {
 
 /**
  * Writes files into a model repository (`owner/name`) in one commit on its branch `main`, and makes the repository if it does not exist.
- * Other files of the repository stay. Uses the hub's API for commits, with Git LFS for large files
+ * Files of an earlier push that are not written again are removed in the same commit, and others stay. Uses the hub's API for commits, with Git LFS for large files
  * (https://huggingface.co/docs/hub/api). Throws as `checkPush`, and `ModelError` `network/…`.
  */
 export async function pushHub(
   repo: string,
   files: readonly PushedFile[],
-  { message, public: isPublic = false, ...options }: PushOptions,
+  { message, isOlder, public: isPublic = false, ...options }: PushOptions,
 ): Promise<Pushed> {
   checkPush(repo);
   const { commit, createRepo } = await import('@huggingface/hub');
@@ -70,15 +72,21 @@ export async function pushHub(
     // A token for one repository may not make any, so an existing one is looked for first.
     const isNew = !(await hubAnswers(LOOK, repo, options));
     if (isNew) await createRepo({ ...hub, visibility, accessToken: '' });
+    const written = new Set(files.map(({ path }) => path));
+    const there = isNew ? [] : (await listHub(repo, 'main', options)).files;
+    const older = there.filter(({ path }) => !written.has(path) && isOlder(path));
     const made = await commit({
       ...hub,
       title: message,
       // The library's other protocol for large files, Xet, is not known to mirrors.
       useXet: false,
       abortSignal: options.signal,
-      operations: files.map(({ path, file }) => {
-        return { operation: 'addOrUpdate', path, content: pathToFileURL(file) };
-      }),
+      operations: [
+        ...older.map(({ path }) => ({ operation: 'delete' as const, path })),
+        ...files.map(({ path, file }) => {
+          return { operation: 'addOrUpdate' as const, path, content: pathToFileURL(file) };
+        }),
+      ],
     });
     return { commit: made!.commit.oid, url: `${hub.hubUrl}/${repo}`, isNew };
   } catch (error) {
