@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
+import { count } from '../words.ts';
 import { badAnnotations, ID, jsonFiles, jsonIn, keysOf, readAnnotated, shaped } from './annotations.ts';
 import type { Layout } from './dataset-layout.ts';
 import type { Annotated, Annotations, Mark } from './marks.ts';
@@ -58,7 +59,10 @@ function annotated(
     if (label === undefined || label === null) return [];
     const name = names[label];
     if (name === undefined)
-      throw badAnnotations(file.path, `"${id}" has the label ${label}, and there are ${names.length} labels`);
+      throw badAnnotations(
+        file.path,
+        `"${id}" has the label ${label}, and there are ${count(names.length, 'label')}`,
+      );
     const [left = Number.NaN, top = Number.NaN, width = Number.NaN, height = Number.NaN] = bbox ?? [];
     return [{ label: name, ...(bbox && { box: { left, top, width, height } }) }];
   });

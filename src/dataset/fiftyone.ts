@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { count } from '../words.ts';
 import { badAnnotations, jsonFiles, jsonIn, keysOf, readAnnotated, shaped } from './annotations.ts';
 import type { Layout } from './dataset-layout.ts';
 import type { Annotations } from './marks.ts';
@@ -37,6 +38,6 @@ function nameOf(file: SourceFile, label: string | number, classes: readonly stri
   if (name !== undefined) return name;
   throw badAnnotations(
     file.path,
-    `a picture has the label ${label}, and there are ${classes.length} classes`,
+    `a picture has the label ${label}, and there are ${count(classes.length, 'class', 'classes')}`,
   );
 }
