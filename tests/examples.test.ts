@@ -35,7 +35,7 @@ describe('the examples', () => {
 });
 
 describe.skipIf(!tarball)('an example (npm run test:examples)', { timeout: 600_000 }, () => {
-  const root = mkdtempSync(join(tmpdir(), 'examples-'));
+  const root = tarball ? mkdtempSync(join(tmpdir(), 'examples-')) : '';
   const at = (...parts: string[]) => join(root, ...parts);
   const env: NodeJS.ProcessEnv = {
     ...process.env,

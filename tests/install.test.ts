@@ -42,7 +42,7 @@ const RUN: Record<string, Words> = {
 };
 
 describe.skipIf(!given)('installed into a fresh project (npm run test:install)', { timeout: 600_000 }, () => {
-  const root = mkdtempSync(join(tmpdir(), 'consumer-'));
+  const root = given ? mkdtempSync(join(tmpdir(), 'consumer-')) : '';
   const home = join(root, 'home');
   let proxy: Awaited<ReturnType<typeof startProxy>>;
 
