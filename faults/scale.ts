@@ -131,7 +131,7 @@ const disturbances: readonly Disturbance[] = [
         for (; run.workers.size < 2; started++) run.start();
         await sleep(100);
       }
-      return `${count(started, 'worker')} died and another started`;
+      return `${count(started, 'worker')} started in place of those that died`;
     },
   },
   {

@@ -48,9 +48,10 @@ export async function addSquares(
   blocks.forEach(({ n, mean, total }, b) => {
     const values = products[b]!.data;
     for (let i = 0; i < d; i++) {
-      const rest = total[i]! - n * mean[i]!;
-      for (let j = 0; j < d; j++)
-        data[i * d + j]! += values[i * d + j]! + mean[i]! * total[j]! + rest * mean[j]!;
+      // Read once, because the loop writes to memory that the compiler cannot tell from this.
+      const [own, row] = [mean[i]!, i * d];
+      const rest = total[i]! - n * own;
+      for (let j = 0; j < d; j++) data[row + j]! += values[row + j]! + own * total[j]! + rest * mean[j]!;
     }
   });
 }
@@ -79,14 +80,31 @@ export function squaresWithin(summary: Sums): Float64Array {
   const { totals, squares } = summary.sums;
   const d = squares!.shape[0]!;
   const within = squares!.data.slice();
-  counts.forEach((count, c) => {
-    if (count === 0) return;
-    const total = totals!.data.subarray(c * d, (c + 1) * d);
-    for (let i = 0; i < d; i++) {
-      const share = total[i]! / count;
-      for (let j = 0; j <= i; j++) within[i * d + j]! -= share * total[j]!;
+  const sums = totals!.data;
+  const present = Array.from(counts.keys()).filter((c) => counts[c]! > 0);
+  for (let i = 0; i < d; i++) {
+    const row = i * d;
+    let k = 0;
+    // Four classes in each pass over the row.
+    for (; k + 4 <= present.length; k += 4) {
+      const [a, b, c, e] = [present[k]!, present[k + 1]!, present[k + 2]!, present[k + 3]!];
+      const [at, bt, ct, et] = [a * d, b * d, c * d, e * d];
+      const [sa, sb] = [sums[at + i]! / counts[a]!, sums[bt + i]! / counts[b]!];
+      const [sc, se] = [sums[ct + i]! / counts[c]!, sums[et + i]! / counts[e]!];
+      for (let j = 0; j <= i; j++)
+        within[row + j] =
+          within[row + j]! -
+          sa * sums[at + j]! -
+          sb * sums[bt + j]! -
+          sc * sums[ct + j]! -
+          se * sums[et + j]!;
     }
-  });
+    for (; k < present.length; k++) {
+      const from = present[k]! * d;
+      const share = sums[from + i]! / counts[present[k]!]!;
+      for (let j = 0; j <= i; j++) within[row + j]! -= share * sums[from + j]!;
+    }
+  }
   for (let i = 0; i < d; i++) for (let j = 0; j < i; j++) within[j * d + i] = within[i * d + j]!;
   return within;
 }
