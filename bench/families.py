@@ -35,7 +35,7 @@ def tensors(name, **values):
 def preprocessor(kind, side):
     size = {"height": side, "width": side}
     write("preprocessor_config.json", {"image_processor_type": kind, "size": size, "crop_size": size, "resample": 3}
-          if kind != "SiglipImageProcessor"
+          if kind not in ("SiglipImageProcessor", "DINOv3ViTImageProcessorFast")
           else {"image_processor_type": kind, "size": size, "resample": 3})
 
 
@@ -55,8 +55,13 @@ def hub(model, side, ids=None, picture=None):
         tensors("outputs", image_embeds=picture(model(x)))
     else:
         tensors("inputs", pixel_values=x, input_ids=ids)
-        tensors("outputs", image_embeds=model.get_image_features(x), text_embeds=model.get_text_features(ids))
+        tensors("outputs", image_embeds=embeds(model.get_image_features(x)), text_embeds=embeds(model.get_text_features(ids)))
     print(f"PyTorch {torch.__version__}, transformers {transformers.__version__}")
+
+
+def embeds(out):
+    """The embeddings, which transformers returns alone up to version 4, and among others from version 5 on."""
+    return out if torch.is_tensor(out) else out.pooler_output
 
 
 def clip_ids(vocabulary, context):
@@ -76,12 +81,35 @@ elif case == "siglip":
 
     preprocessor("SiglipImageProcessor", 224)
     hub(SiglipModel(SiglipConfig()), 224, torch.randint(2, 32000, (1, 64)))
+elif case == "siglip2":
+    from transformers import SiglipConfig, SiglipModel
+
+    preprocessor("SiglipImageProcessor", 256)
+    config = SiglipConfig(vision_config={"image_size": 256}, text_config={"vocab_size": 256000})
+    hub(SiglipModel(config), 256, torch.randint(2, 256000, (1, 64)))
 elif case == "dinov2":
     from transformers import Dinov2Config, Dinov2Model
 
     config = Dinov2Config(hidden_size=384, num_attention_heads=6, image_size=518, patch_size=14)
     preprocessor("BitImageProcessor", 224)
     hub(Dinov2Model(config), 224, picture=lambda out: out.pooler_output)
+elif case == "dinov2-registers":
+    from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel
+
+    config = Dinov2WithRegistersConfig(
+        hidden_size=384, num_attention_heads=6, image_size=518, patch_size=14, num_register_tokens=4
+    )
+    preprocessor("BitImageProcessor", 224)
+    hub(Dinov2WithRegistersModel(config), 224, picture=lambda out: out.pooler_output)
+elif case in ("dinov3", "dinov3-gated"):
+    from transformers import DINOv3ViTConfig, DINOv3ViTModel
+
+    gated = {"use_gated_mlp": True, "hidden_act": "silu"} if case == "dinov3-gated" else {}
+    config = DINOv3ViTConfig(
+        hidden_size=384, intermediate_size=1536, num_attention_heads=6, num_register_tokens=4, image_size=224, **gated
+    )
+    preprocessor("DINOv3ViTImageProcessorFast", 224)
+    hub(DINOv3ViTModel(config), 224, picture=lambda out: out.pooler_output)
 elif case == "vit":
     from transformers import ViTConfig, ViTModel
 
@@ -100,6 +128,8 @@ else:
     context = model_cfg["text_cfg"].get("context_length", 77)
     vocabulary = model_cfg["text_cfg"].get("vocab_size", 49408)
     x, ids = pixels(side), clip_ids(vocabulary, context)
+    if "eos_id" in model_cfg["text_cfg"]:
+        ids[0, 9:] = model_cfg["text_cfg"]["eos_id"]
     with torch.no_grad():
         tensors("outputs", image_embeds=model.encode_image(x), text_embeds=model.encode_text(ids))
     tensors("inputs", pixel_values=x, input_ids=ids)

@@ -26,8 +26,14 @@ const CASES = {
   'CLIP ViT-B/32, QuickGELU (open_clip)': 'ViT-B-32-quickgelu',
   'CLIP ViT-B/16, exact GELU (open_clip)': 'ViT-B-16',
   'CLIP RN50 (open_clip)': 'RN50-quickgelu',
+  'CLIPA ViT-L/14 (open_clip, own text tower)': 'ViT-L-14-CLIPA',
   'SigLIP ViT-B/16 (Hugging Face)': 'siglip',
+  'SigLIP ViT-B/16 (open_clip, timm)': 'ViT-B-16-SigLIP',
+  'SigLIP 2 ViT-B/16, 256 pixels (Hugging Face)': 'siglip2',
   'DINOv2-S/14, trained at 518, used at 224': 'dinov2',
+  'DINOv2-S/14 with registers, trained at 518, used at 224': 'dinov2-registers',
+  'DINOv3-S/16': 'dinov3',
+  'DINOv3-S/16, gated': 'dinov3-gated',
   'ViT-B/16': 'vit',
 } as const;
 
@@ -39,10 +45,11 @@ interface Row {
 }
 
 /**
- * Largest differences between the towers from weights and PyTorch's, for random weights of the published shapes. `wanted` are arguments of the
- * script; by default all.
+ * Largest differences between the towers from weights and PyTorch's, for random weights of the published shapes. `flags` are arguments of the
+ * script with two dashes, such as `--dinov3`; by default all.
  */
-export async function benchFamilies(wanted: readonly string[]): Promise<string[]> {
+export async function benchFamilies(flags: readonly string[]): Promise<string[]> {
+  const wanted = flags.map((flag) => flag.replace(/^--/, ''));
   const engine = createEngine();
   const rows: Row[] = [];
   try {
@@ -86,7 +93,7 @@ function written(name: string, folder: string): string {
       .at(-1)!;
   } catch (error) {
     const { stderr = '' } = error as { stderr?: string };
-    return `not compared: ${stderr.trim().split('\n').at(-1)}`;
+    return `not compared: ${stderr.trim().split('\n').at(-1)!.slice(0, 200)}`;
   }
 }
 
