@@ -7,13 +7,17 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { recordingIo } from '../src/cli/io.fixture.ts';
 import { runCli } from '../src/cli/program.ts';
 import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
 import { random } from '../src/math/random.ts';
 import { UNCALIBRATED } from '../src/words.ts';
 import { MAIN } from './built.ts';
+
+vi.mock('../src/image/loader.ts', async (original) =>
+  (await import('../src/classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
+);
 
 /** Runs a command line in this process. */
 async function tip(argv: string[], world: Parameters<typeof recordingIo>[0] = {}) {

@@ -5,11 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { recordingIo } from '../src/cli/io.fixture.ts';
 import { runCli } from '../src/cli/program.ts';
 import { writeSmallEncoder } from '../src/encoder/small-encoder.fixture.ts';
 import { MAIN } from './built.ts';
+
+vi.mock('../src/image/loader.ts', async (original) =>
+  (await import('../src/classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
+);
 
 /** Control characters that set the clipboard, clear the screen, go back, reverse the text, break the line, and colour by a C1 control. */
 const HOSTILE = '\u001b]52;c;cm0=\u0007\u001b[2J\r\b\u202egpj\u2066\n\u2028\u009b31m\u007f';
