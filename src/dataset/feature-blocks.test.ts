@@ -123,7 +123,7 @@ describe('features in blocks', () => {
     await own.write(
       INFO,
       ['shards/a.parquet', parquet(rows, LABELS, { split })],
-      ['shards/b.parquet', parquet(half, [0, 1, null, 2, 1])],
+      ['shards/b-train.parquet', parquet(half, [0, 1, null, 2, 1])],
       ['test/c.parquet', parquet(rows, LABELS)],
     );
     const stream = await openFeatureBlocks(own.root);
@@ -134,6 +134,16 @@ describe('features in blocks', () => {
     const { labels, places } = await all(stream);
     expect(labels).toEqual([...LABELS.slice(0, 6), 0, 1, 2, 1]);
     expect(places).toEqual([0, 1, 2, 3, 4, 5, 10, 11, 13, 14]);
+  });
+
+  it('are refused if some are of the split train and others of none', async () => {
+    const split = LABELS.map((_, i) => (i < 6 ? 'train' : ''));
+    await own.write(INFO, ['a.parquet', parquet(rows, LABELS, { split })]);
+    const stream = await openFeatureBlocks(own.root);
+    await expect(all(stream)).rejects.toMatchObject({ code: 'dump/splits' });
+    const unlike = LABELS.map((_, i) => (i < 6 ? 'test' : ''));
+    await own.write(['a.parquet', parquet(rows, LABELS, { split: unlike })]);
+    expect((await all(await openFeatureBlocks(own.root))).labels).toEqual(LABELS.slice(6));
   });
 
   const changed = (at: number, value: number) => {

@@ -38,7 +38,7 @@ interface Columns {
 /**
  * Opens Parquet files of features: FIXED_LEN_BYTE_ARRAY with the little-endian numbers of a row (`dtype` in the file's metadata, else
  * float32), or lists of numbers; a column `label` (places in the list of classes) or `class` (names); and perhaps a column `split`, of
- * which only `train` is read. Rows without a label are left out. Throws `DataError`.
+ * which only `train` is read. If no row is of that split, those without one are read. Rows without a label are left out. Throws `DataError`.
  */
 export async function openParquetFeatures(
   folder: string,
@@ -48,8 +48,10 @@ export async function openParquetFeatures(
   const parts: FeaturePart[] = [];
   let first = 0;
   let dimension = 0;
+  const check = splitCheck(folder);
   for (const name of names) {
-    if ((splitOfFile(name) ?? 'train') !== 'train') continue;
+    const split = splitOfFile(name) ?? '';
+    if (split !== '' && split !== 'train') continue;
     const path = join(folder, name);
     const parquet = await openParquet(diskFile(name, path));
     if (parquet.rows === 0) continue;
@@ -61,7 +63,7 @@ export async function openParquetFeatures(
       );
     }
     dimension = columns.dimension;
-    parts.push(partOf(parquet, columns, { path, first, rows: parquet.rows }, classes));
+    parts.push(partOf(parquet, columns, { path, first, rows: parquet.rows }, { classes, split, check }));
     first += parquet.rows;
   }
   if (first === 0) {
@@ -71,6 +73,22 @@ export async function openParquetFeatures(
     });
   }
   return { dimension, rows: first, parts };
+}
+
+/**
+ * Checks the splits of the rows that are read, '' for none. Beside rows of the split train, rows without one belong to no split, as in every
+ * data set. The rows are read in blocks, so that it is known too late which they are: they are refused.
+ */
+function splitCheck(folder: string): (split: string) => void {
+  const seen = new Set<string>();
+  return (split) => {
+    if (seen.add(split).size < 2) return;
+    throw new DataError(`${folder} has rows of the split train and rows without a split`, {
+      code: 'dump/splits',
+      hint: 'Give all examples the split train, or none of them.',
+      details: { folder },
+    });
+  };
 }
 
 /** The split in the name of the file or of its folder. */
@@ -114,7 +132,11 @@ function partOf(
   parquet: Parquet,
   { features, label, hasSplit, dimension, dtype, classOf }: Columns,
   { path, first, rows }: Pick<FeaturePart, 'path' | 'first' | 'rows'>,
-  classes: readonly string[],
+  {
+    classes,
+    split: fileSplit,
+    check,
+  }: { classes: readonly string[]; split: string; check(split: string): void },
 ): FeaturePart {
   const width = dimension * (dtype === 'float16' ? 2 : 4);
   const labelOf = (text: string, row: number): number => {
@@ -138,10 +160,12 @@ function partOf(
         return { range, labels, splits, bytes: await parquet.numbers({ column: features, ...range }) };
       };
       for await (const { range, labels, splits, bytes } of ahead(groups.length, read, { signal })) {
-        // Rows without a split are examples.
-        const kept = [...labels.keys()].filter(
-          (i) => labels[i] !== '' && splitNamed(splits[i] || 'train') === 'train',
-        );
+        const kept = [...labels.keys()].filter((i) => {
+          const split = splits[i] ? splitNamed(splits[i]) : fileSplit;
+          if (labels[i] === '' || (split !== '' && split !== 'train')) return false;
+          check(split);
+          return true;
+        });
         for (let at = 0; at < kept.length; at += step) {
           throwIfAborted(signal);
           const own = kept.slice(at, at + step);
