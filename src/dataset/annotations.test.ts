@@ -208,7 +208,7 @@ describe('Datumaro, as CVAT exports it', () => {
 
   it('is refused if a label is out of range', async () => {
     await write('images/default/1.jpg', subset('default', ['1', 7]));
-    expect((await refused()).message).toContain('"1" has the label 7, and there are 2 labels');
+    expect((await refused()).message).toContain('"1" has the label 7, and the data set has 2 labels');
   });
 });
 
@@ -219,7 +219,7 @@ describe('FiftyOne', () => {
     await write(file({ 1: 0, 2: 'dog', 3: null }));
     expect(await read()).toEqual(['data/1.jpg cat', 'data/2.png dog', 'data/3.jpg ']);
     await write(file({ 1: 2 }));
-    expect((await refused()).message).toContain('a picture has the label 2, and there are 2 classes');
+    expect((await refused()).message).toContain('a picture has the label 2, and its list has 2 classes');
   });
 });
 

@@ -61,7 +61,7 @@ function annotated(
     if (name === undefined)
       throw badAnnotations(
         file.path,
-        `"${id}" has the label ${label}, and there are ${count(names.length, 'label')}`,
+        `"${id}" has the label ${label}, and the data set has ${count(names.length, 'label')}`,
       );
     const [left = Number.NaN, top = Number.NaN, width = Number.NaN, height = Number.NaN] = bbox ?? [];
     return [{ label: name, ...(bbox && { box: { left, top, width, height } }) }];

@@ -38,6 +38,6 @@ function nameOf(file: SourceFile, label: string | number, classes: readonly stri
   if (name !== undefined) return name;
   throw badAnnotations(
     file.path,
-    `a picture has the label ${label}, and there are ${count(classes.length, 'class', 'classes')}`,
+    `a picture has the label ${label}, and its list has ${count(classes.length, 'class', 'classes')}`,
   );
 }
