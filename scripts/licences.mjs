@@ -13,7 +13,17 @@ const NOTICE = ['MIT', 'ISC', 'Apache-2.0', ...EITHER, 'BlueOak-1.0.0', '0BSD', 
 const LGPL = ['LGPL-3.0', 'LGPL-3.0-or-later'];
 
 /** Packages whose files are shipped in this package: in dist/onnxruntime-web, the studio's page and the exported page. */
-const SHIPPED = ['onnxruntime-web', 'preact', '@preact/signals', '@preact/signals-core', 'qr'];
+const SHIPPED = [
+  'onnxruntime-web',
+  'preact',
+  '@preact/signals',
+  '@preact/signals-core',
+  'qr',
+  '@huggingface/tokenizers',
+  'csv-parse',
+  'fflate',
+  'zod',
+];
 
 const licenceOf = (name) => {
   const { license } = JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8'));

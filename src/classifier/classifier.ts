@@ -5,7 +5,7 @@ import type { EncodedImages } from '../encoder/encode.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { closedError, errorAbout, throwIfAborted, UsageError } from '../errors.ts';
-import { type Matrix, row, softmax, softmaxRows } from '../math/matrix.ts';
+import { type Matrix, row, softmaxRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import type { FitProgress, Task } from '../methods/task.ts';
@@ -175,13 +175,9 @@ export class Classifier {
     const { signal } = options;
     const { features, failures } = await this.#encode([image], { signal });
     for (const { id, error } of failures) throw errorAbout(id, error);
-    const { votes, ...terms } = await (await waitFor(this.#scoring(), signal)).termsAndVotes(features, {
-      signal,
-    });
-    const { explainRow, scoresOfTerms } = await import('./explain.ts');
-    const probabilities = Float32Array.from(softmax(scoresOfTerms(terms), this.data.tuning.temperature));
-    const prediction = this.#prediction(readSource(image).id, probabilities, reject);
-    return explainRow(this.data, prediction, { features: row(features, 0), terms, votes, examples });
+    const scorer = await waitFor(this.#scoring(), signal);
+    const { explainFeatures } = await import('./explain.ts');
+    return explainFeatures(this.data, scorer, readSource(image).id, features, { reject, examples, signal });
   }
 
   /** Encodes labelled pictures once, so that this classifier and its refitted versions can be evaluated on them. */

@@ -1,10 +1,13 @@
-import { dot, type Matrix, norm, row, topK } from '../math/matrix.ts';
+import type { Abortable } from '../abort.ts';
+import { dot, type Matrix, norm, row, softmax, topK } from '../math/matrix.ts';
 import { isInFile } from '../methods/file-rows.ts';
+import type { Scorer } from '../methods/score.ts';
 import { isPlain, keysOf, type Support, selectExamples } from '../methods/task.ts';
+import { predictionOf } from './prediction.ts';
 import type { ClassifierData, Contribution, ExplainedClass, Explanation, Prediction } from './types.ts';
 
 /** A scorer's output for one picture, and the number of examples to list. */
-export interface Explained {
+interface Explained {
   readonly features: Float32Array;
   /** The method's terms: `text` [1, c], and `cache` or `method` [1, c]. */
   readonly terms: Readonly<Record<string, Matrix>>;
@@ -14,14 +17,28 @@ export interface Explained {
 }
 
 /** The scores [c] of one picture: the sum of its terms, in the method's order and precision. */
-export function scoresOfTerms(terms: Readonly<Record<string, Matrix>>): Float32Array {
+function scoresOfTerms(terms: Readonly<Record<string, Matrix>>): Float32Array {
   return Object.values(terms)
     .map((term) => row(term, 0))
     .reduce((total, term) => total.map((value, c) => value + term[c]!));
 }
 
+/** Explains the answer for a picture by its features [1, d]. `id` is the picture's name in the answer. */
+export async function explainFeatures(
+  data: ClassifierData,
+  scorer: Scorer,
+  id: string,
+  features: Matrix,
+  { reject, examples, signal }: Abortable & { reject?: number; examples?: number } = {},
+): Promise<Explanation> {
+  const { votes, ...terms } = await scorer.termsAndVotes(features, { signal });
+  const probabilities = Float32Array.from(softmax(scoresOfTerms(terms), data.tuning.temperature));
+  const prediction = predictionOf(data, id, probabilities, reject);
+  return explainRow(data, prediction, { features: row(features, 0), terms, votes, examples });
+}
+
 /** Divides one picture's scores into the parts of text and examples. */
-export function explainRow(
+function explainRow(
   data: ClassifierData,
   prediction: Prediction,
   { features, terms: { text, ...parts }, votes, examples }: Explained,

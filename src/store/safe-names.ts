@@ -37,8 +37,10 @@ function safeName(name: string): string {
 function shorten(text: string, most: number): string {
   let kept = '';
   for (const character of text) {
-    if (Buffer.byteLength(kept + character) > most) break;
+    if (encoder.encode(kept + character).length > most) break;
     kept += character;
   }
   return kept.trimEnd();
 }
+
+const encoder = new TextEncoder();

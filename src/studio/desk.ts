@@ -1,56 +1,65 @@
-import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Encoder } from '../encoder/types.ts';
 import { UsageError } from '../errors.ts';
-import { writeFileAtomic } from '../store/atomic.ts';
-import { unlessMissing } from '../store/regular.ts';
-import { boardOnDisk } from './disk-journal.ts';
-import { DiskSession, type SessionOptions } from './disk-session.ts';
+import type { Board } from './board.ts';
+import type { Session } from './session.ts';
 import type { Projects } from './status.ts';
 
-/** Id of the project in the workspace's own folder. */
-const FIRST = 'first';
+/** Id of the project that every workspace has. */
+export const FIRST = 'first';
 
-/** The projects of a workspace, of which one is open. Each has a folder: the first project the workspace itself, the others a folder in `projects/`. */
-export class Desk {
-  readonly #root: string;
+/** The storage of projects: folders on the disk, or of the browser. */
+export interface Workspace<S extends Session> {
+  /** Ids of the projects besides the first one. */
+  others(): Promise<string[]>;
+  /** Where a project lies, as the page shows it. */
+  folderOf(id: string): string;
+  /** The board of a project that is not open. Throws `DataError` if it cannot be read. */
+  boardOf(id: string): Promise<Board>;
+  create(id: string): Promise<void>;
+  /** Copies a project's pictures and history into a new project. */
+  copy(from: string, to: string): Promise<void>;
+  /** Id of the project that was open last. */
+  readCurrent(): Promise<string | undefined>;
+  writeCurrent(id: string): Promise<void>;
+  open(id: string, encoder: string | Encoder): Promise<S>;
+}
+
+/** The projects of a workspace, of which one is open. */
+export class Desk<S extends Session = Session> {
+  readonly #workspace: Workspace<S>;
   readonly #ownsEncoder: boolean;
-  #session: DiskSession;
+  #session: S;
   #current: string;
   /** Calls run one after the other, so that two projects are never open at once. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(root: string, ownsEncoder: boolean, session: DiskSession, current: string) {
-    this.#root = root;
+  private constructor(workspace: Workspace<S>, ownsEncoder: boolean, session: S, current: string) {
+    this.#workspace = workspace;
     this.#ownsEncoder = ownsEncoder;
     this.#session = session;
     this.#current = current;
   }
 
-  /** Opens the project that was open last. Throws as `DiskSession.open` does. */
-  static async open({ folder, encoder = 'auto' }: SessionOptions): Promise<Desk> {
-    const last = await readFile(join(folder, CURRENT), 'utf8').catch(unlessMissing);
-    const known = [FIRST, ...(await othersIn(folder))];
+  /** Opens the project that was open last. Throws as the workspace does. */
+  static async open<S extends Session>(workspace: Workspace<S>, encoder: string | Encoder): Promise<Desk<S>> {
+    const last = await workspace.readCurrent();
+    const known = [FIRST, ...(await workspace.others())];
     const current = last !== undefined && known.includes(last) ? last : FIRST;
-    const session = await DiskSession.open({ folder: folderOf(folder, current), encoder, home: folder });
-    return new Desk(folder, typeof encoder === 'string', session, current);
+    const session = await workspace.open(current, encoder);
+    return new Desk(workspace, typeof encoder === 'string', session, current);
   }
 
-  get session(): DiskSession {
+  get session(): S {
     return this.#session;
   }
 
-  get current(): string {
-    return this.#current;
-  }
-
   async projects(): Promise<Projects> {
-    const ids = [FIRST, ...(await othersIn(this.#root))];
+    const ids = [FIRST, ...(await this.#workspace.others())];
     const projects = await Promise.all(
       ids.map(async (id) => {
-        const folder = folderOf(this.#root, id);
         const { name, pictures, classes } =
-          id === this.#current ? this.#session.board : await boardOnDisk(folder);
+          id === this.#current ? this.#session.board : await this.#workspace.boardOf(id);
+        const folder = this.#workspace.folderOf(id);
         return { id, name, folder, pictures: pictures.size, classes: classes.length };
       }),
     );
@@ -64,32 +73,28 @@ export class Desk {
 
   /** Creates a project and opens it. */
   create(name: string): Promise<void> {
-    return this.#inTurn(async () => {
-      const id = crypto.randomUUID().slice(0, 8);
-      await mkdir(folderOf(this.#root, id), { recursive: true });
-      await this.#open(id);
-      await this.#session.change({ command: { do: 'name', name } });
-    });
+    return this.#begin(name, (id) => this.#workspace.create(id));
   }
 
   /** Copies the open project with its pictures and history, and opens the copy. */
   duplicate(name: string): Promise<void> {
-    return this.#inTurn(async () => {
-      const id = crypto.randomUUID().slice(0, 8);
-      const [from, to] = [folderOf(this.#root, this.#current), folderOf(this.#root, id)];
-      await mkdir(to, { recursive: true });
-      for (const part of ['pictures', 'thumbnails', 'session.jsonl'])
-        await cp(join(from, part), join(to, part), { recursive: true }).catch(unlessMissing);
-      await this.#open(id);
-      await this.#session.change({ command: { do: 'name', name } });
-    });
+    return this.#begin(name, (id) => this.#workspace.copy(this.#current, id));
   }
 
   async close(): Promise<void> {
     await this.#turn;
     const encoder = this.#session.lend();
     await this.#session.close();
-    if (this.#ownsEncoder) await closeEncoder(encoder);
+    if (this.#ownsEncoder && typeof encoder !== 'string') await encoder.close();
+  }
+
+  #begin(name: string, make: (id: string) => Promise<void>): Promise<void> {
+    return this.#inTurn(async () => {
+      const id = crypto.randomUUID().slice(0, 8);
+      await make(id);
+      await this.#open(id);
+      await this.#session.change({ command: { do: 'name', name } });
+    });
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -100,29 +105,15 @@ export class Desk {
 
   async #open(id: string): Promise<void> {
     if (id === this.#current) return;
-    if (id !== FIRST && !(await othersIn(this.#root)).includes(id)) {
+    if (id !== FIRST && !(await this.#workspace.others()).includes(id)) {
       throw new UsageError('There is no such project', { code: 'studio/no-project', details: { id } });
     }
     // If the project cannot be read, this throws before the present one is closed.
-    await boardOnDisk(folderOf(this.#root, id));
+    await this.#workspace.boardOf(id);
     const encoder = this.#session.lend();
     await this.#session.close();
-    this.#session = await DiskSession.open({ folder: folderOf(this.#root, id), encoder, home: this.#root });
+    this.#session = await this.#workspace.open(id, encoder);
     this.#current = id;
-    await writeFileAtomic(join(this.#root, CURRENT), Buffer.from(id));
+    await this.#workspace.writeCurrent(id);
   }
-}
-
-/** Name of the file with the id of the project that was open last. */
-const CURRENT = 'current-project';
-
-const folderOf = (root: string, id: string) => (id === FIRST ? root : join(root, 'projects', id));
-
-async function othersIn(root: string): Promise<string[]> {
-  const entries = (await readdir(join(root, 'projects'), { withFileTypes: true }).catch(unlessMissing)) ?? [];
-  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
-}
-
-async function closeEncoder(encoder: string | Encoder): Promise<void> {
-  if (typeof encoder !== 'string') await encoder.close();
 }

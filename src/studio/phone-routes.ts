@@ -1,6 +1,6 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
-import type { Desk } from './desk.ts';
+import type { StudioDesk } from './disk-workspace.ts';
 import { networkAddresses } from './phone.ts';
 import { parsed } from './route-tools.ts';
 
@@ -14,7 +14,7 @@ const wantedSchema = z.discriminatedUnion('open', [
 ]);
 
 /** Opens and closes the server for a phone. `page` is the folder of the built page. */
-export function phoneRoutes(app: Hono, desk: Desk, page: string): void {
+export function phoneRoutes(app: Hono, desk: StudioDesk, page: string): void {
   app.get('/phone', (c) => c.json(networkAddresses()));
 
   app.post('/phone', async (c) => {

@@ -1,7 +1,8 @@
 import type { Hono } from 'hono';
 import { z } from 'zod';
 import { Refusal } from '../server/problem.ts';
-import type { Desk } from './desk.ts';
+import { changeProject } from './answers.ts';
+import type { StudioDesk } from './disk-workspace.ts';
 import { importSample, samplesOf, sampleToTry } from './import-pictures.ts';
 import { bytes, parsed } from './route-tools.ts';
 
@@ -13,14 +14,11 @@ const projectSchema = z.discriminatedUnion('do', [
 ]);
 
 /** The projects of the workspace, and the sample. */
-export function projectRoutes(app: Hono, desk: Desk): void {
+export function projectRoutes(app: Hono, desk: StudioDesk): void {
   app.get('/projects', async (c) => c.json(await desk.projects()));
 
   app.post('/projects', async (c) => {
-    const wanted = await parsed(c, projectSchema);
-    if (wanted.do === 'open') await desk.switchTo(wanted.id);
-    else await desk[wanted.do](wanted.name);
-    return c.json(await desk.projects());
+    return c.json(await changeProject(desk, await parsed(c, projectSchema)));
   });
 
   app.post('/sample', async (c) => {

@@ -7,10 +7,10 @@ import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { z } from 'zod';
 import { onAbort } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
-import { UsageError } from '../errors.ts';
 import { inTemporaryFolder } from '../store/temporary.ts';
-import { boardToJson } from './board.ts';
-import type { Desk } from './desk.ts';
+import { boardAnswer, checkAnswer, presentClassifier, trialAnswer } from './answers.ts';
+import type { StudioDesk } from './disk-workspace.ts';
+
 import { exportName } from './export-name.ts';
 import { changeSchema } from './journal.ts';
 import { checkReport, classifierFile } from './keep.ts';
@@ -20,8 +20,7 @@ import { projectZip } from './project.ts';
 import { projectRoutes } from './project-routes.ts';
 import { bytes, limited, MEGABYTE, MOST_PICTURE, parsed } from './route-tools.ts';
 import type { Session } from './session.ts';
-import type { CheckReport, Status } from './status.ts';
-import { tryPicture } from './trial.ts';
+import type { Status } from './status.ts';
 
 const BINARY = 'application/octet-stream';
 const HTML = 'text/html; charset=utf-8';
@@ -40,7 +39,7 @@ export interface PageFolders {
 }
 
 /** The page's routes for the open project. */
-export function studioRoutes(desk: Desk, { page, exportPage }: PageFolders): Hono {
+export function studioRoutes(desk: StudioDesk, { page, exportPage }: PageFolders): Hono {
   const app = new Hono();
   boardRoutes(app, desk);
   pictureRoutes(app, desk);
@@ -51,8 +50,8 @@ export function studioRoutes(desk: Desk, { page, exportPage }: PageFolders): Hon
   return app;
 }
 
-function boardRoutes(app: Hono, desk: Desk): void {
-  app.get('/board', (c) => c.json({ version: desk.session.version, board: boardToJson(desk.session.board) }));
+function boardRoutes(app: Hono, desk: StudioDesk): void {
+  app.get('/board', (c) => c.json(boardAnswer(desk.session)));
 
   app.post('/changes', limited(MOST_CHANGES), async (c) => {
     const { version, changes } = await parsed(c, changesSchema);
@@ -114,7 +113,7 @@ async function tellStatus(stream: SSEStreamingApi, session: Session): Promise<vo
   stop();
 }
 
-function pictureRoutes(app: Hono, desk: Desk): void {
+function pictureRoutes(app: Hono, desk: StudioDesk): void {
   app.post('/pictures', limited(MOST_PICTURE), async (c) => {
     const name = c.req.query('name') ?? '';
     return c.json(await desk.session.pictures.keep(name, new Uint8Array(await c.req.arrayBuffer())));
@@ -149,17 +148,9 @@ function pictureRoutes(app: Hono, desk: Desk): void {
   );
 }
 
-function answerRoutes(app: Hono, desk: Desk): void {
+function answerRoutes(app: Hono, desk: StudioDesk): void {
   app.post('/try', limited(MOST_PICTURE), async (c) => {
-    const { answering, status } = desk.session;
-    if (!answering || !status.answering) {
-      throw new UsageError('There is nothing to choose between yet', {
-        code: 'studio/nothing-taught',
-        hint: 'Add pictures of two classes.',
-      });
-    }
-    const picture = new Uint8Array(await c.req.arrayBuffer());
-    return c.json(await tryPicture(answering, status.answering.serial, picture));
+    return c.json(await trialAnswer(desk.session, new Uint8Array(await c.req.arrayBuffer())));
   });
 
   app.get('/next', async (c) => {
@@ -174,36 +165,16 @@ function answerRoutes(app: Hono, desk: Desk): void {
 
   app.get('/map', async (c) => c.json((await desk.session.lessons?.searchMap(c.req.raw.signal)) ?? null));
 
-  app.get('/check', (c) => {
-    const checked = desk.session.lessons?.check;
-    if (!checked) return c.json(null);
-    const { check, serial, classifier, lesson, alike, past } = checked;
-    const report: CheckReport = {
-      ...check,
-      serial,
-      alike,
-      past,
-      method: classifier.data.method,
-      pictures: lesson.examples.length,
-      classes: lesson.classes.map(({ key, name }) => ({ id: key, name })),
-      answers: check.answers.map(({ example, ...answer }) => ({
-        ...answer,
-        hash: lesson.examples[example]!.hash,
-      })),
-    };
-    return c.json(report);
-  });
+  app.get('/check', (c) => c.json(checkAnswer(desk.session)));
 }
 
-function keepRoutes(app: Hono, desk: Desk, exportPage?: string): void {
+function keepRoutes(app: Hono, desk: StudioDesk, exportPage?: string): void {
   /** The present classifier, with the rejection threshold of the settings. */
   const kept = (): Classifier => {
-    const { answering, board } = desk.session;
-    if (answering) return answering.withReject(board.settings.reject).withName(board.name || 'studio');
-    throw new UsageError('There is no classifier yet', {
-      code: 'studio/nothing-taught',
-      hint: 'Add pictures of two classes.',
-    });
+    const { name, settings } = desk.session.board;
+    return presentClassifier(desk.session)
+      .withReject(settings.reject)
+      .withName(name || 'studio');
   };
   const attachment = (ending: string, type: string, otherwise?: string) => ({
     'content-type': type,

@@ -11,6 +11,7 @@ import { Refusal } from '../server/problem.ts';
 import { answerHeaders, hostGuard, originGuard } from '../server/security.ts';
 import { Desk } from './desk.ts';
 import { lastAddress, rememberAddress, type SessionOptions } from './disk-session.ts';
+import { diskWorkspace, type StudioDesk } from './disk-workspace.ts';
 import { type ImportedPictures, importPictures } from './import-pictures.ts';
 import { PAGE_POLICY, tellProblem } from './route-tools.ts';
 import { type PageFolders, studioRoutes } from './routes.ts';
@@ -42,7 +43,7 @@ export interface Studio {
 }
 
 /** The page and its routes. Pages of other sites in the same browser are refused. */
-function studioApp(desk: Desk, folders: PageFolders): Hono {
+function studioApp(desk: StudioDesk, folders: PageFolders): Hono {
   const app = new Hono();
   app.onError(tellProblem);
   app.notFound(() => {
@@ -80,7 +81,7 @@ export async function startStudio({
   }
   // The data is read first, so that unreadable data is refused before the session opens and an encoder is downloaded.
   const dataset = data === undefined ? undefined : await readDataset(data, { signal });
-  const desk = await Desk.open(options);
+  const desk = await Desk.open(diskWorkspace(options.folder), options.encoder ?? 'auto');
   try {
     const { findings, unreadable } = dataset
       ? await importPictures(desk.session, dataset, signal, onProgress)

@@ -89,7 +89,7 @@ export async function downloadOnce(
     downloads.cache && typeof caches === 'object'
       ? await caches.open(CACHE).catch(() => undefined)
       : undefined;
-  const key = `https://tip-adapter.invalid/${fingerprint}/${stated.sha256}`;
+  const key = keyOf(fingerprint, stated);
   const kept = await cache?.match(key).catch(() => undefined);
   if (kept) {
     const bytes = new Uint8Array(await kept.arrayBuffer());
@@ -106,6 +106,15 @@ export async function downloadOnce(
   });
   return bytes;
 }
+
+/** Whether a file of an encoder is kept in the browser. */
+export async function isDownloaded(fingerprint: string, stated: Stated): Promise<boolean> {
+  const kept = await caches.match(keyOf(fingerprint, stated), { cacheName: CACHE }).catch(() => undefined);
+  return kept !== undefined;
+}
+
+const keyOf = (fingerprint: string, { sha256 }: Stated) =>
+  `https://tip-adapter.invalid/${fingerprint}/${sha256}`;
 
 /** How bytes differ from the stated ones, in words; undefined if they are equal. */
 async function difference(

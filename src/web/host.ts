@@ -8,17 +8,17 @@ import { taskOf } from '../classifier/classifier-task.ts';
 import { decodeClassifier } from '../classifier/decode.ts';
 import { checkEncoder } from '../classifier/encoder-reference.ts';
 import type { EmbeddingSession } from '../classifier/encoder-session.ts';
-import { explainRow, scoresOfTerms } from '../classifier/explain.ts';
+import { explainFeatures } from '../classifier/explain.ts';
 import { classifierBytes } from '../classifier/file-bytes.ts';
 import { predictionOf } from '../classifier/prediction.ts';
-import type { ClassifierData, Explanation, Prediction, Progress } from '../classifier/types.ts';
+import type { ClassifierData, Explanation, Progress } from '../classifier/types.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sameThreadEngine } from '../engine/same-thread.ts';
 import { setSharedEngine } from '../engine/shared.ts';
 import type { Engine } from '../engine/types.ts';
 import { InterruptedError, ModelError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
-import { type Matrix, row, softmax, softmaxRows } from '../math/matrix.ts';
+import { type Matrix, row, softmaxRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import { choice, flag, integer, optional, resolveOptions } from '../options.ts';
@@ -209,17 +209,11 @@ export function createHost(note: (line: string, code: string) => void): Host {
       const picture = pagePicture(sent);
       const { features, failures } = await encode(classifier, [picture], work);
       for (const { error } of failures) throw error;
-      const { votes, ...terms } = await (await scorerOf(classifier)).termsAndVotes(features, {
+      return explainFeatures(classifier.data, await scorerOf(classifier), picture.id, features, {
+        reject,
+        examples,
         signal: work.signal,
       });
-      const { temperature } = classifier.data.tuning;
-      const prediction: Prediction = predictionOf(
-        classifier.data,
-        picture.id,
-        Float32Array.from(softmax(scoresOfTerms(terms), temperature)),
-        reject,
-      );
-      return explainRow(classifier.data, prediction, { features: row(features, 0), terms, votes, examples });
     },
     async add(work, of, examples) {
       within(work);

@@ -80,7 +80,8 @@ export async function encodePictures(
 /** Longer side of an example's thumbnail, in pixels. */
 const THUMBNAIL_SIDE = 96;
 
-async function thumbnailOf(raster: Raster, side: number): Promise<Uint8Array> {
+/** A JPEG of a raster whose longer side has `side` pixels. */
+export async function thumbnailOf(raster: Raster, side: number): Promise<Uint8Array> {
   const { width, height } = raster;
   const scale = Math.min(1, side / Math.max(width, height));
   const canvas = new OffscreenCanvas(

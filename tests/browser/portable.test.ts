@@ -59,6 +59,15 @@ describe('a bundle for a page', () => {
     },
   );
 
+  it("of the studio's worker needs no platform module and no Buffer", async () => {
+    const { platform, modules } = await bundle(join(root, 'src/studio/web/local/worker.ts'));
+    expect(platform).toEqual([]);
+    const own = modules.filter((id) => id.startsWith(join(root, 'src/')));
+    expect(own.length).toBeGreaterThan(100);
+    const needing = own.filter((id) => /\bBuffer\.[a-z]/.test(readFileSync(id.split('?')[0]!, 'utf8')));
+    expect(needing).toEqual([]);
+  });
+
   it('finds a platform module if there is one', async () => {
     const { platform } = await bundle(join(root, 'src/store/home.ts'));
     expect(platform).toContain(`node:os from ${join(root, 'src/store/home.ts')}`);

@@ -1,10 +1,13 @@
 import { once } from 'node:events';
 import { encoderOption } from '../../encoder/encoder-option.ts';
-import { flag, integer, text } from '../../options.ts';
+import { UsageError } from '../../errors.ts';
+import { flag, integer, optional, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
 import { count, plural } from '../../words.ts';
 import { openBrowser } from '../browser.ts';
 import { defineCommand, jsonOption } from '../command.ts';
+import { bytes } from '../format.ts';
+import type { Io } from '../io.ts';
 import { checkOutputFolder } from '../output-checks.ts';
 import { withBar } from '../progress-bars.ts';
 import { tellFindings, tellSome } from '../tell.ts';
@@ -19,6 +22,12 @@ export const studioCommand = defineCommand({
       help: 'The folder of the session: pictures, classes and every change.',
     }),
     encoder: encoderOption,
+    export: optional(
+      text({
+        value: '<folder>',
+        help: 'Write the studio as a site for a static host, which needs no program, and exit. The encoder (--encoder: a name, or the URL of an exported one; default: the built-in one) is part of the site. docs/studio.md says what it can do.',
+      }),
+    ),
     port: integer({
       default: 0,
       max: 65_535,
@@ -30,14 +39,17 @@ export const studioCommand = defineCommand({
   computes: 'on-device',
   examples: [
     ['tip-adapter studio', 'Continues the session in this folder, or begins one.'],
+    ['tip-adapter studio --export site/', 'Writes the studio as a site for a static host.'],
     ['tip-adapter studio my-photos/', 'Begins with pictures that are sorted into folders.'],
   ],
-  async check(_, { workspace, encoder }) {
+  async check(data, { workspace, encoder, export: site }) {
+    if (site !== undefined) return checkExport(data, site, encoder);
     await checkOutputFolder(workspace);
     const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(encoder);
   },
-  async run([data], { workspace, encoder, port, open, json }, io) {
+  async run([data], { workspace, encoder, export: site, port, open, json }, io) {
+    if (site !== undefined) return writeSite(site, encoder, json, io);
     const { checkEncoderSource } = await import('../../encoder/load.ts');
     await checkEncoderSource(encoder, { signal: io.signal });
     const shown = (address: string) => (json ? jsonText({ address }) : address);
@@ -77,6 +89,38 @@ export const studioCommand = defineCommand({
     }
   },
 });
+
+async function checkExport([data]: readonly [string?], site: string, encoder: string): Promise<void> {
+  if (data !== undefined) {
+    throw new UsageError('The data has no effect with --export: a site begins without pictures', {
+      code: 'option/no-effect',
+      hint: 'Leave out the data. Pictures are added in the page.',
+      details: { data },
+    });
+  }
+  await checkOutputFolder(site);
+  if (/^https?:/i.test(encoder)) return;
+  const { checkEncoderName } = await import('../../encoder/load.ts');
+  await checkEncoderName(encoder);
+}
+
+/** Writes the studio as a site. Without a named encoder it has the built-in one, which every reader of the page can download fast. */
+async function writeSite(site: string, encoder: string, json: boolean, io: Io): Promise<void> {
+  const { exportStudio } = await import('../../studio/index.ts');
+  const { files } = await exportStudio(site, {
+    encoder: encoder === 'auto' ? undefined : encoder,
+    signal: io.signal,
+  });
+  const size = files.reduce((total, file) => total + file.bytes, 0);
+  io.print(
+    json
+      ? jsonText({ folder: site, size, files })
+      : `${site}: ${count(files.length, 'file')}, ${bytes(size)}`,
+  );
+  io.note(
+    'Upload the folder to a host with https, or serve it on this computer. Pictures stay in the browser of each person.',
+  );
+}
 
 /** The address of a session that is already open. Rethrows another error, and the error if options ask for more than opening it. */
 function openAlready(error: unknown, looksOnly: boolean): string {

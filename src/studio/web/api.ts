@@ -13,7 +13,7 @@ import type {
   Trial,
 } from '../status.ts';
 
-/** A problem that the program reported. */
+/** A problem that the back end reported. `status` is an HTTP status, 409 if the board has another version. */
 export class ApiError extends Error {
   readonly status: number;
   readonly problem: Problem;
@@ -26,75 +26,73 @@ export class ApiError extends Error {
   }
 }
 
-async function ask<T>(path: string, init?: RequestInit): Promise<T> {
-  const response = await fetch(`./api/${path}`, init);
-  if (!response.ok) throw new ApiError(response.status, await problemIn(response));
-  return response.json() as Promise<T>;
+/** What can be saved as a file. */
+export type Export = 'classifier' | 'report' | 'page' | 'onnx' | 'card' | 'project';
+
+interface BackendEvents {
+  onOpen(): void;
+  onStatus(status: Status): void;
+  /** It does not answer, or is in use elsewhere. */
+  onCut(): void;
+  /** It cannot be used. */
+  onProblem(problem: Problem): void;
 }
 
-/** Made from problem details (RFC 9457). */
-export async function problemIn(response: Response): Promise<Problem> {
-  const {
-    code = 'http',
-    detail: message = response.statusText,
-    hint,
-  } = await response.json().catch(() => ({}));
-  return { code, message, hint };
-}
-
-const post = <T>(path: string, body: unknown) =>
-  ask<T>(path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-
-const send = <T>(path: string, body: Blob) => ask<T>(path, { method: 'POST', body });
-
-export const api = {
-  /** Whether the program answers. */
-  isThere: () =>
-    ask('methods').then(
-      () => true,
-      () => false,
-    ),
-  board: () => ask<{ version: number; board: BoardJson }>('board'),
-  change: (version: number, changes: readonly Change[]) =>
-    post<{ version: number }>('changes', { version, changes }),
-  methods: () => ask<MethodFacts[]>('methods'),
-  answerDownload: (download: boolean) => post('encoder', { download }),
-  answerUpgrade: (download: boolean) => post('upgrade', { download }),
-  projects: () => ask<Projects>('projects'),
-  changeProject: (wanted: { do: 'create' | 'duplicate'; name: string } | { do: 'open'; id: string }) =>
-    post<Projects>('projects', wanted),
-  sample: () => post('sample', {}),
-  samples: () => ask<string[]>('samples'),
+/**
+ * What keeps the board and learns: the program that served the page, or a worker of the page where there is no program. Calls reject
+ * with `ApiError`, or with another error if the program does not answer.
+ */
+export interface Backend {
+  /** Whether a program serves the page. Without one, all work is done in the page. */
+  readonly hasProgram: boolean;
+  /** Whether it answers. */
+  isThere(): Promise<boolean>;
+  /** Follows the back end while the page is open. `onOpen` is called at the beginning and when it answers again. */
+  follow(events: BackendEvents): void;
+  board(): Promise<{ version: number; board: BoardJson }>;
+  change(version: number, changes: readonly Change[]): Promise<{ version: number }>;
+  methods(): Promise<MethodFacts[]>;
+  answerDownload(download: boolean): Promise<unknown>;
+  answerUpgrade(download: boolean): Promise<unknown>;
+  projects(): Promise<Projects>;
+  changeProject(
+    wanted: { do: 'create' | 'duplicate'; name: string } | { do: 'open'; id: string },
+  ): Promise<Projects>;
+  sample(): Promise<unknown>;
+  samples(): Promise<string[]>;
   /** The addresses of this computer that a phone may reach. */
-  networkAddresses: () => ask<string[]>('phone'),
-  openToPhone: (address: string, classId: string) => post('phone', { open: true, address, classId }),
-  closeToPhone: () => post('phone', { open: false }),
-  stop: () => post('stop', {}),
-  pause: (paused: boolean) => post('pause', { paused }),
-  keep: (name: string, picture: Blob) => send<Kept>(`pictures?name=${encodeURIComponent(name)}`, picture),
-  keepZip: (name: string, zip: Blob) =>
-    send<(Kept | HeldOut)[]>(`zips?name=${encodeURIComponent(name)}`, zip),
-  try: (picture: Blob) => send<Trial>('try', picture),
+  networkAddresses(): Promise<string[]>;
+  openToPhone(address: string, classId: string): Promise<unknown>;
+  closeToPhone(): Promise<unknown>;
+  stop(): Promise<unknown>;
+  pause(paused: boolean): Promise<unknown>;
+  keep(name: string, picture: Blob): Promise<Kept>;
+  keepZip(name: string, zip: Blob): Promise<(Kept | HeldOut)[]>;
+  try(picture: Blob): Promise<Trial>;
   /** The answer includes the pictures of `kept`, which the person is looking at. */
-  next: (kept: readonly string[]) => ask<NextPicture[]>(`next?kept=${kept.join(',')}`),
-  guesses: () => ask<Guess[]>('guesses'),
-  preview: async (picture: Blob): Promise<Blob> => {
-    const response = await fetch('./api/preview', { method: 'POST', body: picture });
-    if (!response.ok) throw new ApiError(response.status, await problemIn(response));
-    return response.blob();
-  },
-  map: () => ask<SearchMap | null>('map'),
-  size: () => ask<number>('classifier/size'),
-  check: () => ask<CheckReport | null>('check'),
-  events: () => new EventSource('./api/events'),
-};
+  next(kept: readonly string[]): Promise<NextPicture[]>;
+  guesses(): Promise<Guess[]>;
+  preview(picture: Blob): Promise<Blob>;
+  map(): Promise<SearchMap | null>;
+  size(): Promise<number>;
+  check(): Promise<CheckReport | null>;
+  /** The URL of an export; undefined if `export` makes it. */
+  exportUrl(what: Export): string | undefined;
+  export(what: Export): Promise<{ name: string; content: Blob }>;
+  sampleUrl(thing: string): string;
+  previewUrl(hash: string): string;
+  thumbnailUrl(hash: string): string;
+}
 
-export const sampleUrl = (thing: string) => `./api/samples/${thing}`;
-export const previewUrl = (hash: string) => `./api/pictures/${hash}`;
-export const thumbnailUrl = (hash: string) => `./api/thumbnails/${hash}`;
+/** The page's back end, which its entry sets before anything is rendered. */
+export let api: Backend;
+
+export function setBackend(backend: Backend): void {
+  api = backend;
+}
+
+export const sampleUrl = (thing: string) => api.sampleUrl(thing);
+export const previewUrl = (hash: string) => api.previewUrl(hash);
+export const thumbnailUrl = (hash: string) => api.thumbnailUrl(hash);
 
 export type { CheckReport, HeldOut, Kept, MethodFacts, NextPicture, Problem, SearchMap, Status, Trial };

@@ -1,5 +1,6 @@
 import { effect, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { api } from './api.ts';
 import { Camera, cameraFor } from './camera.tsx';
 import { Collect } from './collect.tsx';
 import { dropTarget, followDrags } from './drop.ts';
@@ -100,7 +101,7 @@ function Header() {
         {m.title}
       </h1>
       {ready.value && <Project />}
-      <p class="private" title={m.privateMore}>
+      <p class="private" title={api.hasProgram ? m.privateMore : m.privateInBrowser}>
         <Icon name="lock" />
         {m.private}
       </p>

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { api } from './api.ts';
 import { BurstChoice, CameraChoice } from './camera-settings.tsx';
 import { burstName, cameraSettings, grabFrame, openCamera, TIMERS } from './camera-source.ts';
 import { Icon } from './icons.tsx';
@@ -117,17 +118,19 @@ export function Camera() {
       <div class="actions">
         <CameraChoice />
         <BurstChoice isDisabled={isOn} />
-        <button
-          type="button"
-          class="last"
-          onClick={() => {
-            dialog.current?.close();
-            phoneFor.value = classId;
-          }}
-        >
-          <Icon name="phone" />
-          {messages.value.phone.use}
-        </button>
+        {api.hasProgram && (
+          <button
+            type="button"
+            class="last"
+            onClick={() => {
+              dialog.current?.close();
+              phoneFor.value = classId;
+            }}
+          >
+            <Icon name="phone" />
+            {messages.value.phone.use}
+          </button>
+        )}
       </div>
       <div class="actions">
         <button

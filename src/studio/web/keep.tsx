@@ -1,9 +1,10 @@
 import { computed, signal } from '@preact/signals';
 import { exportName } from '../export-name.ts';
+import { api, type Export } from './api.ts';
 import { Icon } from './icons.tsx';
 import { Either } from './lists.tsx';
 import { messages } from './messages.ts';
-import { board, check, status } from './store.ts';
+import { board, check, saved, status, tellError } from './store.ts';
 import { Tour } from './tour.tsx';
 
 /** Example code for the downloaded files, by language. */
@@ -59,7 +60,9 @@ export function Keep() {
           </div>
         )}
         {isAnswering && <Code />}
-        {board.value.pictures.size > 0 && <p class="muted small">{m.folder(status.value?.folder ?? '')}</p>}
+        {board.value.pictures.size > 0 && (
+          <p class="muted small">{api.hasProgram ? m.folder(status.value?.folder ?? '') : m.inBrowser}</p>
+        )}
       </div>
     </section>
   );
@@ -73,23 +76,58 @@ function Classifier() {
       <div class="actions">
         <Download what="classifier" label={m.classifier} primary />
         {check.value && <Download what="report" label={m.report} />}
-        <Download what="page" label={m.page} />
-        <Download what="onnx" label={m.onnx} />
+        {api.hasProgram && <Download what="page" label={m.page} />}
+        {api.hasProgram && <Download what="onnx" label={m.onnx} />}
         <Download what="card" label={m.card} />
       </div>
-      <p class="muted small">{m.others}</p>
+      <p class="muted small">{api.hasProgram ? m.others : m.othersByProgram}</p>
     </div>
   );
 }
 
-function Download({ what, label, primary }: { what: string; label: string; primary?: boolean }) {
+function Download({ what, label, primary }: { what: Export; label: string; primary?: boolean }) {
+  const url = api.exportUrl(what);
+  const kind = primary ? ' primary' : '';
+  if (url !== undefined) {
+    return (
+      <a class={`button${kind}`} href={url} download>
+        <Icon name="down" />
+        {label}
+      </a>
+    );
+  }
   return (
-    <a class={`button${primary ? ' primary' : ''}`} href={`./api/${what}`} download>
+    <button
+      type="button"
+      class={kind}
+      disabled={making.value !== undefined}
+      onClick={() => void make(what).catch(tellError)}
+    >
       <Icon name="down" />
-      {label}
-    </a>
+      {making.value === what ? messages.value.keep.making : label}
+    </button>
   );
 }
+
+/** The export that is being made. */
+const making = signal<Export | undefined>(undefined);
+
+/** Has the back end make an export, and saves it as a download of the browser. */
+async function make(what: Export): Promise<void> {
+  making.value = what;
+  try {
+    await saved();
+    const { name, content } = await api.export(what);
+    const url = URL.createObjectURL(content);
+    Object.assign(document.createElement('a'), { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
+  } finally {
+    making.value = undefined;
+  }
+}
+
+/** Milliseconds for which the browser may read an export. */
+const KEPT_MS = 600_000;
 
 /** The example code, with a button that copies it. */
 function Code() {

@@ -1,11 +1,4 @@
-import { render } from 'preact';
-import { App } from './app.tsx';
-import { connect, unsaved } from './store.ts';
-import { bringing } from './upload.ts';
+import { serverBackend } from './server-backend.ts';
+import { startPage } from './start-page.tsx';
 
-connect();
-// Closing the page would lose pictures that are being uploaded, and changes that the program does not have yet.
-addEventListener('beforeunload', (event) => {
-  if (bringing.value || unsaved.value > 0) event.preventDefault();
-});
-render(<App />, document.getElementById('app') as HTMLElement);
+startPage(serverBackend);

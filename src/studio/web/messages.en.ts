@@ -22,6 +22,14 @@ const duration = (seconds: number): string => {
 export const en = {
   title: 'Tip-Adapter Studio',
   private: 'Nothing leaves this computer',
+  privateInBrowser:
+    'Pictures, classes and the classifier stay in this browser. The page works without a program and, once loaded, without a network.',
+  incomplete:
+    'A file of this page is missing on its host, or the connection was cut. Load the page again; its owner may have to upload the whole folder again.',
+  noStorage:
+    'This browser cannot keep pictures for this page. Open it by https, in a normal window (not a private one) of a current browser.',
+  elsewhere:
+    'This studio is open in another tab or window of this browser. Close it, and this one continues.',
   privateMore:
     'Pictures, classes and the classifier stay in a folder on this computer. The page talks only to the program that you started here.',
   undo: 'Undo',
@@ -394,6 +402,11 @@ export const en = {
     project: 'All pictures (zip)',
     projectHint:
       'The pictures by class, with their bursts. Drop the zip on the studio of another computer to continue there.',
+    othersByProgram:
+      'This page makes the classifier, the report and the model card. The ONNX model, the page and the site are made of the downloaded classifier by the program: tip-adapter export.',
+    making: 'Please wait',
+    inBrowser:
+      'Everything is kept in this browser, on this computer. If you clear the data of this website, it is gone: download the pictures to keep them.',
     others:
       'The web page and the ONNX model contain the encoder and work without this program. Making one takes a few seconds.',
     folder: (path: string) => `Everything is kept in ${path} on this computer.`,

@@ -40,6 +40,10 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   'network/not-found': '服务器上没有这个文件',
   'checksum/mismatch': '下载的文件不完整，请重试',
   'disk/full': '磁盘已满',
+  'studio/quota': '这个浏览器没有足够的空间，刚才的改动未能保存。请删除图片或清理磁盘，然后重试。',
+  'studio/not-here': '没有程序的页面无法完成这一步。',
+  'studio/no-storage': '这个浏览器无法保存图片。请使用普通窗口（非隐私窗口），并通过 https 打开本页面。',
+  'zip/unreadable': '无法读取这个 zip 文件，它可能已损坏',
   'disk/read-only': '文件夹不可写',
   camera: '无法使用摄像头。请在浏览器中允许使用，或改用图片。',
   file: '浏览器无法读取这个文件',
@@ -60,6 +64,10 @@ const METHODS: Readonly<Record<string, string>> = {
 export const zh: Messages = {
   title: 'Tip-Adapter 工作室',
   private: '所有内容都留在这台电脑上',
+  privateInBrowser: '图片、类别和分类器都保存在这个浏览器中。本页面无需程序；加载之后，没有网络也能使用。',
+  incomplete: '服务器上缺少本页面的文件，或连接已中断。请重新加载；网站的所有者可能需要重新上传整个文件夹。',
+  noStorage: '这个浏览器无法为本页面保存图片。请用新版浏览器的普通窗口（非隐私窗口）通过 https 打开。',
+  elsewhere: '这个工作室已在本浏览器的另一个标签页或窗口中打开。请关闭它，本页面随后会继续。',
   privateMore: '图片、类别和分类器都保存在这台电脑的一个文件夹里。本页面只与您在这里启动的程序通信。',
   undo: '撤销',
   redo: '重做',
@@ -417,6 +425,11 @@ export const zh: Messages = {
     card: '模型说明',
     project: '全部图片（zip）',
     projectHint: '包含按类别存放的图片和连拍分组。把这个 zip 拖到另一台电脑的工作室中，即可在那里继续。',
+    othersByProgram:
+      '本页面可以生成分类器、报告和模型卡。ONNX 模型、网页和网站由程序根据下载的分类器生成：tip-adapter export。',
+    making: '请稍候',
+    inBrowser:
+      '所有内容都保存在这台电脑的这个浏览器中。清除本网站的数据后，内容将无法恢复：请下载图片以便保留。',
     others: '网页和 ONNX 模型也包含编码器，无需本程序即可使用。生成需要几秒钟。',
     folder: (path) => `所有内容都保存在这台电脑的 ${path} 里。`,
     faces: '文件包含您的图片的缩小副本。',

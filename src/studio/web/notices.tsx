@@ -10,7 +10,7 @@ export function Notices() {
   const m = messages.value;
   return (
     <div class="notices" role="status">
-      {isCut.value && <p class="notice warning">{m.cut(unsaved.value)}</p>}
+      {isCut.value && <p class="notice warning">{api.hasProgram ? m.cut(unsaved.value) : m.elsewhere}</p>}
       <EncoderNotice />
       <PhoneNotice />
       {notices.value.map((notice) => (

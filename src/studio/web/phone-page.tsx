@@ -1,8 +1,9 @@
 import { signal } from '@preact/signals';
 import { render } from 'preact';
-import { type Problem, problemIn } from './api.ts';
+import type { Problem } from './api.ts';
 import { Icon } from './icons.tsx';
 import { messages } from './messages.ts';
+import { problemIn } from './server-backend.ts';
 
 /** The page that a phone opens: it sends pictures to a class of the studio, one after the other. */
 

@@ -38,7 +38,7 @@ export function Start() {
         <strong>{isTouch ? m.tapTitle : m.dropTitle}</strong>
         <span>{isTouch ? m.tapText : m.dropText}</span>
       </FileLabel>
-      <Sample />
+      {api.hasProgram && <Sample />}
     </div>
   );
 }

@@ -161,34 +161,33 @@ export function answering(): Promise<void> {
   });
 }
 
-/** Follows the program's status while the page is open, and reconnects if the program was restarted. */
+/** Follows the back end while the page is open. */
 export function connect(): void {
-  const events = api.events();
-  events.onopen = () => {
-    void Promise.all([refresh(), api.methods()])
-      .then(([, names]) => {
-        batch(() => {
-          isCut.value = false;
-          ready.value = true;
-          methods.value = names;
-        });
-        send();
-      })
-      .catch(tellError);
-  };
-  events.onmessage = ({ data }) => {
-    const next = JSON.parse(data) as Status;
-    const before = status.value;
-    status.value = next;
-    if (next.version > version && !sending) void refresh().catch(tellError);
-    if (next.check !== before?.check || (next.check !== undefined && !check.value))
-      void readCheck(next.check);
-  };
-  events.onerror = () => {
-    isCut.value = true;
-    // If the program ended, the stream does not reconnect by itself, so a new one is opened.
-    if (events.readyState === EventSource.CLOSED) setTimeout(connect, 1000);
-  };
+  api.follow({
+    onOpen() {
+      void Promise.all([refresh(), api.methods()])
+        .then(([, names]) => {
+          batch(() => {
+            isCut.value = false;
+            ready.value = true;
+            methods.value = names;
+          });
+          send();
+        })
+        .catch(tellError);
+    },
+    onStatus(next) {
+      const before = status.value;
+      status.value = next;
+      if (next.version > version && !sending) void refresh().catch(tellError);
+      if (next.check !== before?.check || (next.check !== undefined && !check.value))
+        void readCheck(next.check);
+    },
+    onCut() {
+      isCut.value = true;
+    },
+    onProblem: (problem) => notify({ kind: 'problem', problem }),
+  });
 }
 
 async function readCheck(serial: number | undefined): Promise<void> {

@@ -1,0 +1,98 @@
+import { join } from 'node:path';
+import { withClip } from '../encoder/clip/sessions.ts';
+import { textGraph } from '../encoder/clip/towers.ts';
+import { ENCODER_FILE } from '../encoder/configuration-files.ts';
+import { isWeights } from '../encoder/dual-files.ts';
+import { encoderOf } from '../encoder/encoder-of.ts';
+import type { LocalEncoder } from '../encoder/installed.ts';
+import { loadEncoder } from '../encoder/load.ts';
+import { type EncoderRecord, RECORD_FILE, type RecordedFile } from '../encoder/record.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { sharedEngine } from '../engine/shared.ts';
+import { toOnnx } from '../graph/onnx.ts';
+import { type Matrix, unitRows } from '../math/matrix.ts';
+import { readRegular } from '../store/regular.ts';
+import { builtTower } from './image-tower.ts';
+import { checkDifference, trialPicture } from './onnx-export.ts';
+import { encodeModel, parseModel } from './onnx-model.ts';
+import type { WriteFile } from './site-folder.ts';
+import { withinFile } from './within-file.ts';
+
+/** The folder of the encoder in a site. */
+export const ENCODER = 'encoder/';
+
+/** Writes an encoder in ONNX into a site. Returns its record there, and the record's file. */
+export async function writeEncoder(
+  located: LocalEncoder,
+  write: WriteFile,
+): Promise<{ record: EncoderRecord; written: RecordedFile }> {
+  const { record, contents } = await onnxFiles(located);
+  const files: RecordedFile[] = [];
+  for (const [path, content] of contents)
+    files.push({ ...(await write(`${ENCODER}${path}`, await content())), path });
+  const whole = { ...record, files };
+  const written = await write(`${ENCODER}${RECORD_FILE}`, `${JSON.stringify(whole, null, 2)}\n`);
+  return { record: whole, written };
+}
+
+/**
+ * The largest difference between an exported encoder and the installed one of the same id: of the `numbers` that a trial picture's features
+ * [1, d] give, and of a number in the unit embedding of a prompt, which new classes are learnt from. Throws `ModelError` if it is too large.
+ */
+export async function encoderDifference(
+  exported: LocalEncoder,
+  {
+    prompt,
+    numbers,
+    signal,
+  }: { prompt: string; numbers(features: Matrix): Promise<ArrayLike<number>>; signal?: AbortSignal },
+): Promise<number> {
+  const { id, preprocessing } = exported.record;
+  const picture = trialPicture(preprocessing);
+  const all = async (encoder: Encoder) => {
+    try {
+      const features = await encoder.embedImages([picture], { signal });
+      const text = await encoder.embedTexts?.([prompt], { signal });
+      return [...Array.from(await numbers(features)), ...(text ? unitRows(text).data : [])];
+    } finally {
+      await encoder.close();
+    }
+  };
+  const own = await all(await loadEncoder(id, { signal }));
+  const got = await all(encoderOf(exported.record, exported.folder, sharedEngine()));
+  const difference = own.reduce((most, one, i) => Math.max(most, Math.abs(one - got[i]!)), 0);
+  checkDifference(difference, id);
+  return difference;
+}
+
+/** The files of an encoder whose models are ONNX without external weights, and its record. Towers from weights are built as ONNX. */
+async function onnxFiles({ record, folder }: LocalEncoder): Promise<{
+  record: EncoderRecord;
+  contents: Map<string, () => Promise<Uint8Array>>;
+}> {
+  const contents = new Map<string, () => Promise<Uint8Array>>();
+  const plain = (path: string) => readRegular(join(folder, path), ENCODER_FILE);
+  const built = isWeights(record.imageModel);
+  for (const { path } of record.files) {
+    if (/tokenizer(_config)?\.json$/.test(path)) contents.set(path, () => plain(path));
+    else if (!built && path.endsWith('.onnx')) contents.set(path, () => wholeModel(path, folder));
+  }
+  if (!built) return { record, contents };
+  contents.set('image.onnx', () => builtTower(record, folder));
+  if (record.kind === 'vision') return { record: { ...record, imageModel: 'image.onnx' }, contents };
+  contents.set('text.onnx', () =>
+    withClip(record, folder, async (checkpoint, { shape }) => toOnnx(await textGraph(checkpoint, shape))),
+  );
+  return { record: { ...record, imageModel: 'image.onnx', textModel: 'text.onnx' }, contents };
+}
+
+/** An ONNX file with its external weights inside. */
+async function wholeModel(path: string, folder: string): Promise<Uint8Array> {
+  const bytes = await readRegular(join(folder, path), ENCODER_FILE);
+  const model = parseModel(bytes);
+  const weights = await Promise.all(
+    model.graph.initializers.map((weight) => withinFile(weight, folder, path)),
+  );
+  if (weights.every((weight, i) => weight === model.graph.initializers[i])) return bytes;
+  return encodeModel({ ...model, graph: { ...model.graph, initializers: weights } }, {});
+}

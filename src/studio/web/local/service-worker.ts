@@ -1,0 +1,98 @@
+/**
+ * The service worker of a studio without a program. It keeps the page's files for use without a network, and gives the page its stored
+ * pictures. Its responses isolate the page, so that it may use threads on any host. The export puts the list of files in front of it.
+ */
+
+/** The files of the page, and a name for this version of all of them. */
+declare const STUDIO: { readonly version: string; readonly files: readonly string[] };
+
+/** The part of a service worker's scope that is used here, which the DOM's types lack. */
+interface Lifetime extends Event {
+  waitUntil(done: Promise<unknown>): void;
+}
+interface Fetched extends Lifetime {
+  readonly request: Request;
+  respondWith(response: Promise<Response>): void;
+}
+
+const scope = new URL('./', location.href).href;
+const cacheName = `tip-adapter-studio ${scope} ${STUDIO.version}`;
+
+self.addEventListener('install', (event) => {
+  (event as Lifetime).waitUntil(
+    caches
+      .open(cacheName)
+      .then((cache) =>
+        cache.addAll(STUDIO.files.map((file) => new Request(scope + file, { cache: 'no-cache' }))),
+      ),
+  );
+});
+
+self.addEventListener('activate', (event) => {
+  (event as Lifetime).waitUntil(
+    caches
+      .keys()
+      .then((names) =>
+        Promise.all(
+          names
+            .filter((name) => name.startsWith(`tip-adapter-studio ${scope} `) && name !== cacheName)
+            .map((name) => caches.delete(name)),
+        ),
+      ),
+  );
+});
+
+self.addEventListener('fetch', (event) => {
+  const { request, respondWith } = event as Fetched;
+  if (request.method !== 'GET') return;
+  if (request.url.startsWith(`${scope}stored/`)) respondWith.call(event, stored(request.url));
+  else if (request.url.startsWith(scope)) respondWith.call(event, own(request));
+  else if (request.url.endsWith('/encoder.json')) respondWith.call(event, newest(request));
+});
+
+/** A file of the page. */
+async function own(request: Request): Promise<Response> {
+  const path = new URL(request.url).pathname;
+  const url = path.endsWith('/') ? `${request.url.split(/[?#]/)[0]}index.html` : request.url;
+  const kept = await caches.match(url, { cacheName, ignoreSearch: true });
+  return isolated(kept ?? (await fetch(request)));
+}
+
+/** The record of an encoder of another host: the host's if it answers, else the last one. */
+async function newest(request: Request): Promise<Response> {
+  const cache = await caches.open(cacheName);
+  try {
+    const response = await fetch(request);
+    if (response.ok) await cache.put(request, response.clone());
+    return response;
+  } catch (error) {
+    const kept = await cache.match(request);
+    if (kept) return kept;
+    throw error;
+  }
+}
+
+/** A picture of the browser's storage. */
+async function stored(url: string): Promise<Response> {
+  const path = url.slice(`${scope}stored/`.length).split('/').map(decodeURIComponent);
+  try {
+    let folder = await navigator.storage.getDirectory();
+    for (const name of path.slice(0, -1)) folder = await folder.getDirectoryHandle(name);
+    const file = await (await folder.getFileHandle(path.at(-1) as string)).getFile();
+    return isolated(
+      new Response(file, { headers: { 'cache-control': 'private, max-age=31536000, immutable' } }),
+    );
+  } catch {
+    return new Response(null, { status: 404 });
+  }
+}
+
+function isolated(response: Response): Response {
+  if (response.status === 0 || response.redirected) return response;
+  const headers = new Headers(response.headers);
+  headers.set('cross-origin-opener-policy', 'same-origin');
+  headers.set('cross-origin-embedder-policy', 'require-corp');
+  headers.set('cross-origin-resource-policy', 'same-origin');
+  const { status, statusText } = response;
+  return new Response(response.body, { status, statusText, headers });
+}

@@ -1,0 +1,48 @@
+import type { LoadOptions } from '../../../encoder/load.ts';
+import type { Encoder } from '../../../encoder/types.ts';
+import { sharedEngine } from '../../../engine/shared.ts';
+import { InterruptedError, ModelError } from '../../../errors.ts';
+import { type Downloads, download, downloadOnce, isDownloaded } from '../../../web/download.ts';
+import { encoderAt } from '../../../web/encoder.ts';
+import { parseStudioSite, STUDIO_SITE_FILE } from '../../studio-site.ts';
+
+/** URL of the encoder's folder, as the site names it. */
+export async function encoderUrl(site: string): Promise<string> {
+  const url = new URL(STUDIO_SITE_FILE, site).href;
+  const { encoder } = parseStudioSite(
+    new TextDecoder().decode(await download(url, STUDIO_SITE_FILE, {})),
+    url,
+  );
+  return new URL(encoder, site).href;
+}
+
+/** The site's encoder. Its files are downloaded once, after the person has agreed, so that it works without a network later. */
+export async function loadSiteEncoder(
+  folder: string,
+  { signal, confirm, onProgress }: Pick<LoadOptions, 'signal' | 'confirm' | 'onProgress'>,
+): Promise<Encoder> {
+  const downloads: Downloads = { cache: true, signal, note: (line) => console.warn(line) };
+  const { record, open } = await encoderAt(folder, () => downloads);
+  const { id, licence, fingerprint, files } = record;
+  const missing = [];
+  for (const file of files) if (!(await isDownloaded(fingerprint, file))) missing.push(file);
+  const total = missing.reduce((sum, { bytes }) => sum + bytes, 0);
+  const isAgreed =
+    total === 0 || (await confirm?.({ id, source: new URL(folder).host, bytes: total, licence }));
+  if (isAgreed === false) {
+    throw new ModelError(`The encoder ${id} was not downloaded`, {
+      code: 'encoder/declined',
+      hint: 'Agree to the download to begin.',
+    });
+  }
+  let before = 0;
+  for (const file of missing) {
+    if (signal?.aborted) throw new InterruptedError();
+    await downloadOnce(new URL(file.path, folder).href, file.path, fingerprint, file, {
+      ...downloads,
+      onDownload: ({ received }) => onProgress?.({ step: 'download', received: before + received, total }),
+    });
+    before += file.bytes;
+  }
+  return open(sharedEngine());
+}

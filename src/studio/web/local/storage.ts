@@ -1,0 +1,114 @@
+import { DataError } from '../../../errors.ts';
+
+/** The part of a file's handle that only workers have, and the DOM's types lack. */
+interface WorkerFileHandle extends FileSystemFileHandle {
+  createSyncAccessHandle(): Promise<AccessHandle>;
+  move(name: string): Promise<void>;
+}
+
+/** An open file, which no other worker can open. */
+export interface AccessHandle {
+  getSize(): number;
+  write(bytes: Uint8Array, options: { at: number }): number;
+  truncate(size: number): void;
+  flush(): void;
+  close(): void;
+}
+
+/** A folder in the browser's origin private file system. Folders and files are made when they are first written. */
+export interface StoredFolder {
+  folder(name: string): StoredFolder;
+  /** A file; undefined if there is none. */
+  file(name: string): Promise<File | undefined>;
+  names(): Promise<string[]>;
+  /** Writes a file. It is on the disk when this resolves. A file whose writing was interrupted may be shorter. */
+  write(name: string, bytes: Uint8Array): Promise<void>;
+  /** Replaces a file at once: a reader sees the old one or the new one. */
+  replace(name: string, bytes: Uint8Array): Promise<void>;
+  /** Opens a file for writing. */
+  open(name: string): Promise<AccessHandle>;
+}
+
+/** The folder of the origin private file system at a path. */
+export function storedFolder(path: readonly string[]): StoredFolder {
+  let opened: Promise<FileSystemDirectoryHandle> | undefined;
+  const root = () => navigator.storage.getDirectory();
+  const open = (create: boolean) =>
+    path.reduce(
+      async (parent, name) => (await parent).getDirectoryHandle(name, { create }),
+      root(),
+    ) as Promise<FileSystemDirectoryHandle>;
+  const existing = () => open(false).catch(unlessMissing);
+  const made = () => {
+    opened ??= open(true);
+    return opened;
+  };
+  const handle = async (name: string) =>
+    (await (await made()).getFileHandle(name, { create: true })) as WorkerFileHandle;
+  const write = (name: string, bytes: Uint8Array) =>
+    named(async () => {
+      const file = await (await handle(name)).createSyncAccessHandle();
+      try {
+        file.truncate(0);
+        writeAll(file, bytes, 0);
+      } catch (error) {
+        // The space of a part that cannot be used is freed.
+        file.truncate(0);
+        throw error;
+      } finally {
+        file.close();
+      }
+    });
+  return {
+    folder: (name) => storedFolder([...path, name]),
+    file: async (name) => (await (await existing())?.getFileHandle(name).catch(unlessMissing))?.getFile(),
+    async names() {
+      const folder = await existing();
+      if (!folder) return [];
+      const names: string[] = [];
+      for await (const [name] of folder as unknown as AsyncIterable<[string]>) names.push(name);
+      return names;
+    },
+    write,
+    async replace(name, bytes) {
+      await write(`${name}.new`, bytes);
+      await named(async () => (await handle(`${name}.new`)).move(name));
+    },
+    open: (name) => named(async () => (await handle(name)).createSyncAccessHandle()),
+  };
+}
+
+/** Writes bytes and flushes them. Throws if the browser has no room for all of them. */
+export function writeAll(file: AccessHandle, bytes: Uint8Array, at: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    const written = file.write(bytes.subarray(done), { at: at + done });
+    if (written === 0) throw new DOMException('The file cannot grow', 'QuotaExceededError');
+    done += written;
+  }
+  file.flush();
+}
+
+/** Does work on files. Throws `DataError` `studio/quota` if the browser has no room, and `studio/no-storage` if it keeps no files. */
+export async function named<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if ((cause as Error).name === 'QuotaExceededError') {
+      throw new DataError('This browser gives the page no more room, so the last change is not saved', {
+        code: 'studio/quota',
+        hint: 'Delete pictures or free space on the disk, then make the change again.',
+        cause,
+      });
+    }
+    throw new DataError(`This browser cannot keep files: ${(cause as Error).message}`, {
+      code: 'studio/no-storage',
+      hint: 'Open the page by https in a normal window of a current browser, not in a private one.',
+      cause,
+    });
+  }
+}
+
+/** For `catch`: undefined for a file that does not exist. Rethrows other errors. */
+function unlessMissing(error: Error): undefined {
+  if (error.name !== 'NotFoundError') throw error;
+}

@@ -1,0 +1,156 @@
+import { setSharedEngine } from '../../../engine/shared.ts';
+import { createEngine } from '../../../engine/web.ts';
+import { UsageError } from '../../../errors.ts';
+import { modelCard } from '../../../export/card.ts';
+import { boardAnswer, changeProject, checkAnswer, presentClassifier, trialAnswer } from '../../answers.ts';
+import { Desk, FIRST } from '../../desk.ts';
+import { exportName } from '../../export-name.ts';
+import { checkReport, classifierFile } from '../../keep.ts';
+import { methodFacts } from '../../method-facts.ts';
+import { projectZip } from '../../project.ts';
+import type { Session } from '../../session.ts';
+import { problemOf } from '../../status.ts';
+import type { Export } from '../api.ts';
+import type { Asked, Calls, Told } from './protocol.ts';
+import { encoderUrl } from './site-encoder.ts';
+import { storedFolder } from './storage.ts';
+import type { StoredPictures } from './stored-pictures.ts';
+import { storedWorkspace } from './stored-workspace.ts';
+import { keepZip } from './zip-pictures.ts';
+
+/** The studio in a worker of its page: the session with its storage, for the page's calls. */
+type StoredDesk = Desk<Session<StoredPictures>>;
+
+const tell = (told: Told) => self.postMessage(told);
+
+/** Milliseconds after which the page says that another tab is open. A page that is loaded again waits less for its own worker. */
+const PATIENCE = 1000;
+
+self.onmessage = async ({ data: { site } }: MessageEvent<{ site: string }>) => {
+  // Each site of an origin has a folder of its own.
+  const name = `tip-adapter-studio ${encodeURIComponent(new URL(site).pathname)}`;
+  const waiting = setTimeout(() => tell({ isElsewhere: true }), PATIENCE);
+  await navigator.locks.request(name, async () => {
+    clearTimeout(waiting);
+    try {
+      await serve(site, name);
+    } catch (error) {
+      return tell({ problem: problemOf(error) });
+    }
+    // The lock is held until the page is closed.
+    await new Promise(() => {});
+  });
+};
+
+async function serve(site: string, name: string): Promise<void> {
+  // The engine computes in a worker of its own, so that pictures arrive while it learns.
+  setSharedEngine(createEngine());
+  const desk: StoredDesk = await Desk.open(storedWorkspace(storedFolder([name])), await encoderUrl(site));
+  const calls = callsOf(desk);
+  let unwatch = () => {};
+  const follow = async () => {
+    unwatch();
+    const { current } = await desk.projects();
+    tell({
+      opened: [name, ...(current === FIRST ? [] : ['projects', current])].map(encodeURIComponent).join('/'),
+    });
+    unwatch = desk.session.watch((state) => tell({ state }));
+  };
+  self.onmessage = async ({ data: { id, call, given } }: MessageEvent<Asked>) => {
+    try {
+      const value = await (calls[call] as (...all: readonly unknown[]) => Promise<unknown>)(...given);
+      if (call === 'changeProject') await follow();
+      tell({ id, value });
+    } catch (error) {
+      tell({ id, status: error instanceof Conflict ? 409 : 400, problem: problemOf(error) });
+    }
+  };
+  await follow();
+}
+
+/** The board has another version than the page that changes it. */
+class Conflict extends UsageError {}
+
+function callsOf(desk: StoredDesk): Calls {
+  const bytes = async (blob: Blob) => new Uint8Array(await blob.arrayBuffer());
+  const lessons = () => desk.session.lessons;
+  return {
+    board: async () => boardAnswer(desk.session),
+    async change(version, changes) {
+      if (version !== desk.session.version)
+        throw new Conflict('The board has changed', { code: 'studio/version' });
+      return { version: await desk.session.change(...changes) };
+    },
+    methods: async () => methodFacts(),
+    answerDownload: async (yes) => desk.session.answerDownload(yes),
+    projects: () => desk.projects(),
+    changeProject: (wanted) => changeProject(desk, wanted),
+    stop: async () => lessons()?.stop(),
+    pause: async (paused) => lessons()?.pause(paused),
+    keep: async (name, picture) => desk.session.pictures.keep(name, await bytes(picture)),
+    keepZip: (_, zip) => keepZip(desk.session.pictures, zip),
+    try: async (picture) => trialAnswer(desk.session, await bytes(picture)),
+    next: async (kept) => (await lessons()?.next(desk.session.board, new Set(kept))) ?? [],
+    guesses: async () => (await lessons()?.guesses(desk.session.board)) ?? [],
+    map: async () => (await lessons()?.searchMap()) ?? null,
+    size: async () => (await contentOf(desk.session, 'classifier')).content.size,
+    check: async () => checkAnswer(desk.session),
+    export: (what) => contentOf(desk.session, what),
+  };
+}
+
+/** An export with the name of its file. Throws for those that need the program. */
+async function contentOf(
+  session: Session<StoredPictures>,
+  what: Export,
+): Promise<{ name: string; content: Blob }> {
+  const { board, pictures, lessons } = session;
+  const blob = (content: BlobPart, type: string) => new Blob([content], { type });
+  const named = (ending: string, content: Blob, otherwise?: string) => ({
+    name: `${exportName(board.name, otherwise)}${ending}`,
+    content,
+  });
+  const kept = () => {
+    const { data, calibrated, ...rest } = presentClassifier(session);
+    return {
+      ...rest,
+      calibrated,
+      data: { ...data, reject: board.settings.reject, dataset: board.name || 'studio' },
+    };
+  };
+  switch (what) {
+    case 'classifier': {
+      const content = (await classifierFile(kept(), pictures)) as Uint8Array<ArrayBuffer>;
+      return named('.safetensors', blob(content, 'application/octet-stream'));
+    }
+    case 'report':
+      return named(
+        '-report.html',
+        blob(await checkReport(lessons?.check, pictures, board.name), 'text/html'),
+      );
+    case 'card':
+      return named('.md', blob(modelCard(kept().data), 'text/markdown'));
+    case 'project': {
+      let parts: Uint8Array<ArrayBuffer>[] = [];
+      let size = 0;
+      const blobs: Blob[] = [];
+      // The browser moves large blobs out of memory.
+      for await (const part of await projectZip(board, pictures)) {
+        parts.push(part as Uint8Array<ArrayBuffer>);
+        size += part.length;
+        if (size < IN_MEMORY) continue;
+        blobs.push(new Blob(parts));
+        [parts, size] = [[], 0];
+      }
+      return named('.zip', new Blob([...blobs, ...parts], { type: 'application/zip' }), 'pictures');
+    }
+    default:
+      throw new UsageError('A page without a program cannot make this file', {
+        code: 'studio/not-here',
+        hint: 'Download the classifier, then use tip-adapter export.',
+      });
+  }
+}
+
+/** Bytes of a zip that are collected before they become a blob. */
+const IN_MEMORY = 2 ** 25;

@@ -1,0 +1,95 @@
+import { parse } from 'csv-parse/browser/esm/sync';
+import { unzipSync } from 'fflate';
+import { isHidden, isLeftover } from '../../../dataset/leftovers.ts';
+import { DataError } from '../../../errors.ts';
+import { isImagePath } from '../../../image/image-paths.ts';
+import type { Kept, Pictures } from '../../pictures.ts';
+import { problemOf } from '../../status.ts';
+
+/** Most bytes of a picture in a zip. */
+const MOST_PICTURE = 64 * 2 ** 20;
+
+/**
+ * Stores the pictures of a zip, with the classes and groups of its `index.csv` if it has one, as the studio writes it. Throws `DataError` if
+ * it is no zip, or has another table, which only the program reads.
+ */
+export async function keepZip(pictures: Pictures, zip: Blob): Promise<Kept[]> {
+  const bytes = new Uint8Array(await zip.arrayBuffer());
+  const sizes = new Map<string, number>();
+  const unpacked = (wanted: (name: string) => boolean) => {
+    try {
+      return unzipSync(bytes, { filter: ({ name, originalSize }) => wanted(keepSize(name, originalSize)) });
+    } catch (cause) {
+      throw new DataError(`The zip cannot be read: ${(cause as Error).message}`, {
+        code: 'zip/unreadable',
+        hint: 'Make it again, or unpack it and drop the folder.',
+        cause,
+      });
+    }
+  };
+  const keepSize = (name: string, size: number) => {
+    sizes.set(name, size);
+    return name;
+  };
+  unpacked(() => false);
+  const table = tableIn([...sizes.keys()]);
+  const listed =
+    table === undefined ? undefined : rowsOf(unpacked((name) => name === table)[table] as Uint8Array);
+  const kept: Kept[] = [];
+  for (const [name, size] of sizes) {
+    if (!isImagePath(name) || isPassedOver(name) || (listed && !listed.has(name))) continue;
+    if (size > MOST_PICTURE) {
+      const message = `It has ${size.toLocaleString('en')} bytes, which is too large for a picture`;
+      kept.push({ name, problem: { code: 'studio/too-large', message } });
+      continue;
+    }
+    const row = listed?.get(name);
+    const shown = row ? (name.split('/').at(-1) as string) : name;
+    kept.push(
+      await Promise.resolve()
+        .then(() => pictures.keep(shown, unpacked((other) => other === name)[name] as Uint8Array))
+        .then(
+          (one) => ({ ...one, ...row }),
+          (error): Kept => {
+            if (error instanceof DataError && error.code.startsWith('zip/'))
+              return { name, problem: problemOf(error) };
+            throw error;
+          },
+        ),
+    );
+  }
+  for (const path of listed?.keys() ?? [])
+    if (!sizes.has(path))
+      kept.push({ name: path, problem: { code: 'dataset/unreadable', message: 'It is not in the zip' } });
+  return kept;
+}
+
+const isPassedOver = (path: string) => path.split('/').some((name) => isLeftover(name) || isHidden(name));
+
+/** The table of a zip. Throws if it has one in a form that only the program reads. */
+function tableIn(names: readonly string[]): string | undefined {
+  const tables = names.filter((name) => TABLE.test(name) && !isPassedOver(name));
+  if (tables.every((name) => name === 'index.csv')) return tables[0];
+  throw onlyProgram(`its pictures are listed in ${tables.join(' and ')}`);
+}
+
+const TABLE = /^([^/]+\/)?(index|metadata)\.(csv|tsv|jsonl|json|parquet)$/i;
+
+/** The rows of `index.csv` by path. */
+function rowsOf(bytes: Uint8Array): Map<string, { className: string; group?: string }> {
+  const rows: Record<string, string>[] = parse(new TextDecoder().decode(bytes), { columns: true, bom: true });
+  const columns = Object.keys(rows[0] ?? {});
+  const isOwn = columns.every((name) => ['path', 'label', 'group'].includes(name));
+  if (!isOwn || (rows.length > 0 && !(columns.includes('path') && columns.includes('label'))))
+    throw onlyProgram(`index.csv has the columns ${columns.join(', ')}`);
+  return new Map(
+    rows.map(({ path = '', label = '', group }) => [path, { className: label, group: group || undefined }]),
+  );
+}
+
+function onlyProgram(why: string): DataError {
+  return new DataError(`The zip cannot be read in a page: ${why}`, {
+    code: 'studio/not-here',
+    hint: 'Unpack it and drop the folder with class folders, or use the program: tip-adapter studio.',
+  });
+}
