@@ -4,6 +4,6 @@ export { ONNX_INPUTS, type OnnxInput } from './inputs.ts';
 export type { PictureInput } from './join.ts';
 export { exportOnnx, type OnnxExport, type OnnxPort } from './onnx-export.ts';
 export { type PushClassifierOptions, type PushedClassifier, pushClassifier } from './push.ts';
-export { exportSite } from './site.ts';
+export { exportSite, exportSiteZip } from './site.ts';
 export type { SiteFile } from './site-folder.ts';
 export { exportWeb, type WebExport, type WebOptions } from './web-page.ts';

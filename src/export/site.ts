@@ -1,9 +1,12 @@
+import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import type { Classifier } from '../classifier/classifier.ts';
 import { checkEncoder } from '../classifier/encoder-reference.ts';
 import { classifierBytes } from '../classifier/file-bytes.ts';
 import { locateEncoder } from '../encoder/load.ts';
 import { renderPrompt } from '../encoder/prompts.ts';
+import { inTemporaryFolder } from '../store/temporary.ts';
+import { zipped } from '../store/zip-writer.ts';
 import { SITE_FILE, SITE_FORMAT, type Site } from '../web/site.ts';
 import { exportableMethod } from './head.ts';
 import { preprocessingOf } from './onnx-export.ts';
@@ -43,4 +46,19 @@ export async function exportSite(
     return difference;
   });
   return { files, difference };
+}
+
+/** The bytes of a zip with the files of a classifier's site. Throws as `exportSite` does. */
+export async function exportSiteZip(
+  classifier: Classifier,
+  options: { signal?: AbortSignal } = {},
+): Promise<Uint8Array> {
+  return inTemporaryFolder(async (temporary) => {
+    const folder = join(temporary, 'site');
+    const { files } = await exportSite(classifier, folder, options);
+    const chunks: Uint8Array[] = [];
+    const entries = files.map(({ path }) => ({ name: path, chunks: createReadStream(join(folder, path)) }));
+    for await (const chunk of zipped(entries)) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  });
 }

@@ -24,6 +24,7 @@ import type { Status } from './status.ts';
 
 const BINARY = 'application/octet-stream';
 const HTML = 'text/html; charset=utf-8';
+const ZIP = 'application/zip';
 
 const MOST_CHANGES = 256 * MEGABYTE;
 const MOST_ZIP = 4096 * MEGABYTE;
@@ -203,6 +204,12 @@ function keepRoutes(app: Hono, desk: StudioDesk, exportPage?: string): void {
     return download(c, '.html', HTML, content);
   });
 
+  app.get('/site', async (c) => {
+    const { exportSiteZip } = await import('../export/index.ts');
+    const content = await exportSiteZip(kept(), { signal: c.req.raw.signal });
+    return download(c, '-site.zip', ZIP, content);
+  });
+
   app.get('/card', async (c) => {
     const { modelCard } = await import('../export/index.ts');
     return download(c, '.md', 'text/markdown; charset=utf-8', Buffer.from(modelCard(kept().data)));
@@ -210,7 +217,7 @@ function keepRoutes(app: Hono, desk: StudioDesk, exportPage?: string): void {
 
   app.get('/project', async (c) => {
     const zip = await projectZip(desk.session.board, desk.session.pictures);
-    return c.body(ReadableStream.from(zip), 200, attachment('.zip', 'application/zip', 'pictures'));
+    return c.body(ReadableStream.from(zip), 200, attachment('.zip', ZIP, 'pictures'));
   });
 
   app.get('/report', async (c) => {

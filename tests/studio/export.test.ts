@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { unzipSync } from 'fflate';
 import type { Browser } from 'playwright-core';
 import sharp from 'sharp';
 import { build } from 'vite';
@@ -92,6 +94,13 @@ describe.skipIf(!chromiumPath)(`the studio: exports and proposals${chromiumMissi
     await context.close();
   });
 
+  it('exports the site that a page of your own opens', async () => {
+    const files = unzipSync(await kept('site'));
+    const { classifier, encoder } = JSON.parse(new TextDecoder().decode(files['site.json']!));
+    expect(createHash('sha256').update(files[classifier.path]!).digest('hex')).toBe(classifier.sha256);
+    expect(Object.keys(files)).toContain(`${encoder}encoder.json`);
+  });
+
   it('exports a model for other runtimes, and a card', async () => {
     const ort = await import('onnxruntime-node');
     const session = await ort.InferenceSession.create(await kept('onnx'));
@@ -128,7 +137,7 @@ describe.skipIf(!chromiumPath)(`the studio: exports and proposals${chromiumMissi
   it('links to all exports', async () => {
     const page = await browser.newPage();
     await page.goto(studio.address);
-    for (const name of ['Download the classifier', 'Web page', 'ONNX model', 'Model card'])
+    for (const name of ['Download the classifier', 'Web page', 'Site (zip)', 'ONNX model', 'Model card'])
       await page.getByRole('link', { name }).waitFor();
     await page.getByText('Use it elsewhere').click();
     for (const name of ['Terminal', 'Node.js', 'Python (ONNX)', 'curl']) {

@@ -27,7 +27,7 @@ export class ApiError extends Error {
 }
 
 /** What can be saved as a file. */
-export type Export = 'classifier' | 'report' | 'page' | 'onnx' | 'card' | 'project';
+export type Export = 'classifier' | 'report' | 'page' | 'site' | 'onnx' | 'card' | 'project';
 
 interface BackendEvents {
   onOpen(): void;

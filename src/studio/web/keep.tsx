@@ -77,6 +77,7 @@ function Classifier() {
         <Download what="classifier" label={m.classifier} primary />
         {check.value && <Download what="report" label={m.report} />}
         {api.hasProgram && <Download what="page" label={m.page} />}
+        {api.hasProgram && <Download what="site" label={m.site} />}
         {api.hasProgram && <Download what="onnx" label={m.onnx} />}
         <Download what="card" label={m.card} />
       </div>

@@ -397,6 +397,7 @@ export const en = {
     classifier: 'Download the classifier',
     report: 'Report',
     page: 'Web page',
+    site: 'Site (zip)',
     onnx: 'ONNX model',
     card: 'Model card',
     project: 'All pictures (zip)',
@@ -408,7 +409,7 @@ export const en = {
     inBrowser:
       'Everything is kept in this browser, on this computer. If you clear the data of this website, it is gone: download the pictures to keep them.',
     others:
-      'The web page and the ONNX model contain the encoder and work without this program. Making one takes a few seconds.',
+      'The web page, the site and the ONNX model contain the encoder and work without this program. The site is what tip-adapter/web opens in a page of your own. Making one takes a few seconds.',
     folder: (path: string) => `Everything is kept in ${path} on this computer.`,
     faces: 'Contains small copies of your pictures.',
     code: 'Use it elsewhere',

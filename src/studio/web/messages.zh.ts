@@ -421,6 +421,7 @@ export const zh: Messages = {
     classifier: '下载分类器',
     report: '报告',
     page: '网页',
+    site: '网站（zip）',
     onnx: 'ONNX 模型',
     card: '模型说明',
     project: '全部图片（zip）',
@@ -430,7 +431,8 @@ export const zh: Messages = {
     making: '请稍候',
     inBrowser:
       '所有内容都保存在这台电脑的这个浏览器中。清除本网站的数据后，内容将无法恢复：请下载图片以便保留。',
-    others: '网页和 ONNX 模型也包含编码器，无需本程序即可使用。生成需要几秒钟。',
+    others:
+      '网页、网站和 ONNX 模型也包含编码器，无需本程序即可使用。网站供您自己的页面用 tip-adapter/web 打开。生成需要几秒钟。',
     folder: (path) => `所有内容都保存在这台电脑的 ${path} 里。`,
     faces: '文件包含您的图片的缩小副本。',
     code: '在其他程序中使用',
