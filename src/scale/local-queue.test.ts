@@ -58,8 +58,9 @@ describe('the queue in this process', () => {
     const told: RunProgress[] = [];
     await localQueue.run(work, { onProgress: (progress) => told.push(progress) });
     expect(work.ran).toEqual(['0', '2', '3']);
-    expect(told.at(-1)).toEqual({ shards: 4, kept: 1, pictures: 40, total: 40, failures: 3 });
-    expect(told.map(({ pictures }) => pictures)).toEqual([5, 10, 20, 25, 30, 35, 40]);
+    const now = 'shard 3';
+    expect(told.at(-1)).toEqual({ shards: 4, kept: 1, pictures: 40, total: 40, failures: 3, now });
+    expect(told.map(({ pictures }) => pictures)).toEqual([0, 5, 10, 20, 20, 25, 30, 30, 35, 40]);
     const again = countedWork(4, results);
     await localQueue.run(again);
     expect(again.ran).toEqual([]);
