@@ -1,6 +1,6 @@
 // The sources as JavaScript, for the programs, processes and threads that tests start. From TypeScript, a command takes twice the processor
 // time: Node 20 passes every file through a thread that strips its types, and so does each thread and process that the command starts.
-import { renameSync, rmSync } from 'node:fs';
+import { cpSync, renameSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Plugin } from 'vite';
@@ -12,6 +12,9 @@ const folder = join(root, '.cache/built');
 
 /** The compiled file of a source, which is given relative to the repository. */
 export const built = (source: string) => join(folder, source.replace(/\.ts$/, '.js'));
+
+/** The pages that programs look for beside their modules. */
+const PAGES = ['src/studio/web/index.html'];
 
 /** The command line. */
 export const MAIN = built('src/cli/main.ts');
@@ -37,6 +40,7 @@ export function compile(): void {
   const fresh = `${folder}-${process.pid}`;
   const printed = tsc(TYPESCRIPT, ['-p', 'tests/tsconfig.built.json', '--outDir', fresh]);
   if (printed) throw new Error(printed);
+  for (const page of PAGES) cpSync(join(root, page), join(fresh, page));
   rmSync(folder, { recursive: true, force: true });
   renameSync(fresh, folder);
 }

@@ -32,7 +32,11 @@ export function programs() {
   /** The same program, once it has printed its address. */
   async function listening(...args: string[]): Promise<Started & { readonly address: string }> {
     const { child, ended } = start(...args);
-    const [address] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const line = once(createInterface(child.stdout), 'line') as Promise<[string]>;
+    const early = ended.then(({ log }) => {
+      throw new Error(`The program ended before it printed its address: ${log}`);
+    });
+    const [address] = await Promise.race([line, early]);
     return { child, ended, address };
   }
 
