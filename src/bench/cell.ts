@@ -7,6 +7,7 @@ import type { Engine } from '../engine/types.ts';
 import { TipAdapterError, throwIfAborted, UsageError } from '../errors.ts';
 import { argmax, type Matrix, matrix, row, selectRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
+import { modulesOf } from '../methods/registry.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import { plainSupport, type Task } from '../methods/task.ts';
 import { wilsonInterval } from '../metrics/accuracy.ts';
@@ -84,7 +85,9 @@ export type FitResult = readonly Cell[] | Skipped;
 export function cellsName(source: BenchSource, settings: CellSettings): string {
   const { fingerprint } = source;
   const data = nameOf(source);
-  return `${hashOf(JSON.stringify({ ...settings, fingerprint, data, version, format: FORMAT }))}.json`;
+  const own = modulesOf(settings.method);
+  const modules = own.length > 0 ? own : undefined;
+  return `${hashOf(JSON.stringify({ ...settings, fingerprint, data, version, format: FORMAT, modules }))}.json`;
 }
 
 /** Computes the cells of one fit, or the reason why there are none. Throws `InterruptedError` when the signal fires. */

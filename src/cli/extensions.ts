@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Layout } from '../dataset/dataset-layout.ts';
@@ -6,7 +7,8 @@ import { registerEncoder } from '../encoder/registered.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { UsageError } from '../errors.ts';
 import type { Method } from '../methods/method.ts';
-import { registerMethod } from '../methods/registry.ts';
+import { keepModule, registerMethod } from '../methods/registry.ts';
+import { hashOf } from '../store/checksum.ts';
 
 /** Options whose values are methods or encoders: one, or several separated by commas. */
 const NAMING = ['--method', '--methods', '--encoder', '--encoders'];
@@ -48,7 +50,7 @@ async function idIn(path: string): Promise<string> {
 /** The modules that were imported, in their order. */
 export const imported: string[] = [];
 
-/** Registers what a module exports. Returns the ids of methods and encoders. */
+/** Registers what a module exports, and keeps the hash of its file for its methods. Returns the ids of methods and encoders. */
 export async function importExtensions(path: string): Promise<string[]> {
   const module: Record<string, unknown> = await import(pathToFileURL(resolve(path)).href).catch((cause) => {
     throw refusal(path, `cannot be imported: ${(cause as Error).message}`, cause);
@@ -57,6 +59,8 @@ export async function importExtensions(path: string): Promise<string[]> {
   // A module may export the same object by default and by name.
   const values = [...new Set(Object.values(module))];
   const methods = values.filter(isMethod).map(registerMethod);
+  const sha256 = hashOf(await readFile(path));
+  for (const { id } of methods) keepModule(id, sha256);
   const encoders = values.filter(isEncoder);
   encoders.forEach(registerEncoder);
   const layouts = values.filter(isLayout).map(registerLayout);

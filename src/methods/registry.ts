@@ -100,6 +100,23 @@ export function registerMethod<M extends Method>(method: M): M {
   return method;
 }
 
+/** Sha256 (hex) of the module's file, for each method that was imported from a module. */
+const modules = new Map<string, string>();
+
+/** Keeps the sha256 (hex) of the file that a method was imported from. */
+export function keepModule(id: string, sha256: string): void {
+  // A second import returns the module of the first one, also if the file was changed in between.
+  if (!modules.has(id)) modules.set(id, sha256);
+}
+
+/** The sha256 (hex) of the imported files that decide a fit of this method: its own, or those of the methods that `auto` chooses from. */
+export function modulesOf(method: string): string[] {
+  return [...modules]
+    .filter(([id]) => id === method || (method === 'auto' && known.get(id)?.auto))
+    .map(([, sha256]) => sha256)
+    .sort();
+}
+
 /** The methods that can be chosen by name: first the built-in ones in the order of the papers' tables, then the registered ones. */
 export function listMethods(): readonly Method[] {
   return [...known.values()].filter(({ composite }) => !composite);
