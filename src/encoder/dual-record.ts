@@ -25,7 +25,7 @@ import {
 import { encoderOf } from './encoder-of.ts';
 import { externalFiles } from './external-data.ts';
 import { configurationPath, type Json } from './fields.ts';
-import { hashedFiles, rememberedHash } from './folder-hashes.ts';
+import { hashedFiles, refuseChanged, rememberedHash } from './folder-hashes.ts';
 import type { LocalEncoder } from './installed.ts';
 import {
   type EncoderMeaning,
@@ -80,10 +80,18 @@ export async function dualRecord(
   const read = await readConfigurationFiles(folder, paths);
   checkReleases(files);
   const common = { format: 1 as const, files: [...files], ...origin, defaults: CLIP_DEFAULTS, imageModel };
-  const weights = files.flatMap(({ path, sha256 }) => (path.endsWith('.json') ? [] : [sha256])).sort();
+  const weightFiles = files.filter(({ path }) => !path.endsWith('.json'));
+  const weights = weightFiles.map(({ sha256 }) => sha256).sort();
+  /** The hash of the tensors in the weights. */
+  const hashTensors: HashTensors = (stored, { views }) =>
+    rememberedHash(`tensors of ${weights.join(' ')}`, async () => {
+      const hash = await hashOfTensors(stored, views);
+      await refuseChanged(folder, weightFiles);
+      return hash;
+    });
   const family = isWeights(imageModel) ? visionFamily(read) : undefined;
   if (family) {
-    const { facts, tensors } = await visionFactsIn(join(folder, imageModel), family, read, weights);
+    const { facts, tensors } = await visionFactsIn(join(folder, imageModel), family, read, hashTensors);
     const { preprocessing, recipe, shape } = facts;
     const meaning = { precision: origin.precision, preprocessing, recipe };
     const prints = fingerprintsOf({ ...meaning, weights }, { ...meaning, tensors });
@@ -94,15 +102,18 @@ export async function dualRecord(
   if (!tokenizer)
     throw new ModelError(`${origin.source} has no tokenizer.json`, { code: 'encoder/no-configuration' });
   const facts: Facts = isWeights(imageModel)
-    ? await weightsFacts(join(folder, imageModel), read, weights)
+    ? await weightsFacts(join(folder, imageModel), read, hashTensors)
     : readConfiguration(read);
   const { preprocessing, text, logitScale, logitBias, dimension = 0, recipe, tensors } = facts;
   const meaning = { precision: origin.precision, preprocessing, text, recipe };
   // To bring a vocabulary into one form takes 0.2 s.
   const place = configurationPath(paths, 'tokenizer.json');
-  const { sha256: stored } = files.find(({ path }) => path === place)!;
+  const stored = files.find(({ path }) => path === place)!;
   const known = (what: string, hash: (json: Json) => string) =>
-    rememberedHash(`${what} of ${stored}`, async () => hash(tokenizer));
+    rememberedHash(`${what} of ${stored.sha256}`, async () => {
+      await refuseChanged(folder, [stored]);
+      return hash(tokenizer);
+    });
   const prints = fingerprintsOf(
     { ...meaning, weights, tokenizer: await known('tokenizer', tokenizerMeaning) },
     tensors === undefined
@@ -151,25 +162,18 @@ function fingerprintsOf(
   return { fingerprint: fingerprintOf(byTensors), formerFingerprint: former };
 }
 
-/** The hash of the tensors in files of known hashes. */
-function tensorsIn(
-  stored: Checkpoint,
-  { views }: { views: ReadonlyMap<string, View> },
-  weights: readonly string[],
-) {
-  return rememberedHash(`tensors of ${weights.join(' ')}`, () => hashOfTensors(stored, views));
-}
+type HashTensors = (stored: Checkpoint, checkpoint: { views: ReadonlyMap<string, View> }) => Promise<string>;
 
 async function visionFactsIn(
   path: string,
   family: VisionFamily,
   read: (path: string) => Json | undefined,
-  weights: readonly string[],
+  hashTensors: HashTensors,
 ): Promise<{ facts: VisionFacts; tensors: string }> {
   const stored = await openWeights(path);
   try {
     const facts = visionFacts(stored, family, read);
-    return { facts, tensors: await tensorsIn(stored, facts.checkpoint, weights) };
+    return { facts, tensors: await hashTensors(stored, facts.checkpoint) };
   } finally {
     await stored.close();
   }
@@ -189,7 +193,7 @@ type Facts = DualConfiguration & Pick<EncoderRecord, 'recipe' | 'logitBias'> & {
 async function weightsFacts(
   path: string,
   read: (path: string) => Json | undefined,
-  weights: readonly string[],
+  hashTensors: HashTensors,
 ): Promise<Facts> {
   const stored = await openWeights(path);
   try {
@@ -200,7 +204,7 @@ async function weightsFacts(
       ...facts,
       text,
       dimension: shape.dimension,
-      tensors: await tensorsIn(stored, checkpoint, weights),
+      tensors: await hashTensors(stored, checkpoint),
     };
   } finally {
     await stored.close();

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { ModelError } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { checkFile } from '../store/checksum.ts';
 import { homeFolder } from '../store/home.ts';
@@ -43,6 +44,20 @@ export async function hashedFiles(
   );
   if (Object.keys(fresh).length > 0) await remember(known, fresh);
   return files;
+}
+
+/** Throws `ModelError` `encoder/changed` if a file of a folder has another hash by now, and as `checkFile`. */
+export async function refuseChanged(folder: string, files: readonly RecordedFile[]): Promise<void> {
+  const paths = files.map(({ path }) => path);
+  for (const [i, { sha256 }] of (await hashedFiles(folder, paths)).entries()) {
+    if (sha256 === files[i]!.sha256) continue;
+    const path = join(folder, paths[i]!);
+    throw new ModelError(`${path} was changed while it was read`, {
+      code: 'encoder/changed',
+      hint: 'Run the same command again when nothing writes to the folder any more.',
+      details: { path },
+    });
+  }
 }
 
 /** A hash that depends on nothing but its name, which is computed once. */

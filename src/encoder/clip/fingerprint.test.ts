@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -7,8 +16,9 @@ import { createEngine } from '../../engine/node.ts';
 import type { Tensor } from '../../math/tensor.ts';
 import { sha256 } from '../../sha256.ts';
 import { encodeSafetensors, parseSafetensors } from '../../store/safetensors.ts';
-import { describeFolder } from '../dual-record.ts';
+import { describeFolder, dualRecord } from '../dual-record.ts';
 import { hasFingerprint } from '../fingerprints.ts';
+import { hashedFiles } from '../folder-hashes.ts';
 import { encoderFolder, findEncoder } from '../installed.ts';
 import { joinEncoders } from '../joined.ts';
 import { loadEncoder } from '../load.ts';
@@ -94,6 +104,23 @@ describe('the fingerprint of weights', () => {
     ];
     expect(new Set([hub, ...others]).size).toBe(1 + others.length);
   });
+
+  it.each(['model.safetensors', 'tokenizer.json'])(
+    'is refused and not remembered if %s is replaced after its hash was taken',
+    async (name) => {
+      const folder = writeSmallClip(newFolder(), { names: 'hub', seed: 3 });
+      change(folder, 'tokenizer.json', (was) => ({ ...was, test: name }));
+      const files = await hashedFiles(folder, readdirSync(folder));
+      const first = readFileSync(join(folder, name));
+      const other = writeSmallClip(newFolder(), { names: 'hub', seed: 4 });
+      cpSync(join(other, name), join(folder, name));
+      const origin = { id: 'small', source: folder, licence: 'unknown', precision: 'fp32' } as const;
+      await expect(dualRecord(folder, files, origin)).rejects.toMatchObject({ code: 'encoder/changed' });
+      const { fingerprint } = await recordOf(folder);
+      writeFileSync(join(folder, name), first);
+      expect((await recordOf(folder)).fingerprint).not.toBe(fingerprint);
+    },
+  );
 
   it('accepts that of earlier versions, by the hashes of the files', async () => {
     const folder = writeSmallClip(newFolder(), { names: 'hub' });
