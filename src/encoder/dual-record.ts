@@ -41,6 +41,14 @@ import { CLIP_DEFAULTS, type EncoderSource } from './registry.ts';
 import { type VisionFamily, visionFamily } from './vision/configuration.ts';
 import { type VisionFacts, visionFacts } from './vision/facts.ts';
 
+/**
+ * Versions of the hashes that are remembered by their names. A version is raised when the hash of the same files changes, because hashes of
+ * the former version would still be found.
+ */
+const TENSORS = 'tensors 1';
+const TOKENIZER = 'tokenizer 1';
+const TOKENIZER_SENSE = 'tokenizer in one form 1';
+
 /** Throws `ModelError` if a folder does not have the files of a model. It does not read them. */
 export async function checkFolder(
   folder: string,
@@ -84,7 +92,7 @@ export async function dualRecord(
   const weights = weightFiles.map(({ sha256 }) => sha256).sort();
   /** The hash of the tensors in the weights. */
   const hashTensors: HashTensors = (stored, { views }) =>
-    rememberedHash(`tensors of ${weights.join(' ')}`, async () => {
+    rememberedHash(`${TENSORS} of ${weights.join(' ')}`, async () => {
       const hash = await hashOfTensors(stored, views);
       await refuseChanged(folder, weightFiles);
       return hash;
@@ -115,10 +123,10 @@ export async function dualRecord(
       return hash(tokenizer);
     });
   const prints = fingerprintsOf(
-    { ...meaning, weights, tokenizer: await known('tokenizer', tokenizerMeaning) },
+    { ...meaning, weights, tokenizer: await known(TOKENIZER, tokenizerMeaning) },
     tensors === undefined
       ? undefined
-      : { ...meaning, tensors, tokenizer: await known('tokenizer in one form', tokenizerSense) },
+      : { ...meaning, tensors, tokenizer: await known(TOKENIZER_SENSE, tokenizerSense) },
   );
   return {
     ...common,
