@@ -5,5 +5,5 @@ export function hasFingerprint(
   { fingerprint, formerFingerprint }: Pick<Encoder, 'fingerprint' | 'formerFingerprint'>,
   known: string,
 ): boolean {
-  return known === fingerprint || known === formerFingerprint;
+  return known === fingerprint || (formerFingerprint !== undefined && known === formerFingerprint);
 }

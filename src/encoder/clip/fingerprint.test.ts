@@ -136,6 +136,12 @@ describe('the fingerprint of weights', () => {
     expect((await recordOf(folder)).fingerprint).toBe(fingerprint);
   });
 
+  it('that is missing is that of no encoder', () => {
+    const missing = undefined as unknown as string;
+    expect(hasFingerprint({ fingerprint: 'a' }, missing)).toBe(false);
+    expect(hasFingerprint({ fingerprint: 'a', formerFingerprint: 'b' }, 'b')).toBe(true);
+  });
+
   it('accepts that of earlier versions, by the hashes of the files', async () => {
     const folder = writeSmallClip(newFolder(), { names: 'hub' });
     const record = (await recordOf(folder)) as PairRecord;
