@@ -1,8 +1,8 @@
 import type { Encoder } from '../encoder/types.ts';
-import { UsageError } from '../errors.ts';
+import { DataError, UsageError } from '../errors.ts';
 import type { Board } from './board.ts';
 import type { Session } from './session.ts';
-import type { Projects } from './status.ts';
+import { type Projects, problemOf } from './status.ts';
 
 /** Id of the project that every workspace has. */
 export const FIRST = 'first';
@@ -40,13 +40,21 @@ export class Desk<S extends Session = Session> {
     this.#current = current;
   }
 
-  /** Opens the project that was open last. Throws as the workspace does. */
+  /** Opens the project that was open last, or if its journal is damaged, another one. Throws as the workspace does. */
   static async open<S extends Session>(workspace: Workspace<S>, encoder: string | Encoder): Promise<Desk<S>> {
     const last = await workspace.readCurrent();
     const known = [FIRST, ...(await workspace.others())];
     const current = last !== undefined && known.includes(last) ? last : FIRST;
-    const session = await workspace.open(current, encoder);
-    return new Desk(workspace, typeof encoder === 'string', session, current);
+    let first: unknown;
+    for (const id of new Set([current, ...known])) {
+      try {
+        return new Desk(workspace, typeof encoder === 'string', await workspace.open(id, encoder), id);
+      } catch (error) {
+        if (!(error instanceof DataError && error.code === 'studio/journal')) throw error;
+        first ??= error;
+      }
+    }
+    throw first;
   }
 
   get session(): S {
@@ -57,10 +65,16 @@ export class Desk<S extends Session = Session> {
     const ids = [FIRST, ...(await this.#workspace.others())];
     const projects = await Promise.all(
       ids.map(async (id) => {
-        const { name, pictures, classes } =
-          id === this.#current ? this.#session.board : await this.#workspace.boardOf(id);
         const folder = this.#workspace.folderOf(id);
-        return { id, name, folder, pictures: pictures.size, classes: classes.length };
+        try {
+          const { name, pictures, classes } =
+            id === this.#current ? this.#session.board : await this.#workspace.boardOf(id);
+          return { id, name, folder, pictures: pictures.size, classes: classes.length };
+        } catch (error) {
+          // One damaged project does not hide the others.
+          if (!(error instanceof DataError)) throw error;
+          return { id, name: '', folder, pictures: 0, classes: 0, problem: problemOf(error) };
+        }
       }),
     );
     return { current: this.#current, projects };

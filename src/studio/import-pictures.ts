@@ -5,6 +5,7 @@ import { learnable } from '../dataset/split.ts';
 import type { Dataset, Finding } from '../dataset/types.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
 import { type BoardPicture, sameName } from './board.ts';
+import { keptClassName, keptPicture, MOST } from './limits.ts';
 import type { Kept } from './pictures.ts';
 import type { Session } from './session.ts';
 import { problemOf } from './status.ts';
@@ -25,7 +26,8 @@ export async function importPictures(
   const { classes, examples, findings, name } = learnable(data);
   const step = `bring in ${name}`.slice(0, 64);
   const ids: string[] = [];
-  for (const { name: className } of classes) {
+  for (const { name } of classes) {
+    const className = keptClassName(name);
     const known = session.board.classes.find((one) => sameName(one.name, className));
     ids.push(known?.id ?? crypto.randomUUID());
     if (!known)
@@ -41,10 +43,11 @@ export async function importPictures(
       .then((bytes) => session.pictures.keep(posix.basename(id), bytes))
       .catch((error): Kept => unreadableFile(id, error));
     if ('problem' in kept) unreadable.push(`${id}: ${kept.problem.message}`);
-    else pictures.push({ ...kept, classId: label < 0 ? undefined : ids[label], group });
+    else pictures.push(keptPicture({ ...kept, classId: label < 0 ? undefined : ids[label], group }));
     onProgress?.({ done: i + 1, total: examples.length });
   }
-  await session.change({ command: { do: 'add', pictures }, step });
+  for (let at = 0; at < pictures.length; at += MOST.added)
+    await session.change({ command: { do: 'add', pictures: pictures.slice(at, at + MOST.added) }, step });
   return { findings, unreadable };
 }
 

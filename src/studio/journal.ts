@@ -1,17 +1,21 @@
 import { z } from 'zod';
-import { DataError } from '../errors.ts';
+import { DataError, UsageError } from '../errors.ts';
 import { type BoardJson, boardFromJson, boardToJson, EMPTY_BOARD } from './board.ts';
 import { applyChange, beginHistory, type Change, type History } from './history.ts';
+import { MOST, wellFormed } from './limits.ts';
 
-/** Whether a text has no lone surrogate and no NUL, which ends a text in other programs. */
-const wellFormed = (text: string) => !/\p{Surrogate}|\0/u.test(text);
 /** The limit applies to the normalised name, as it is on the board. */
-const className = z.string().normalize('NFC').min(1).max(200).refine(wellFormed, 'is not well-formed text');
+const className = z
+  .string()
+  .normalize('NFC')
+  .min(1)
+  .max(MOST.className)
+  .refine(wellFormed, 'is not well-formed text');
 const picture = z.object({
   hash: z.string().regex(/^[0-9a-f]{64}$/),
-  name: z.string().max(500).refine(wellFormed, 'is not well-formed text'),
+  name: z.string().max(MOST.pictureName).refine(wellFormed, 'is not well-formed text'),
   classId: z.string().max(64).optional(),
-  group: z.string().max(100).optional(),
+  group: z.string().max(MOST.group).optional(),
 });
 const hashes = z.array(picture.shape.hash).max(1_000_000);
 const classId = z.string().min(1).max(64);
@@ -29,7 +33,7 @@ const settings = z
     'needs alpha and beta, or neither',
   );
 const command = z.discriminatedUnion('do', [
-  z.object({ do: z.literal('add'), pictures: z.array(picture).max(100_000) }),
+  z.object({ do: z.literal('add'), pictures: z.array(picture).max(MOST.added) }),
   z.object({ do: z.literal('place'), hashes, classId: classId.optional() }),
   z.object({ do: z.literal('discard'), hashes }),
   z.object({ do: z.literal('confirm'), hashes }),
@@ -77,7 +81,10 @@ const LONGEST = 20_000;
 /** The history of changes, and its file: a board, then one line for each change. */
 export interface Journal {
   readonly history: History;
-  /** Makes changes, and resolves when they are in the file. If they cannot be written, they are undone, and the error is thrown. */
+  /**
+   * Makes changes, and resolves when they are in the file. If they cannot be written, they are undone, and the error is thrown. Throws
+   * `UsageError` `studio/change` if one of them could not be read again; none is made then.
+   */
   append(...changes: readonly Change[]): Promise<void>;
   close(): Promise<void>;
 }
@@ -140,7 +147,8 @@ export async function openJournal(storage: JournalFile): Promise<Journal> {
     get history() {
       return history;
     },
-    append(...changes) {
+    async append(...wanted) {
+      const changes = wanted.map(checkedChange);
       history = changes.reduce(applyChange, history);
       const [after, planned] = [history, failures];
       const written = last.then(() => write(changes.map(line).join(''), after, planned));
@@ -153,6 +161,16 @@ export async function openJournal(storage: JournalFile): Promise<Journal> {
       await file.close();
     },
   };
+}
+
+/** The change as the journal is read. */
+function checkedChange(change: Change): Change {
+  const { data, error } = changeSchema.safeParse(change);
+  if (data) return data;
+  throw new UsageError(`A change of the board is not valid: ${z.prettifyError(error)}`, {
+    code: 'studio/change',
+    hint: 'Shorten the name of the class, the picture or the group.',
+  });
 }
 
 function lostBehind(name: string): DataError {

@@ -36,6 +36,8 @@ interface ProjectFacts {
   readonly folder: string;
   readonly pictures: number;
   readonly classes: number;
+  /** Why it cannot be read. The counts are then 0. */
+  readonly problem?: Problem;
 }
 
 /** The answer of `GET /projects`. */

@@ -80,6 +80,7 @@ export const en = {
     numbered: (n: number) => `Project ${n}`,
     copyOf: (name: string) => `${name} (copy)`,
     entry: (name: string, pictures: number) => `${name}, ${count(pictures, 'picture')}`,
+    unreadable: (id: string) => `Project ${id} cannot be read`,
   },
   preview: {
     open: (name: string) => `See ${name} large`,

@@ -118,6 +118,7 @@ export const zh: Messages = {
     numbered: (count) => `项目 ${n(count)}`,
     copyOf: (name) => `${name}（副本）`,
     entry: (name, pictures) => `${name}，${n(pictures)} 张图片`,
+    unreadable: (id) => `无法读取项目 ${id}`,
   },
   preview: {
     open: (name) => `放大查看 ${name}`,

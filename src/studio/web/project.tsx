@@ -53,9 +53,11 @@ function items(): MenuItem[] {
       text: m.duplicate,
       act: () => void go({ do: 'duplicate', name: m.copyOf(board.value.name || m.untitled) }),
     },
-    ...all.map(({ id, name, folder, pictures }) => ({
+    ...all.map(({ id, name, folder, pictures, problem }) => ({
       key: id,
-      text: `${id === current ? '✓ ' : ''}${m.entry(name || m.untitled, pictures)}`,
+      text: problem
+        ? m.unreadable(id)
+        : `${id === current ? '✓ ' : ''}${m.entry(name || m.untitled, pictures)}`,
       note: folder,
       act: () => void (id === current ? undefined : go({ do: 'open', id })),
     })),

@@ -1,6 +1,7 @@
 import { computed, signal } from '@preact/signals';
 import { isHidden, isLeftover } from '../../dataset/leftovers.ts';
 import { type BoardPicture, sameName } from '../board.ts';
+import { keptClassName, keptPicture } from '../limits.ts';
 import { type PathLabel, pathLabels } from '../path-labels.ts';
 import { ApiError, api, type HeldOut, type Kept } from './api.ts';
 import { answering, board, notify, perform, saved, tellError } from './store.ts';
@@ -157,7 +158,7 @@ class Arrival {
       return;
     }
     const { classId = this.#classOf(label?.className), group = kept.group } = this.#target;
-    this.#waiting.push({ hash, name: path.split('/').at(-1) ?? path, classId, group });
+    this.#waiting.push(keptPicture({ hash, name: path.split('/').at(-1) ?? path, classId, group }));
     if (this.#waiting.length >= TOGETHER) this.#flush();
   }
 
@@ -182,12 +183,13 @@ class Arrival {
   }
 
   /** The class of a name. It is made if it does not exist. */
-  #classOf(name: string | undefined): string | undefined {
+  #classOf(given = ''): string | undefined {
+    const name = keptClassName(given);
     if (!name) return undefined;
     const known = board.value.classes.find((other) => sameName(other.name, name));
     if (known) return known.id;
     const id = crypto.randomUUID();
-    perform({ do: 'add-class', id, name: name.slice(0, 200) }, this.#step);
+    perform({ do: 'add-class', id, name }, this.#step);
     return id;
   }
 }

@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest';
+import { changeSchema, openJournal } from './journal.ts';
+import { keptClassName, keptPicture } from './limits.ts';
+
+const hash = '0'.repeat(64);
+
+it('shortens the texts of an import to what the journal accepts, between code points', () => {
+  const long = `${'a'.repeat(99)}😀${'b'.repeat(99)}😀${'c'.repeat(299)}😀`;
+  const picture = keptPicture({ hash, name: `\ud800\0${long}`, group: long });
+  expect(picture).toMatchObject({ group: 'a'.repeat(99) });
+  const name = keptClassName(`${'a'.repeat(199)}😀`);
+  expect(name).toBe('a'.repeat(199));
+  for (const command of [
+    { do: 'add', pictures: [picture] },
+    { do: 'add-class', id: 'a', name: keptClassName('\u0958'.repeat(150)) },
+  ])
+    expect(changeSchema.safeParse({ command }).error).toBeUndefined();
+  expect(keptPicture({ hash, name: '猫.png', classId: 'a' })).toEqual({ hash, name: '猫.png', classId: 'a' });
+});
+
+it('a change that could not be read again is refused, and nothing of it is written', async () => {
+  let text = '';
+  const journal = await openJournal({
+    name: 'journal',
+    read: async () => text || undefined,
+    replace: async (whole) => {
+      text = whole;
+    },
+    open: async () => ({
+      length: text.length,
+      append: async (bytes) => {
+        text += new TextDecoder().decode(bytes);
+      },
+      truncate: async () => {},
+      close: async () => {},
+    }),
+  });
+  const before = text;
+  const adding = journal.append(
+    { command: { do: 'add-class', id: 'a', name: 'cat' } },
+    { command: { do: 'add', pictures: [{ hash, name: 'a.png', group: 'g'.repeat(101) }] } },
+  );
+  await expect(adding).rejects.toMatchObject({ code: 'studio/change' });
+  expect(text).toBe(before);
+  expect(journal.history.board.classes).toEqual([]);
+});
