@@ -23,16 +23,18 @@ export const scenesLayout: Layout = {
   async read(tree) {
     const named = (pattern: RegExp) => tree.files.find(({ path }) => pattern.test(posix.basename(path)));
     const list = tree.table ? undefined : named(LISTS);
-    const classes = list && (await foldersIn(list));
-    if (!list || !classes) return undefined;
-    const ids = [...classes.values()];
+    const listed = list && (await classesIn(list));
+    if (!list || !listed) return undefined;
+    const classes = new Map(listed.map(({ folder, id }) => [folder, id]));
+    const idOf = new Map(listed.map(({ number, id }) => [number, id]));
+    const ids = listed.map(({ id }) => id);
     const numbered = named(NUMBERED);
     const numbers = new Map(
       numbered && (await linesOf(numbered)).map((line) => line.split(/\s+/) as [string, string]),
     );
     const all = tree.files.filter(({ path }) => isImagePath(path));
     const pictures = all.flatMap((file): LabelledFile[] => {
-      const label = labelOf(file.path, classes) ?? ids[Number(numbers.get(posix.basename(file.path)))];
+      const label = labelOf(file.path, classes) ?? idOf.get(Number(numbers.get(posix.basename(file.path))));
       return label === undefined ? [] : [{ file, label }];
     });
     if (pictures.length === 0) return undefined;
@@ -50,11 +52,24 @@ export const scenesLayout: Layout = {
   },
 };
 
-/** The names of the classes by their folders, in the order of the list. Undefined if the file lists something else. */
-async function foldersIn(file: SourceFile): Promise<Map<string, string> | undefined> {
-  const folders = (await linesOf(file)).map((line) => /^\/?([a-z]\/\S+)(?:\s+\d+)?$/.exec(line)?.[1]);
-  if (folders.length === 0 || !folders.every((folder) => folder !== undefined)) return undefined;
-  return new Map(folders.map((folder) => [folder, folder.split('/').slice(1).reverse().join(' ')]));
+interface ListedClass {
+  folder: string;
+  id: string;
+  number: number;
+}
+
+/**
+ * The classes in the order of their numbers. A class without a number has that of its place in the list. Undefined if the file lists
+ * something else.
+ */
+async function classesIn(file: SourceFile): Promise<ListedClass[] | undefined> {
+  const rows = (await linesOf(file)).map((line, place): ListedClass | undefined => {
+    const [, folder, number = place] = /^\/?([a-z]\/\S+)(?:\s+(\d+))?$/.exec(line) ?? [];
+    const id = folder?.split('/').slice(1).reverse().join(' ');
+    return folder === undefined || id === undefined ? undefined : { folder, id, number: Number(number) };
+  });
+  if (rows.length === 0 || !rows.every((row) => row !== undefined)) return undefined;
+  return rows.sort((a, b) => a.number - b.number);
 }
 
 /** The class whose folder the picture lies in. */
