@@ -2,8 +2,8 @@ import { posix } from 'node:path';
 import { isImagePath } from '../image/image-paths.ts';
 import { count } from '../words.ts';
 import type { LabelledFile, Layout } from './dataset-layout.ts';
-import { warning } from './findings.ts';
-import { readSplitLists } from './split-lists.ts';
+import { info, quoted, warning } from './findings.ts';
+import { type ListedSplits, readSplitLists } from './split-lists.ts';
 import { decodeText } from './text-files.ts';
 import type { SourceFile } from './tree.ts';
 
@@ -38,7 +38,7 @@ export const scenesLayout: Layout = {
       return label === undefined ? [] : [{ file, label }];
     });
     if (pictures.length === 0) return undefined;
-    const lists = await readSplitLists(tree, pictures);
+    const lists = (await readSplitLists(tree, pictures)) ?? splitByNumbered(pictures, classes, numbered);
     const out = all.length - pictures.length;
     const reason = `${count(out, 'picture is', 'pictures are')} left out, because ${list.path} does not list the folder.`;
     return {
@@ -51,6 +51,22 @@ export const scenesLayout: Layout = {
     };
   },
 };
+
+/** Without other lists, pictures with a label of the numbered list are for validation, and the others are for training. */
+function splitByNumbered(
+  pictures: readonly LabelledFile[],
+  classes: ReadonlyMap<string, string>,
+  numbered: SourceFile | undefined,
+): ListedSplits | undefined {
+  const isNumbered = ({ file }: LabelledFile) => labelOf(file.path, classes) === undefined;
+  if (!numbered || !pictures.some(isNumbered)) return undefined;
+  const told = `The pictures that ${quoted([numbered.path])} lists are val, and the others are train.`;
+  return {
+    pictures: pictures.map((one) => ({ ...one, split: isNumbered(one) ? 'val' : 'train' })),
+    files: [],
+    findings: [info('split-lists', told)],
+  };
+}
 
 interface ListedClass {
   folder: string;
