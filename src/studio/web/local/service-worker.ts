@@ -87,8 +87,9 @@ async function stored(url: string): Promise<Response> {
   }
 }
 
+/** The response with the headers for threads. It is a new one, because a page cannot be opened from a redirected response. */
 function isolated(response: Response): Response {
-  if (response.status === 0 || response.redirected) return response;
+  if (response.status === 0) return response;
   const headers = new Headers(response.headers);
   headers.set('cross-origin-opener-policy', 'same-origin');
   headers.set('cross-origin-embedder-policy', 'require-corp');
