@@ -73,7 +73,12 @@ export async function exportStudio(
       written.push(await write(`${RUNTIME}/${name}`, await readFile(join(runtime, name))));
     const version = createHash('sha256');
     for (const { path, sha256 } of written) version.update(`${path} ${sha256}\n`);
-    const list = { version: version.digest('hex').slice(0, 16), files: written.map(({ path }) => path) };
+    const list = {
+      version: version.digest('hex').slice(0, 16),
+      files: Object.fromEntries(
+        written.map(({ path, sha256 }) => [path, `sha256-${Buffer.from(sha256, 'hex').toString('base64')}`]),
+      ),
+    };
     const code = await readFile(join(page, SERVICE_WORKER), 'utf8');
     await write(SERVICE_WORKER, `const STUDIO = ${JSON.stringify(list)};\n${code}`);
   });

@@ -104,4 +104,19 @@ describe.skipIf(!chromiumPath)(`the studio's service worker, in Chromium${chromi
       expect(await page.evaluate('crossOriginIsolated'), path).toBe(true);
     }
   });
+
+  it('is not installed from files of another version, and is once they are whole', async () => {
+    await exported('second');
+    const whole = readFileSync(join(site, 'index.html'), 'utf8');
+    writeFileSync(join(site, 'index.html'), whole.replace('second', 'first!'));
+    const other = await browser.newContext();
+    const visit = await other.newPage();
+    await visit.goto(own.address);
+    expect(await installed(visit)).toBe(false);
+    writeFileSync(join(site, 'index.html'), whole);
+    expect(await installed(visit)).toBe(true);
+    await visit.reload();
+    expect(await visit.innerText('body')).toBe('second');
+    await other.close();
+  });
 });

@@ -3,8 +3,12 @@
  * pictures. Its responses isolate the page, so that it may use threads on any host. The export puts the list of files in front of it.
  */
 
-/** The files of the page, and a name for this version of all of them. */
-declare const STUDIO: { readonly version: string; readonly files: readonly string[] };
+declare const STUDIO: {
+  /** A name for this version of all files. */
+  readonly version: string;
+  /** The files of the page, each with its hash as in the attribute `integrity`. */
+  readonly files: Readonly<Record<string, string>>;
+};
 
 /** The part of a service worker's scope that is used here, which the DOM's types lack. */
 interface Lifetime extends Event {
@@ -19,13 +23,11 @@ const scope = new URL('./', location.href).href;
 const cacheName = `tip-adapter-studio ${scope} ${STUDIO.version}`;
 
 self.addEventListener('install', (event) => {
-  (event as Lifetime).waitUntil(
-    caches
-      .open(cacheName)
-      .then((cache) =>
-        cache.addAll(STUDIO.files.map((file) => new Request(scope + file, { cache: 'no-cache' }))),
-      ),
+  // A file of another version, as during an upload, fails the installation. The next visit tries again.
+  const requests = Object.entries(STUDIO.files).map(
+    ([file, integrity]) => new Request(scope + file, { cache: 'no-cache', integrity }),
   );
+  (event as Lifetime).waitUntil(caches.open(cacheName).then((cache) => cache.addAll(requests)));
 });
 
 self.addEventListener('activate', (event) => {
