@@ -119,4 +119,21 @@ describe.skipIf(!chromiumPath)(`the studio's service worker, in Chromium${chromi
     expect(await visit.innerText('body')).toBe('second');
     await other.close();
   });
+
+  it('keeps the record of an encoder on another host, also for the next version of the page', async () => {
+    const record = () => page.evaluate(`fetch('${foreign.address}/encoder.json').then((r) => r.status)`);
+    await page.goto(own.address);
+    expect(await record()).toBe(200);
+    await exported('third');
+    expect(await installed(page)).toBe(true);
+    const tools = await page.context().newCDPSession(page);
+    await tools.send('ServiceWorker.enable');
+    await tools.send('ServiceWorker.skipWaiting', { scopeURL: `${own.address}/` });
+    const words = async () => (await page.reload()) && page.innerText('body');
+    await expect.poll(words).toBe('third');
+    foreign.state.status = 429;
+    expect(await record()).toBe(200);
+    foreign.state.isCut = true;
+    expect(await record()).toBe(200);
+  });
 });

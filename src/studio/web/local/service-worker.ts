@@ -21,6 +21,8 @@ interface Fetched extends Lifetime {
 
 const scope = new URL('./', location.href).href;
 const cacheName = `tip-adapter-studio ${scope} ${STUDIO.version}`;
+/** The cache of the records of other hosts, which no version of the page has in its files. */
+const recordCache = `tip-adapter-studio-records ${scope}`;
 
 self.addEventListener('install', (event) => {
   // A file of another version, as during an upload, fails the installation. The next visit tries again.
@@ -60,12 +62,14 @@ async function own(request: Request): Promise<Response> {
   return isolated(kept ?? (await fetch(request)));
 }
 
-/** The record of an encoder of another host: the host's if it answers, else the last one. */
+/** The record of an encoder of another host: the host's if it sends one, else the last one. */
 async function newest(request: Request): Promise<Response> {
-  const cache = await caches.open(cacheName);
+  const cache = await caches.open(recordCache);
   try {
     const response = await fetch(request);
-    if (response.ok) await cache.put(request, response.clone());
+    if (!response.ok) return (await cache.match(request)) ?? response;
+    // Without room for it, the record is still an answer.
+    await cache.put(request, response.clone()).catch(() => {});
     return response;
   } catch (error) {
     const kept = await cache.match(request);
