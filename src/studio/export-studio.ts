@@ -78,6 +78,7 @@ export async function exportStudio(
       files: Object.fromEntries(
         written.map(({ path, sha256 }) => [path, `sha256-${Buffer.from(sha256, 'hex').toString('base64')}`]),
       ),
+      record: isUrl(place) ? new URL(RECORD_FILE, place).href : undefined,
     };
     const code = await readFile(join(page, SERVICE_WORKER), 'utf8');
     await write(SERVICE_WORKER, `const STUDIO = ${JSON.stringify(list)};\n${code}`);

@@ -130,10 +130,19 @@ describe.skipIf(!chromiumPath)(`the studio's service worker, in Chromium${chromi
     await tools.send('ServiceWorker.enable');
     await tools.send('ServiceWorker.skipWaiting', { scopeURL: `${own.address}/` });
     const words = async () => (await page.reload()) && page.innerText('body');
-    await expect.poll(words).toBe('third');
+    await expect.poll(words, { timeout: 20_000 }).toBe('third');
     foreign.state.status = 429;
     expect(await record()).toBe(200);
     foreign.state.isCut = true;
     expect(await record()).toBe(200);
+  });
+
+  it('leaves other pages of its origin alone', async () => {
+    mkdirSync(join(site, 'other'));
+    writeFileSync(join(site, 'other/page.html'), 'Another project');
+    await page.goto(own.address);
+    const response = await page.goto(`${own.address}/other/page.html`);
+    expect(response?.fromServiceWorker()).toBe(false);
+    expect(await page.evaluate('crossOriginIsolated')).toBe(false);
   });
 });

@@ -8,6 +8,8 @@ declare const STUDIO: {
   readonly version: string;
   /** The files of the page, each with its hash as in the attribute `integrity`. */
   readonly files: Readonly<Record<string, string>>;
+  /** URL of the encoder's record, if the encoder is on another host. */
+  readonly record?: string;
 };
 
 /** The part of a service worker's scope that is used here, which the DOM's types lack. */
@@ -23,6 +25,10 @@ const scope = new URL('./', location.href).href;
 const cacheName = `tip-adapter-studio ${scope} ${STUDIO.version}`;
 /** The cache of the records of other hosts, which no version of the page has in its files. */
 const recordCache = `tip-adapter-studio-records ${scope}`;
+const files = new Set(Object.keys(STUDIO.files).map((file) => scope + file));
+/** The URLs of stored pictures begin with it, and with the studio's folder in the browser's storage. */
+const storage = `${scope}stored/`;
+const storedScope = `${storage}${encodeURIComponent(`tip-adapter-studio ${encodeURIComponent(new URL(scope).pathname)}`)}/`;
 
 self.addEventListener('install', (event) => {
   // A file of another version, as during an upload, fails the installation. The next visit tries again.
@@ -49,16 +55,17 @@ self.addEventListener('activate', (event) => {
 self.addEventListener('fetch', (event) => {
   const { request, respondWith } = event as Fetched;
   if (request.method !== 'GET') return;
-  if (request.url.startsWith(`${scope}stored/`)) respondWith.call(event, stored(request.url));
-  else if (request.url.startsWith(scope)) respondWith.call(event, own(request));
-  else if (request.url.endsWith('/encoder.json')) respondWith.call(event, newest(request));
+  const [address] = request.url.split(/[?#]/) as [string];
+  const file = address === scope ? `${scope}index.html` : address;
+  // Other projects may have pages below a studio at the root of an origin. Their requests go to the host.
+  if (files.has(file)) respondWith.call(event, own(request, file));
+  else if (file.startsWith(storedScope)) respondWith.call(event, stored(file));
+  else if (request.url === STUDIO.record) respondWith.call(event, newest(request));
 });
 
 /** A file of the page. */
-async function own(request: Request): Promise<Response> {
-  const path = new URL(request.url).pathname;
-  const url = path.endsWith('/') ? `${request.url.split(/[?#]/)[0]}index.html` : request.url;
-  const kept = await caches.match(url, { cacheName, ignoreSearch: true });
+async function own(request: Request, file: string): Promise<Response> {
+  const kept = await caches.match(file, { cacheName });
   return isolated(kept ?? (await fetch(request)));
 }
 
@@ -80,7 +87,7 @@ async function newest(request: Request): Promise<Response> {
 
 /** A picture of the browser's storage. */
 async function stored(url: string): Promise<Response> {
-  const path = url.slice(`${scope}stored/`.length).split('/').map(decodeURIComponent);
+  const path = url.slice(storage.length).split('/').map(decodeURIComponent);
   try {
     let folder = await navigator.storage.getDirectory();
     for (const name of path.slice(0, -1)) folder = await folder.getDirectoryHandle(name);
