@@ -47,7 +47,7 @@ import { type VisionFacts, visionFacts } from './vision/facts.ts';
  */
 const TENSORS = 'tensors 1';
 const TOKENIZER = 'tokenizer 1';
-const TOKENIZER_SENSE = 'tokenizer in one form 1';
+const TOKENIZER_SENSE = 'tokenizer in one form 2';
 
 /** Throws `ModelError` if a folder does not have the files of a model. It does not read them. */
 export async function checkFolder(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Preprocessing } from '../image/types.ts';
-import { fingerprintOf, parseRecord, tokenizerMeaning } from './record.ts';
+import { fingerprintOf, parseRecord, tokenizerMeaning, tokenizerSense } from './record.ts';
 
 const preprocessing: Preprocessing = {
   resize: 'shortest',
@@ -26,6 +26,12 @@ describe('fingerprint', () => {
     const turned = Object.fromEntries(Object.entries(preprocessing).reverse()) as unknown as Preprocessing;
     const same = fingerprintOf({ ...meaning, preprocessing: { ...turned, layout: 'nhwc' } });
     expect(same).toBe(fingerprintOf(meaning));
+  });
+
+  it('keeps merges of pieces with blanks apart, and takes a text for the pair that it spells', () => {
+    const sense = (merge: unknown) => tokenizerSense({ model: { merges: [merge] } });
+    expect(sense(['a b', 'c'])).not.toBe(sense(['a', 'b c']));
+    expect(sense('a b')).toBe(sense(['a', 'b']));
   });
 
   it.each([

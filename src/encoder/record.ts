@@ -160,7 +160,7 @@ export function tokenizerSense({ decoder: _, model, ...others }: Json): string {
   const options = Object.entries(model).filter(([, value]) => value !== null && value !== false);
   const { merges } = model;
   const pairs = Array.isArray(merges) && {
-    merges: merges.map((merge) => (Array.isArray(merge) ? merge.join(' ') : merge)),
+    merges: merges.map((merge) => (typeof merge === 'string' ? merge.split(' ') : merge)),
   };
   return tokenizerMeaning({ ...others, model: { ...Object.fromEntries(options), ...pairs } });
 }
