@@ -329,6 +329,9 @@ describe('decoding', () => {
     // Pillow rounds 25.5 to 26 and 76.5 to 76.
     expect([...(await decode(file('P5 2 1 100\n', 10, 30))).data]).toEqual([26, 76]);
     expect([...(await decode(file('P5 2 1 65535\n', 0x80, 0, 0xff, 0xff))).data]).toEqual([128, 255]);
+    // The header states the range: a dark picture stays dark.
+    const dark = await decode(file('P6 1 1 4095\n', 0, 200, 0, 100, 0, 50));
+    expect([...dark.data]).toEqual([12, 6, 3]);
     const short = file('P6 2 1 255\n', 1, 2, 3);
     await expect(decode(short)).rejects.toMatchObject({ code: 'image/truncated' });
     await expect(decode(file('P3 1 1 255 1 2 3'))).rejects.toMatchObject({ code: 'image/unsupported' });

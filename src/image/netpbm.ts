@@ -1,4 +1,3 @@
-import { toLevels } from './levels.ts';
 import { checkSize, unsupported } from './refusals.ts';
 import type { Raster } from './resize.ts';
 
@@ -23,20 +22,14 @@ export function decodeNetpbm(bytes: Uint8Array, maxPixels: number): Raster {
   const pixels = bytes.subarray(found[0].length, found[0].length + length * size);
   if (length === 0 || most === 0 || most > 0xffff || pixels.length < length * size)
     throw new Error('it has fewer pixels than its header says');
-  const wordAt = (i: number) => (pixels[2 * i]! << 8) | pixels[2 * i + 1]!;
-  const data =
-    size === 1
-      ? Uint8Array.from(pixels, (value) => scaled(value, most, 255))
-      : toLevels(
-          Uint16Array.from({ length }, (_, i) => scaled(wordAt(i), most, 0xffff)),
-          channels,
-        );
+  const valueAt = (i: number) => (size === 1 ? pixels[i]! : (pixels[2 * i]! << 8) | pixels[2 * i + 1]!);
+  const data = Uint8Array.from({ length }, (_, i) => scaled(valueAt(i), most));
   return { width, height, channels, data };
 }
 
-/** A level on another scale, where halves are rounded to the even number, as in Python. */
-function scaled(value: number, most: number, to: number): number {
-  const exact = (value / most) * to;
+/** A level on a scale up to 255, where halves are rounded to the even number, as in Python. */
+function scaled(value: number, most: number): number {
+  const exact = (value / most) * 255;
   const rounded = Math.round(exact);
-  return Math.min(to, rounded - exact === 0.5 && rounded % 2 === 1 ? rounded - 1 : rounded);
+  return Math.min(255, rounded - exact === 0.5 && rounded % 2 === 1 ? rounded - 1 : rounded);
 }
