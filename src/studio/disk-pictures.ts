@@ -13,7 +13,16 @@ import { sha256 } from '../sha256.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { PICTURE, readRegular } from '../store/regular.ts';
 import { openZip } from '../store/zip.ts';
-import { checkHash, type HeldOut, type Kept, notKept, type Pictures, THUMBNAIL_SIDE } from './pictures.ts';
+import {
+  checkHash,
+  checkHolds,
+  type HeldOut,
+  type Kept,
+  leftOut,
+  notKept,
+  type Pictures,
+  THUMBNAIL_SIDE,
+} from './pictures.ts';
 import { problemOf } from './status.ts';
 
 const PREVIEW_SIDE = 1024;
@@ -52,17 +61,28 @@ export function openPictures(folder: string, loader: ImageLoader): DiskPictures 
     keep,
     async keepZip(path, called) {
       const zip = await openZip(path, {}, called);
-      if (zip.entries.some(({ name }) => isIndex(name))) return keepListed(await readDataset(path), keep);
+      if (zip.entries.some(({ name }) => isIndex(name))) {
+        const data = await readDataset(path);
+        const listed = await keepListed(data, keep);
+        const unlisted = data.findings
+          .filter(({ code }) => code === 'dataset/unlisted' || code === 'dataset/unread-formats')
+          .flatMap(({ paths = [] }) => paths.flatMap((name) => leftOut(name, true)));
+        return checkHolds([...listed, ...unlisted]);
+      }
       const skipped = zip.skipped.map(
         ({ name, reason }): Kept => ({ name, problem: { code: 'zip/unsafe', message: reason } }),
       );
-      const wanted = zip.entries.filter(({ name }) => isImagePath(name) && !isPassedOver(name));
       const kept: Kept[] = [];
-      for (const { name } of wanted) {
+      for (const { name } of zip.entries) {
+        if (isPassedOver(name)) continue;
+        if (!isImagePath(name)) {
+          kept.push(...leftOut(name, false));
+          continue;
+        }
         const bytes = await zip.read(name).catch((error): Kept => ({ name, problem: problemOf(error) }));
         kept.push(bytes instanceof Uint8Array ? await keep(name, bytes) : bytes);
       }
-      return [...kept, ...skipped];
+      return checkHolds([...kept, ...skipped]);
     },
     read: (hash) => readKept(whole(hash), hash),
     size: async (hash) => (await stat(whole(hash)).catch((cause) => notKept(hash, cause))).size,

@@ -1,4 +1,5 @@
 import { DataError } from '../errors.ts';
+import { isImagePath, isOtherPicture } from '../image/image-paths.ts';
 import type { Problem } from './status.ts';
 
 /** Longer side of a thumbnail in pixels: sharp enough for the grid on a high-density screen, small enough for a classifier file. */
@@ -29,6 +30,24 @@ export interface Pictures {
   /** Size of a picture's file in bytes. */
   size(hash: string): Promise<number>;
   thumbnail(hash: string): Promise<Uint8Array>;
+}
+
+/** What is told about an entry of a zip that is not imported: nothing if it is no picture. */
+export function leftOut(name: string, isListed: boolean): Kept[] {
+  const tell = (message: string): Kept[] => [{ name, problem: { code: 'studio/left-out', message } }];
+  if (isOtherPicture(name)) return tell('The format of this picture is not supported');
+  if (isListed) return isImagePath(name) ? tell('The table of the zip does not list this picture') : [];
+  const isNamed = name.endsWith('/') || (name.split('/').at(-1) as string).includes('.');
+  return isNamed ? [] : tell('A picture in a zip is recognised by its ending, such as .jpg');
+}
+
+/** The result of a zip. Throws `DataError` `studio/no-pictures` if the zip has nothing to tell of. */
+export function checkHolds<T extends Kept | HeldOut>(kept: T[]): T[] {
+  if (kept.length > 0) return kept;
+  throw new DataError('The zip has no pictures', {
+    code: 'studio/no-pictures',
+    hint: 'Give a zip of pictures whose names end in .jpg, .png or another format that is read.',
+  });
 }
 
 /** Checks that a hash has 64 hexadecimal digits, so that it cannot be a path to another place. */

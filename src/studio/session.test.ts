@@ -391,6 +391,7 @@ describe('the pictures of a session', () => {
       {
         'cat/a.png': await picture('#c01020'),
         'cat/b.png': new TextEncoder().encode('no picture'),
+        'cat/c.bmp': new TextEncoder().encode('another format'),
         'cat/notes.txt': new TextEncoder().encode('not asked for'),
         '__MACOSX/cat/a.png': new TextEncoder().encode('not asked for'),
       },
@@ -399,8 +400,8 @@ describe('the pictures of a session', () => {
     const path = join(folder, 'pictures.zip');
     await writeFileAtomic(path, zip);
     const kept = await pictures.keepZip(path);
-    expect(kept.map(({ name }) => name)).toEqual(['cat/a.png', 'cat/b.png']);
-    expect(kept.map((each) => 'hash' in each)).toEqual([true, false]);
+    expect(kept.map(({ name }) => name)).toEqual(['cat/a.png', 'cat/b.png', 'cat/c.bmp']);
+    expect(kept.map((each) => 'hash' in each)).toEqual([true, false, false]);
     // The bytes of one entry are damaged. The other entries are imported.
     const at = Buffer.from(zip).indexOf('no picture');
     zip[at]! ^= 1;
@@ -408,7 +409,7 @@ describe('the pictures of a session', () => {
     const codes = (await pictures.keepZip(path)).map((each) =>
       'problem' in each ? each.problem.code : 'kept',
     );
-    expect(codes).toEqual(['kept', 'zip/damaged']);
+    expect(codes).toEqual(['kept', 'zip/damaged', 'studio/left-out']);
     await writeFileAtomic(path, zip.subarray(0, 100));
     await expect(pictures.keepZip(path, 'mine.zip')).rejects.toThrow(/^mine\.zip cannot be read/);
   });

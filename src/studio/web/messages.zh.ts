@@ -26,6 +26,8 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   'image/too-large': '图片的像素太多',
   'image/decoder-died': '无法解码这张图片',
   'zip/unsafe': 'zip 中的这个文件不安全，没有导入',
+  'studio/left-out': '没有导入：格式不受支持、zip 中的表格没有列出，或文件名没有扩展名',
+  'studio/no-pictures': '这个 zip 中没有图片',
   'studio/too-large': '文件太大',
   'studio/no-picture': '图片已不在磁盘上，请重新导入',
   'studio/nothing-taught': '还没有可供选择的类别：请先导入两个类别的图片',

@@ -137,7 +137,10 @@ class Arrival {
   }
 
   /** Adds pictures with the labels of their paths. Pictures of a zip have labels of their own. */
-  addAll(kept: readonly (Kept | HeldOut)[], labels = pathLabels(kept.map(({ name }) => name))): void {
+  addAll(
+    kept: readonly (Kept | HeldOut)[],
+    labels = pathLabels(kept.filter((one) => 'hash' in one).map(({ name }) => name)),
+  ): void {
     for (const one of kept) {
       if ('isHeldOut' in one) this.#heldOut++;
       else {

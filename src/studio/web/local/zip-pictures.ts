@@ -3,7 +3,7 @@ import { unzipSync } from 'fflate';
 import { isHidden, isLeftover } from '../../../dataset/leftovers.ts';
 import { DataError } from '../../../errors.ts';
 import { isImagePath } from '../../../image/image-paths.ts';
-import type { Kept, Pictures } from '../../pictures.ts';
+import { checkHolds, type Kept, leftOut, type Pictures } from '../../pictures.ts';
 import { problemOf } from '../../status.ts';
 
 /** Most bytes of a picture in a zip. */
@@ -37,7 +37,10 @@ export async function keepZip(pictures: Pictures, zip: Blob): Promise<Kept[]> {
     table === undefined ? undefined : rowsOf(unpacked((name) => name === table)[table] as Uint8Array);
   const kept: Kept[] = [];
   for (const [name, size] of sizes) {
-    if (!isImagePath(name) || isPassedOver(name) || (listed && !listed.has(name))) continue;
+    if (listed ? !listed.has(name) : !isImagePath(name) || isPassedOver(name)) {
+      if (!isPassedOver(name)) kept.push(...leftOut(name, listed !== undefined));
+      continue;
+    }
     if (size > MOST_PICTURE) {
       const message = `It has ${size.toLocaleString('en')} bytes, which is too large for a picture`;
       kept.push({ name, problem: { code: 'studio/too-large', message } });
@@ -61,7 +64,7 @@ export async function keepZip(pictures: Pictures, zip: Blob): Promise<Kept[]> {
   for (const path of listed?.keys() ?? [])
     if (!sizes.has(path))
       kept.push({ name: path, problem: { code: 'dataset/unreadable', message: 'It is not in the zip' } });
-  return kept;
+  return checkHolds(kept);
 }
 
 const isPassedOver = (path: string) => path.split('/').some((name) => isLeftover(name) || isHidden(name));
