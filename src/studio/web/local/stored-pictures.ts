@@ -21,23 +21,38 @@ export function storedPictures(folder: StoredFolder): StoredPictures {
     await small.write(thumbnailName(hash), thumbnail);
     return thumbnail;
   };
+  /** The keeps that have not ended, by hash: a file can be opened for writing only once at a time. */
+  const running = new Map<string, Promise<Kept>>();
+  const keepAlone = async (name: string, hash: string, bytes: Uint8Array): Promise<Kept> => {
+    // A picture whose writing was interrupted is shorter, and is written again.
+    if ((await whole.file(hash))?.size === bytes.length && bytes.length > 0) return { name, hash };
+    try {
+      // A picture that cannot be decoded fails here, before it is on the board.
+      await makeThumbnail(hash, new Blob([bytes as Uint8Array<ArrayBuffer>]));
+    } catch (error) {
+      if (error instanceof DataError && error.code.startsWith('image/'))
+        return { name, problem: problemOf(error) };
+      throw error;
+    }
+    await whole.write(hash, bytes);
+    return { name, hash };
+  };
   return {
     file,
     read,
-    async keep(name, bytes): Promise<Kept> {
+    async keep(name, bytes) {
       const hash = sha256(bytes);
-      // A picture whose writing was interrupted is shorter, and is written again.
-      if ((await whole.file(hash))?.size === bytes.length && bytes.length > 0) return { name, hash };
+      const before = running.get(hash)?.catch(() => {});
+      const own = (async () => {
+        await before;
+        return keepAlone(name, hash, bytes);
+      })();
+      running.set(hash, own);
       try {
-        // A picture that cannot be decoded fails here, before it is on the board.
-        await makeThumbnail(hash, new Blob([bytes as Uint8Array<ArrayBuffer>]));
-      } catch (error) {
-        if (error instanceof DataError && error.code.startsWith('image/'))
-          return { name, problem: problemOf(error) };
-        throw error;
+        return await own;
+      } finally {
+        if (running.get(hash) === own) running.delete(hash);
       }
-      await whole.write(hash, bytes);
-      return { name, hash };
     },
     size: async (hash) => (await file(hash)).size,
     async thumbnail(hash) {
