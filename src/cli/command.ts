@@ -30,9 +30,9 @@ export interface Command<T extends Options = Options, A extends readonly string[
   readonly examples: readonly [Example, ...Example[]];
   /**
    * Throws `UsageError` for arguments and options that do not fit together or cannot be used. It runs before anything is downloaded,
-   * read or written.
+   * read or written. `typed` has the names of the options on the command line, without those of a config file.
    */
-  check?(args: Typed<A>, values: ValuesOf<T>): void | Promise<void>;
+  check?(args: Typed<A>, values: ValuesOf<T>, typed: readonly string[]): void | Promise<void>;
   /** `args` as typed, in their order. `values` are checked and have defaults. */
   run(args: Typed<A>, values: ValuesOf<T>, io: Io, program: Program): Promise<void>;
 }

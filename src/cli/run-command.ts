@@ -62,7 +62,7 @@ export async function runCommand(
   if (common.verbose && taken.length > 0)
     own.note(`From ${config.shown}: ${taken.map((option) => preset.fields[option]).join(', ')}`);
   const notice = preset.updates && !common.quiet ? askForUpdate() : undefined;
-  await command.check?.(args, values);
+  await command.check?.(args, values, Object.keys(typed));
   const elsewhere = values.queue !== undefined ? '--queue' : Number(values.jobs) > 1 ? '--jobs' : undefined;
   if (elsewhere && device !== 'cpu')
     throw noEffect('device', elsewhere, 'Its processes compute, each on the CPU of its machine.');

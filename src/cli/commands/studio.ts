@@ -5,7 +5,7 @@ import { flag, integer, optional, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
 import { count, plural } from '../../words.ts';
 import { openBrowser } from '../browser.ts';
-import { defineCommand, jsonOption } from '../command.ts';
+import { defineCommand, jsonOption, noEffect } from '../command.ts';
 import { bytes } from '../format.ts';
 import type { Io } from '../io.ts';
 import { checkOutputFolder } from '../output-checks.ts';
@@ -42,8 +42,12 @@ export const studioCommand = defineCommand({
     ['tip-adapter studio --export site/', 'Writes the studio as a site for a static host.'],
     ['tip-adapter studio my-photos/', 'Begins with pictures that are sorted into folders.'],
   ],
-  async check(data, { workspace, encoder, export: site }) {
-    if (site !== undefined) return checkExport(data, site, encoder);
+  async check(data, { workspace, encoder, export: site }, typed) {
+    if (site !== undefined) {
+      const idle = ['workspace', 'port', 'open'].find((option) => typed.includes(option));
+      if (idle) throw noEffect(idle, '--export', 'It is about a session on this computer. Leave it out.');
+      return checkExport(data, site, encoder);
+    }
     await checkOutputFolder(workspace);
     const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(encoder);
