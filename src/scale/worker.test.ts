@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { built } from '../../tests/built.ts';
+import { ModelError } from '../errors.ts';
 import { startFaultyProxy } from '../store/faulty-proxy.fixture.ts';
 import { openStore } from '../store/open-store.ts';
 import { freePort, S3_SKIP, s3Program, startS3 } from '../store/s3-server.fixture.ts';
@@ -266,6 +267,19 @@ describe.skipIf(!redisProgram)(`a worker${REDIS_SKIP}`, { timeout: 60_000 }, () 
     const worker = await withWorker();
     await expect(worker.ended).rejects.toMatchObject({ code: 'worker/version', exitCode: 4 });
     await queue.run(work);
+    await (await withWorker()).ended;
+    expect((await work.finished()).size).toBe(6);
+  });
+
+  it('gives the shard back and ends if its classifier is another one', async () => {
+    const work = await open();
+    await using queue = await openBullQueue(redis.address, { env, detach: true });
+    await queue.run(work);
+    const refusal = new ModelError('another classifier', { code: 'scale/other-classifier' });
+    const refusing = { do: () => Promise.reject(refusal), close: vi.fn() };
+    const worker = await withWorker({ process: () => refusing });
+    await expect(worker.ended).rejects.toMatchObject({ code: 'scale/other-classifier' });
+    expect(worker.counts.failed).toBe(1);
     await (await withWorker()).ended;
     expect((await work.finished()).size).toBe(6);
   });

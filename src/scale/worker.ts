@@ -66,7 +66,7 @@ export interface RunningWorker {
   readonly counts: WorkerCounts;
   /** Numbers of shards that wait and that are worked on, of all runs. */
   queued(): Promise<{ waiting: number; active: number }>;
-  /** Resolves when the worker has ended. Rejects if it refused work: `worker/version`, `scale/other-encoder`, `scale/other-data`. */
+  /** Resolves when the worker has ended. Rejects if it refused work: `worker/version`, or `scale/other-…`. */
   readonly ended: Promise<void>;
 }
 
@@ -78,7 +78,7 @@ const LONGEST_PAUSE = 60_000;
 const PASSING = /^(store\/(unreachable|refused|incomplete)|network\/(unreachable|refused|cut))$/;
 
 /** Errors of this machine. The worker gives its shard back and ends. */
-const REFUSING = /^(worker\/version|scale\/other-(encoder|data))$/;
+const REFUSING = /^(worker\/version|scale\/other-(encoder|data|classifier))$/;
 
 /** Milliseconds between two looks whether a run was cancelled, and whether there is anything left to do. */
 const LOOK = 2_000;
