@@ -8,6 +8,7 @@ import { count, number, UNCALIBRATED } from '../words.ts';
 import { firstGiven, noEffect } from './command.ts';
 import { PartialError } from './images.ts';
 import type { Io } from './io.ts';
+import { findClassifier } from './open-classifier.ts';
 import { checkOutputFolder } from './output-checks.ts';
 import { withBar } from './progress-bars.ts';
 import { barState, openQueue, tellLeftOut, tellSubmitted } from './queue-options.ts';
@@ -78,7 +79,9 @@ export async function predictInto(
   const queue = redis === undefined ? undefined : await openQueue(redis, detach, io);
   let opened: Awaited<ReturnType<typeof openPredict>> | undefined;
   try {
-    opened = await openPredict({ classifier, source: listed, output, reject, description });
+    const file = await findClassifier(classifier, io);
+    const settings = { classifier: file, source: listed, output, reject, description };
+    opened = await openPredict(settings, { signal: io.signal });
     const { work, calibrated } = opened;
     const done = await withBar(io, detach ? 'Listing' : 'Classifying', async (bar) => {
       const onProgress = (progress: RunProgress) => bar.update(barState(progress));

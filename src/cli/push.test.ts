@@ -104,7 +104,9 @@ describe('a classifier on the hub', () => {
           .status,
       ).toBe(0);
     const answers = ['predict', `hf:${REPO}`, at('labelled'), '-o', at('answers/')];
-    expect((await run(...answers)).out).toContain('4 answers');
+    const folder = await run(...answers);
+    expect(folder.out).toContain('4 answers');
+    expect(folder.err).toContain(`hf:${REPO} is hf:${REPO}@${first}`);
     await using same = await load(`hf:${REPO}`);
     expect(same.data.classes).toEqual(classifier.data.classes);
     expect(hub.requests.length).toBe(asked);

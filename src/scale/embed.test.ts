@@ -291,7 +291,10 @@ describe('predict into a folder', () => {
     const paths = { source, output, classifier: at('asked.safetensors') };
     const description = { ...paths, reading: { followLinks: true } };
     const listed = await unlabelledData(source, description.reading);
-    const { work } = await openPredict({ ...paths, source: listed, description });
+    const classifierFile = { path: paths.classifier, place: paths.classifier };
+    const given = { ...paths, classifier: classifierFile, source: listed, description };
+    await expect(openPredict(given, { signal: AbortSignal.abort() })).rejects.toThrow(InterruptedError);
+    const { work } = await openPredict(given);
     expect(await runWork(work, localQueue)).toMatchObject({ pictures: 8, failures: 2, before: false });
     expect(await runWork(work, localQueue)).toMatchObject({ pictures: 8, failures: 2, before: true });
     const same = await openWork(JSON.parse(JSON.stringify(work.description)));

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Abortable } from '../abort.ts';
+import { classifierFile } from '../classifier/classifier-file.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { faultOf } from '../options.ts';
@@ -62,7 +63,9 @@ async function openAnswers(
 ): Promise<Work> {
   const { source, reading } = description;
   const listed = isStoreAddress(source) ? source : await unlabelledData(source, { ...reading, signal });
-  const { work, sha256: own } = await openPredict({ ...description, source: listed, description });
+  const classifier = await classifierFile(description.classifier, { signal });
+  const settings = { ...description, classifier, source: listed, description };
+  const { work, sha256: own } = await openPredict(settings, { signal });
   if (own === sha256) return work;
   await work.close();
   throw new ModelError(

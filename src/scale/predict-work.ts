@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import type { Abortable } from '../abort.ts';
 import { load } from '../classifier/classifier.ts';
-import { classifierFile } from '../classifier/classifier-file.ts';
+import type { ClassifierFile } from '../classifier/classifier-file.ts';
 import type { Prediction } from '../classifier/types.ts';
 import { failureSchema } from '../dataset/feature-file.ts';
 import { openParquet } from '../dataset/parquet-file.ts';
@@ -54,8 +55,8 @@ type AnswerInfo = z.infer<typeof infoSchema>;
 
 /** What is answered by which classifier, and where the answers go. */
 export interface PredictSettings {
-  /** The classifier's file: its path, or its repository on the hub. */
-  readonly classifier: string;
+  /** The classifier's file, and where another machine finds it. */
+  readonly classifier: ClassifierFile;
   /** A list of pictures, or the address of a store whose pictures are listed when they are needed. */
   readonly source: Dataset | string;
   readonly output: string;
@@ -67,11 +68,12 @@ export interface PredictSettings {
 /** Opens the work of answering pictures with a classifier. The answers are Parquet files with the columns image, id, name, probability and rejected. */
 export async function openPredict(
   settings: PredictSettings,
+  { signal }: Abortable = {},
 ): Promise<{ work: Work; sha256: string; calibrated: boolean }> {
   const { source, output } = settings;
-  const { path, place } = await classifierFile(settings.classifier);
-  const { sha256 } = await checkFile(path, {});
-  const classifier = await load(path);
+  const { path, place } = settings.classifier;
+  const { sha256 } = await checkFile(path, {}, signal);
+  const classifier = await load(path, { signal });
   const reject = settings.reject ?? classifier.data.reject;
   const target = openStore(output);
   const unlisted = typeof source === 'string' ? [] : (source.unreadable ?? []);
