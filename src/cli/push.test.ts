@@ -65,6 +65,7 @@ describe('push', () => {
     const { accuracy, files, isNew } = JSON.parse(out);
     expect(isNew).toBe(false);
     expect(hub.repos[REPO]!.visibility).toBe('private');
+    expect(err).toContain(`${REPO} was there already; --public did not change who may read it`);
     expect(files.map(({ path }: { path: string }) => path)).toContain('site/site.json');
     // The ONNX model of the first push would be another classifier's.
     expect(Object.keys(hub.repos[REPO]!.files)).not.toContain('model.onnx');

@@ -62,6 +62,8 @@ export const pushCommand = defineCommand({
     if (withoutOnnx !== undefined) io.note(`There is no ONNX model: ${withoutOnnx}.`);
     if (isNew && !options.public)
       io.note('The new repository is private. Its settings on the hub can change that.');
+    if (!isNew && options.public)
+      io.note(`${repo} was there already; --public did not change who may read it.`);
     const accuracy = evaluation?.accuracy;
     if (json) printJson(io, { ...pushed, accuracy, partial: unread.length > 0 });
     else
