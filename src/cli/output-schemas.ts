@@ -298,6 +298,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     url: z.url(),
     commit: z.string(),
     isNew: z.boolean().describe('Whether the repository was made'),
+    removed: z.array(z.string()).describe('Paths of an earlier push that were removed'),
     files: z.array(object({ path: z.string(), bytes: count })),
     withoutOnnx: z.string().optional().describe('Why there is no ONNX model, if one was wanted'),
     accuracy: share.optional(),

@@ -67,12 +67,32 @@ describe('push', () => {
     expect(hub.repos[REPO]!.visibility).toBe('private');
     expect(err).toContain(`${REPO} was there already; --public did not change who may read it`);
     expect(files.map(({ path }: { path: string }) => path)).toContain('site/site.json');
+    expect(err).toContain('Removed from the earlier push: model.onnx');
     // The ONNX model of the first push would be another classifier's.
     expect(Object.keys(hub.repos[REPO]!.files)).not.toContain('model.onnx');
     const card = String(hub.repos[REPO]!.files['README.md']);
     const [result] = parse(/^---\n(.*?)\n---/s.exec(card)![1]!)['model-index'][0].results;
     expect(result.metrics[0]).toEqual({ type: 'accuracy', name: 'Accuracy', value: accuracy });
+    expect(result.dataset).toMatchObject({ type: 'labelled', name: 'labelled' });
     expect(result.dataset.args.pictures).toBeGreaterThan(0);
+  });
+
+  it('leaves a repository alone that has files of another origin in its places', async () => {
+    const mine = {
+      'README.md': 'mine',
+      'site/index.html': 'mine',
+      'model.onnx': 'mine',
+      'notes.txt': 'mine',
+    };
+    hub.repos['me/mine'] = { files: { ...mine } };
+    const push = (repo: string) => run('push', at('pets.safetensors'), repo, '--no-onnx');
+    const refused = await push('me/mine');
+    expect([refused.status, refused.err]).toEqual([2, expect.stringContaining('hub/other-files')]);
+    expect(refused.err).toContain('README.md, site/index.html, model.onnx');
+    expect(hub.repos['me/mine'].files).toEqual(mine);
+    hub.repos['me/bare'] = { files: { '.gitattributes': '', 'README.md': '---\nlicense: mit\n---' } };
+    expect((await push('me/bare')).status).toBe(0);
+    expect(Object.keys(hub.repos['me/bare'].files)).toContain('classifier.safetensors');
   });
 
   it('needs a name and a token before it does anything, and explains a refusal', async () => {

@@ -7,6 +7,8 @@ export interface HubContent {
   /** `owner/name`. */
   readonly repo: string;
   readonly evaluation?: Evaluation;
+  /** The name of the data of the evaluation. */
+  readonly evaluatedOn?: string;
   /** The ONNX model, and its input. */
   readonly onnx?: { readonly path: string; readonly input: string };
   /** Folder of the site, and path of the page. */
@@ -21,7 +23,7 @@ export interface HubContent {
 export function hubCard(data: ClassifierData, content: HubContent): string {
   const { encoder, method } = data;
   const [, base] = /^hf:([^@]+)/.exec(encoder.source) ?? [];
-  const result = resultOf(data, content.evaluation);
+  const result = resultOf(data, content);
   const metadata = {
     ...licenceOf(encoder.licence),
     library_name: 'tip-adapter',
@@ -62,16 +64,20 @@ function licenceOf(licence: string) {
 }
 
 /** The accuracy in the form of a model index. Undefined without an evaluation and without left-out examples. */
-function resultOf({ tuning, dataset, method }: ClassifierData, evaluation?: Evaluation) {
-  const result = (split: string, metrics: readonly object[], args: object) => ({
+function resultOf(
+  { tuning, dataset, method }: ClassifierData,
+  { evaluation, evaluatedOn = 'unnamed' }: HubContent,
+) {
+  const result = (name: string, split: string, metrics: readonly object[], args: object) => ({
     task: { type: 'image-classification' },
-    dataset: { type: dataset, name: dataset, split, args },
+    dataset: { type: name, name, split, args },
     metrics,
   });
   const metric = (type: string, name: string, value: number) => ({ type, name, value });
   if (evaluation) {
     const { accuracy, nll, ece, total, interval, protocol, leftOutFolds } = evaluation;
     return result(
+      leftOutFolds === undefined ? evaluatedOn : dataset,
       leftOutFolds === undefined ? 'pictures that are not examples' : 'examples, each left out',
       [
         metric('accuracy', 'Accuracy', accuracy),
@@ -86,6 +92,7 @@ function resultOf({ tuning, dataset, method }: ClassifierData, evaluation?: Eval
   if (!own) return undefined;
   const split = protocol === 'folds' ? 'examples, each left out' : 'validation split';
   return result(
+    dataset,
     split,
     [
       metric('accuracy', 'Accuracy on the rows that the method was chosen on', own.accuracy),

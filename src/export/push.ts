@@ -16,6 +16,8 @@ import { exportWeb } from './web-page.ts';
 export interface PushClassifierOptions extends NetworkOptions {
   /** The figures of the card. Without them, the card has those of left-out examples. */
   evaluation?: Evaluation;
+  /** The name of the data of the evaluation, for the card. */
+  evaluatedOn?: string;
   /** Whether to add the ONNX model (default: yes, if the classifier has one), the site and the page. */
   onnx?: boolean;
   site?: boolean;
@@ -46,7 +48,14 @@ const [CARD, ONNX, PAGE, SITE] = ['README.md', 'model.onnx', 'page.html', 'site/
 export async function pushClassifier(
   classifier: Classifier,
   repo: string,
-  { evaluation, onnx = true, site = false, page = false, ...options }: PushClassifierOptions = {},
+  {
+    evaluation,
+    evaluatedOn,
+    onnx = true,
+    site = false,
+    page = false,
+    ...options
+  }: PushClassifierOptions = {},
 ): Promise<PushedClassifier> {
   checkPush(repo);
   const { data } = classifier;
@@ -54,7 +63,11 @@ export async function pushClassifier(
   const folder = await mkdtemp(join(tmpdir(), 'tip-adapter-push-'));
   try {
     const files: PushedFile[] = [];
-    const content: { -readonly [K in keyof HubContent]: HubContent[K] } = { repo, evaluation };
+    const content: { -readonly [K in keyof HubContent]: HubContent[K] } = {
+      repo,
+      evaluation,
+      evaluatedOn,
+    };
     const place = (path: string) => {
       files.push({ path, file: join(folder, path) });
       return join(folder, path);
@@ -76,7 +89,7 @@ export async function pushClassifier(
     }
     await writeFile(place(CARD), hubCard(data, content));
     const message = options.message ?? `Version ${data.version} of ${data.dataset}, by tip-adapter`;
-    const pushed = await pushHub(repo, files, { ...options, message, isOlder });
+    const pushed = await pushHub(repo, files, { ...options, message, mark: HUB_FILE, isPart });
     return {
       ...pushed,
       place: `hf:${repo}@${pushed.commit}`,
@@ -91,7 +104,7 @@ export async function pushClassifier(
 }
 
 /** Whether a path is that of a part which a push may leave out. An older one would belong to another classifier. */
-const isOlder = (path: string) => path === ONNX || path === PAGE || path.startsWith(SITE);
+const isPart = (path: string) => path === ONNX || path === PAGE || path.startsWith(SITE);
 
 /** The ONNX model from pixels, or from features for a classifier of given features. If the method has none, the reason. */
 async function onnxOf(

@@ -15,8 +15,10 @@ export interface PushedFile {
 export interface PushOptions extends NetworkOptions {
   /** The title of the commit. */
   readonly message: string;
-  /** Whether a file of the repository that is not written belongs to an earlier push, and is removed. */
-  readonly isOlder: (path: string) => boolean;
+  /** The path of the file that every push writes. A repository without it has no earlier push. */
+  readonly mark: string;
+  /** Whether a path is that of a part which a push may leave out. Such parts of an earlier push are removed. */
+  readonly isPart: (path: string) => boolean;
   /** Whether everyone may read a repository that is made now. Default: its owner only. */
   readonly public?: boolean;
 }
@@ -29,6 +31,8 @@ export interface Pushed {
   readonly url: string;
   /** Whether the repository is new. */
   readonly isNew: boolean;
+  /** Paths of an earlier push that were removed. */
+  readonly removed: readonly string[];
 }
 
 /** Milliseconds within which the hub says whether a repository exists. */
@@ -57,12 +61,13 @@ export function checkPush(repo: string): void {
 /**
  * Writes files into a model repository (`owner/name`) in one commit on its branch `main`, and makes the repository if it does not exist.
  * Files of an earlier push that are not written again are removed in the same commit, and others stay. Uses the hub's API for commits, with Git LFS for large files
- * (https://huggingface.co/docs/hub/api). Throws as `checkPush`, and `ModelError` `network/…`.
+ * (https://huggingface.co/docs/hub/api). Throws as `checkPush`, `UsageError` `hub/other-files` if the repository has no earlier push but
+ * files in its places, and `ModelError` `network/…`.
  */
 export async function pushHub(
   repo: string,
   files: readonly PushedFile[],
-  { message, isOlder, public: isPublic = false, ...options }: PushOptions,
+  { message, mark, isPart, public: isPublic = false, ...options }: PushOptions,
 ): Promise<Pushed> {
   checkPush(repo);
   const { commit, createRepo } = await import('@huggingface/hub');
@@ -73,8 +78,9 @@ export async function pushHub(
     const isNew = !(await hubAnswers(LOOK, repo, options));
     if (isNew) await createRepo({ ...hub, visibility, accessToken: '' });
     const written = new Set(files.map(({ path }) => path));
-    const there = isNew ? [] : (await listHub(repo, 'main', options)).files;
-    const older = there.filter(({ path }) => !written.has(path) && isOlder(path));
+    const there = isNew ? [] : (await listHub(repo, 'main', options)).files.map(({ path }) => path);
+    if (!there.includes(mark)) checkNoOthers(repo, there, isPart);
+    const removed = there.filter((path) => !written.has(path) && isPart(path));
     const made = await commit({
       ...hub,
       title: message,
@@ -82,17 +88,29 @@ export async function pushHub(
       useXet: false,
       abortSignal: options.signal,
       operations: [
-        ...older.map(({ path }) => ({ operation: 'delete' as const, path })),
+        ...removed.map((path) => ({ operation: 'delete' as const, path })),
         ...files.map(({ path, file }) => {
           return { operation: 'addOrUpdate' as const, path, content: pathToFileURL(file) };
         }),
       ],
     });
-    return { commit: made!.commit.oid, url: `${hub.hubUrl}/${repo}`, isNew };
+    return { commit: made!.commit.oid, url: `${hub.hubUrl}/${repo}`, isNew, removed };
   } catch (error) {
     throwIfAborted(options.signal);
     throw error instanceof TipAdapterError ? error : pushError(error as HubFailure, repo);
   }
+}
+
+/** Throws if files that no push has written would be replaced now or removed by the next push. A card beside no other file is the hub's own. */
+function checkNoOthers(repo: string, there: readonly string[], isPart: (path: string) => boolean): void {
+  const isBare = there.every((path) => path === '.gitattributes' || path === 'README.md');
+  const others = isBare ? [] : there.filter((path) => path === 'README.md' || isPart(path));
+  if (others.length === 0) return;
+  throw new UsageError(`${repo} has files that tip-adapter did not write: ${others.join(', ')}`, {
+    code: 'hub/other-files',
+    hint: 'Give another repository, or remove these files from it.',
+    details: { repo, files: others },
+  });
 }
 
 /** A fetch with retries, which sends the token only to the hub itself and is patient with files. */

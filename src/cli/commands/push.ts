@@ -47,19 +47,18 @@ export const pushCommand = defineCommand({
     const { pushClassifier } = await import('../../export/index.ts');
     const { signal } = io;
     const { pushed, evaluation } = await withClassifier(path, io, async (classifier) => {
-      const evaluated =
-        source === undefined ? undefined : (await evaluateOn(classifier, source, io)).evaluation;
+      const evaluated = source === undefined ? undefined : await evaluateOn(classifier, source, io);
       io.note(contentText(classifier.data));
-      const pushing = { ...options, evaluation: evaluated, signal };
-      return {
-        pushed: await pushClassifier(classifier, repo, pushing),
-        evaluation: evaluated,
-      };
+      const evaluation = evaluated?.evaluation;
+      const evaluatedOn = evaluated?.dataset.name;
+      const pushed = await pushClassifier(classifier, repo, { ...options, evaluation, evaluatedOn, signal });
+      return { pushed, evaluation };
     });
-    const { place, url, isNew, files, withoutOnnx } = pushed;
+    const { place, url, isNew, removed, files, withoutOnnx } = pushed;
     const size = files.reduce((sum, file) => sum + file.bytes, 0);
     const unread = evaluation?.failures.map(({ image }) => image) ?? [];
     if (withoutOnnx !== undefined) io.note(`There is no ONNX model: ${withoutOnnx}.`);
+    if (removed.length > 0) io.note(`Removed from the earlier push: ${removed.join(', ')}`);
     if (isNew && !options.public)
       io.note('The new repository is private. Its settings on the hub can change that.');
     if (!isNew && options.public)
