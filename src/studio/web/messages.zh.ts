@@ -43,6 +43,7 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   'checksum/mismatch': '下载的文件不完整，请重试',
   'disk/full': '磁盘已满',
   'studio/quota': '这个浏览器没有足够的空间，刚才的改动未能保存。请删除图片或清理磁盘，然后重试。',
+  'studio/importing': '文件仍在导入中。请等全部导入后再切换项目。',
   'studio/not-here': '没有程序的页面无法完成这一步。',
   'studio/no-storage': '这个浏览器无法保存图片。请使用普通窗口（非隐私窗口），并通过 https 打开本页面。',
   'zip/unreadable': '无法读取这个 zip 文件，它可能已损坏',

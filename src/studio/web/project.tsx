@@ -1,10 +1,11 @@
 import { signal } from '@preact/signals';
 import type { Projects } from '../status.ts';
-import { api } from './api.ts';
+import { ApiError, api } from './api.ts';
 import { Icon } from './icons.tsx';
 import { Menu, type MenuItem } from './menu.tsx';
 import { messages } from './messages.ts';
 import { board, perform, saved, status, tellError } from './store.ts';
+import { bringing } from './upload.ts';
 
 const projects = signal<Projects | undefined>(undefined);
 
@@ -67,6 +68,12 @@ function items(): MenuItem[] {
 /** Opens another project, and reloads the page, because everything on it belongs to the one before. */
 async function go(wanted: Parameters<typeof api.changeProject>[0]): Promise<void> {
   try {
+    // The files that still come would be added to the other project.
+    if (bringing.value)
+      throw new ApiError(409, {
+        code: 'studio/importing',
+        message: 'Files are still being added. Change the project when all are there',
+      });
     await saved();
     await api.changeProject(wanted);
     location.reload();

@@ -68,10 +68,13 @@ export function localBackend(site: string): Backend {
     hasProgram: false,
     isThere: async () => true,
     follow: (wanted) => void events.push(wanted),
-    async keep(name, picture) {
-      // Otherwise the browser may remove everything when the disk is nearly full.
-      void navigator.storage.persist();
+    keep(name, picture) {
+      askToPersist();
       return calls.keep(name, picture);
+    },
+    keepZip(name, zip) {
+      askToPersist();
+      return calls.keepZip(name, zip);
     },
     preview: notHere,
     answerUpgrade: notHere,
@@ -86,6 +89,9 @@ export function localBackend(site: string): Backend {
     thumbnailUrl: (hash) => stored(`thumbnails/${hash}.jpg`),
   };
 }
+
+/** Otherwise the browser may remove everything when the disk is nearly full. */
+const askToPersist = () => void navigator.storage.persist();
 
 const notHere = () =>
   Promise.reject(

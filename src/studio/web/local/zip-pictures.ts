@@ -3,6 +3,7 @@ import { unzipSync } from 'fflate';
 import { isHidden, isLeftover } from '../../../dataset/leftovers.ts';
 import { DataError } from '../../../errors.ts';
 import { isImagePath } from '../../../image/image-paths.ts';
+import { count } from '../../../words.ts';
 import { checkHolds, type Kept, leftOut, type Pictures } from '../../pictures.ts';
 import { problemOf } from '../../status.ts';
 
@@ -42,7 +43,7 @@ export async function keepZip(pictures: Pictures, zip: Blob): Promise<Kept[]> {
       continue;
     }
     if (size > MOST_PICTURE) {
-      const message = `It has ${size.toLocaleString('en')} bytes, which is too large for a picture`;
+      const message = `It has ${count(size, 'byte')}, which is too large for a picture`;
       kept.push({ name, problem: { code: 'studio/too-large', message } });
       continue;
     }
