@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
@@ -28,7 +28,7 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
     const built = await buildPage(folder);
     await exportStudio(join(folder, 'site'), { encoder: join(folder, 'encoder'), page: built });
     server = await serveFolders({ '/studio': join(folder, 'site') });
-    browser = await launchChromium();
+    browser = await launchChromium(['--disable-gpu', '--js-flags=--expose-gc']);
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' });
     page = await context.newPage();
     page.setDefaultTimeout(30_000);
@@ -145,6 +145,32 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
       .click();
     await eventually(() => page.locator('.project .class-name').inputValue()).toBe('');
     await settled();
+  });
+
+  it('imports 200 pictures in 10 classes, also while garbage is collected', async () => {
+    const top = join(folder, 'many');
+    const picture = await colourPicture('blue', 1);
+    for (let i = 0; i < 200; i++) {
+      const own = join(top, `class ${i % 10}`);
+      mkdirSync(own, { recursive: true });
+      // The bytes after the end of a PNG make each picture another one, without encoding 200 of them.
+      writeFileSync(join(own, `${i}.png`), Buffer.concat([picture, Buffer.of(i)]));
+    }
+    const context = await browser.newContext({ locale: 'en-GB' });
+    const other = await context.newPage();
+    await other.goto(`${server.address}/studio/index.html`);
+    await other.locator('.offer').getByRole('button', { name: 'Download' }).click();
+    await other.locator('input[webkitdirectory]').setInputFiles(top);
+    await expect
+      .poll(
+        async () => {
+          await other.workers()[0]!.evaluate('gc()');
+          return other.getByText('200 pictures in 10 classes').count();
+        },
+        { timeout: 60_000, interval: 20 },
+      )
+      .toBe(1);
+    await context.close();
   });
 
   it('says when the browser has no more room, and loses nothing', async () => {

@@ -85,18 +85,31 @@ async function newest(request: Request): Promise<Response> {
   }
 }
 
+/** The handles of pictures that are being opened. Without a reference, Chromium may collect one, and its promise never settles. */
+const opening = new Set<FileSystemHandle[]>();
+
 /** A picture of the browser's storage. */
 async function stored(url: string): Promise<Response> {
   const path = url.slice(storage.length).split('/').map(decodeURIComponent);
+  const handles: FileSystemHandle[] = [];
+  opening.add(handles);
   try {
     let folder = await navigator.storage.getDirectory();
-    for (const name of path.slice(0, -1)) folder = await folder.getDirectoryHandle(name);
-    const file = await (await folder.getFileHandle(path.at(-1) as string)).getFile();
+    handles.push(folder);
+    for (const name of path.slice(0, -1)) {
+      folder = await folder.getDirectoryHandle(name);
+      handles.push(folder);
+    }
+    const picture = await folder.getFileHandle(path.at(-1) as string);
+    handles.push(picture);
+    const file = await picture.getFile();
     return isolated(
       new Response(file, { headers: { 'cache-control': 'private, max-age=31536000, immutable' } }),
     );
   } catch {
     return new Response(null, { status: 404 });
+  } finally {
+    opening.delete(handles);
   }
 }
 

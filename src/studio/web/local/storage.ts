@@ -29,13 +29,30 @@ export interface StoredFolder {
   open(name: string): Promise<AccessHandle>;
 }
 
+/** The handles of calls that have not answered yet. */
+const waiting = new Set<{ readonly handle: object }>();
+
+/**
+ * The answer of a call to a handle, which is kept until then. Chromium forgets the call of a handle that nothing else refers to when it
+ * collects garbage, and the promise never settles.
+ */
+async function ask<H extends object, T>(handle: H, call: (handle: H) => Promise<T>): Promise<T> {
+  const kept = { handle };
+  waiting.add(kept);
+  try {
+    return await call(handle);
+  } finally {
+    waiting.delete(kept);
+  }
+}
+
 /** The folder of the origin private file system at a path. */
 export function storedFolder(path: readonly string[]): StoredFolder {
   let opened: Promise<FileSystemDirectoryHandle> | undefined;
   const root = () => navigator.storage.getDirectory();
   const open = (create: boolean) =>
     path.reduce(
-      async (parent, name) => (await parent).getDirectoryHandle(name, { create }),
+      async (parent, name) => ask(await parent, (folder) => folder.getDirectoryHandle(name, { create })),
       root(),
     ) as Promise<FileSystemDirectoryHandle>;
   const existing = () => open(false).catch(unlessMissing);
@@ -44,10 +61,11 @@ export function storedFolder(path: readonly string[]): StoredFolder {
     return opened;
   };
   const handle = async (name: string) =>
-    (await (await made()).getFileHandle(name, { create: true })) as WorkerFileHandle;
+    (await ask(await made(), (folder) => folder.getFileHandle(name, { create: true }))) as WorkerFileHandle;
+  const access = async (name: string) => ask(await handle(name), (file) => file.createSyncAccessHandle());
   const write = (name: string, bytes: Uint8Array) =>
     named(async () => {
-      const file = await (await handle(name)).createSyncAccessHandle();
+      const file = await access(name);
       try {
         file.truncate(0);
         writeAll(file, bytes, 0);
@@ -61,7 +79,11 @@ export function storedFolder(path: readonly string[]): StoredFolder {
     });
   return {
     folder: (name) => storedFolder([...path, name]),
-    file: async (name) => (await (await existing())?.getFileHandle(name).catch(unlessMissing))?.getFile(),
+    async file(name) {
+      const folder = await existing();
+      const found = folder && (await ask(folder, () => folder.getFileHandle(name)).catch(unlessMissing));
+      return found && ask(found, () => found.getFile());
+    },
     async names() {
       const folder = await existing();
       if (!folder) return [];
@@ -72,9 +94,9 @@ export function storedFolder(path: readonly string[]): StoredFolder {
     write,
     async replace(name, bytes) {
       await write(`${name}.new`, bytes);
-      await named(async () => (await handle(`${name}.new`)).move(name));
+      await named(async () => ask(await handle(`${name}.new`), (file) => file.move(name)));
     },
-    open: (name) => named(async () => (await handle(name)).createSyncAccessHandle()),
+    open: (name) => named(() => access(name)),
   };
 }
 
