@@ -4,6 +4,7 @@ import { signalOf } from '../deprecation.ts';
 import { closedError, ModelError, UsageError } from '../errors.ts';
 import { LARGEST_HALF } from '../math/half.ts';
 import type { Matrix } from '../math/matrix.ts';
+import { factsOf } from './encoder-facts.ts';
 import type { Encoder } from './types.ts';
 
 /** Required fields of an encoder, with their types. */
@@ -32,19 +33,8 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
       hint: 'Give the name of an encoder, or an object of the type Encoder.',
     });
   }
-  const {
-    id,
-    fingerprint,
-    formerFingerprint,
-    dimension,
-    logitScale,
-    logitBias,
-    preprocessing,
-    defaults,
-    revision,
-    licence,
-    source,
-  } = encoder;
+  const facts = factsOf(encoder);
+  const { id, dimension } = facts;
   const { joined, prepare, embedTexts, textLength, textTower } = encoder;
   let closed = false;
   const open = (): Encoder => {
@@ -52,10 +42,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
     return encoder;
   };
   return closable<Encoder>({
-    // Fields are copied one by one, because a spread leaves out the getters and methods of a class.
-    ...{ id, fingerprint, dimension, logitScale, preprocessing, defaults, revision, licence, source },
-    ...(formerFingerprint !== undefined && { formerFingerprint }),
-    ...(logitBias !== undefined && { logitBias }),
+    ...facts,
     embedImages: async (pixels, work = {}) => {
       const signal = signalOf(work);
       const embeddings = await waitFor(open().embedImages(pixels, { signal }), signal);

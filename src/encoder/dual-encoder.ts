@@ -5,6 +5,7 @@ import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import type { TextTower } from '../methods/text-tower.ts';
 import { count } from '../words.ts';
+import { factsOf } from './encoder-facts.ts';
 import { configurationPath } from './fields.ts';
 import { type Precision, precisionsOf } from './precision.ts';
 import type { EncoderRecord, PairRecord } from './record.ts';
@@ -13,7 +14,6 @@ import {
   asMatrix,
   batches,
   type EncoderFiles,
-  factsOf,
   fixedBatch,
   IMAGE_BATCH,
   imageSide,

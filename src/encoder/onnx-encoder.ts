@@ -1,8 +1,9 @@
 import type { Engine } from '../engine/types.ts';
 import { builtinEncoder } from './builtin/encoder.ts';
 import { type BuiltTowers, dualEncoder, IMAGE_OUTPUTS } from './dual-encoder.ts';
+import { factsOf } from './encoder-facts.ts';
 import type { EncoderRecord } from './record.ts';
-import { type EncoderFiles, factsOf, imageSide, lazySession } from './tower.ts';
+import { type EncoderFiles, imageSide, lazySession } from './tower.ts';
 import type { Encoder } from './types.ts';
 
 /** The encoder of a record whose models are ONNX files, or whose towers were built from weights. It runs in a page too. */

@@ -247,39 +247,6 @@ export function batches<T>(items: readonly T[], size: number): T[][] {
   );
 }
 
-/** The fields of an encoder that are known without its weights. */
-export function factsOf(record: EncoderRecord): Omit<Encoder, 'embedImages' | 'close'> {
-  const {
-    id,
-    fingerprint,
-    formerFingerprint,
-    dimension,
-    logitScale,
-    logitBias,
-    preprocessing,
-    defaults,
-    revision,
-    licence,
-    source,
-  } = record;
-  const given = {
-    ...(formerFingerprint !== undefined && { formerFingerprint }),
-    ...(logitBias !== undefined && { logitBias }),
-  };
-  return {
-    id,
-    fingerprint,
-    ...given,
-    dimension,
-    logitScale,
-    preprocessing,
-    defaults,
-    revision,
-    licence,
-    source,
-  };
-}
-
 function checkSizes(pixels: readonly Pixels[], size: number): void {
   const wrong = pixels.find(({ width, height }) => width !== size || height !== size);
   if (!wrong) return;

@@ -1,8 +1,9 @@
 import type { Engine } from '../../engine/types.ts';
 import { matrix } from '../../math/matrix.ts';
 import { floatTensor } from '../../math/tensor.ts';
+import { factsOf } from '../encoder-facts.ts';
 import type { PairRecord } from '../record.ts';
-import { asMatrix, type EncoderFiles, factsOf, imageSide, lazySession } from '../tower.ts';
+import { asMatrix, type EncoderFiles, imageSide, lazySession } from '../tower.ts';
 import type { Encoder } from '../types.ts';
 import { openSentences } from './sentences.ts';
 import { TEXT_MAP_FILE } from './text-map.ts';
