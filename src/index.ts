@@ -12,7 +12,7 @@
  * ```
  */
 import type { Abortable } from './abort.ts';
-import type { Classifier, FitOptions, LoadOptions } from './classifier/index.ts';
+import type { Classifier, FitOptions, LoadOptions, SumRows } from './classifier/index.ts';
 import type { ReadOptions } from './dataset/read.ts';
 import type { Dataset } from './dataset/types.ts';
 import type { LoadOptions as LoadEncoderOptions } from './encoder/load.ts';
@@ -130,4 +130,17 @@ export async function openBullQueue(
 ): Promise<Queue & AsyncDisposable & { close(): Promise<void> }> {
   const queue = await import('./scale/bull-queue.ts');
   return queue.openBullQueue(address, options, work);
+}
+
+/**
+ * Sums up features part by part, for `fit` with `summary`: its option `sumRows`. The parts are done by a queue (`openBullQueue`), or one after the
+ * other in this process. The sums of each part are a file in `output`, a folder or `s3://bucket/folder`, so that a fit that was interrupted continues.
+ * `shardBytes` is the least number of bytes of features of a part (default: 2^28).
+ */
+export async function sumRowsOn(
+  output: string,
+  { queue, shardBytes }: { queue?: Queue; shardBytes?: number } = {},
+): Promise<SumRows> {
+  const [work, local] = [await import('./scale/summary-work.ts'), await import('./scale/local-queue.ts')];
+  return work.sumRowsOn(queue ?? local.localQueue, output, { shardBytes });
 }

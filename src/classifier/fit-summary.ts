@@ -8,14 +8,14 @@ import { hasFingerprint } from '../encoder/fingerprints.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { DataError, UsageError } from '../errors.ts';
-import { type Products, withProducts } from '../linalg/matrix-products.ts';
+import { withProducts } from '../linalg/matrix-products.ts';
 import { matrix } from '../math/matrix.ts';
 import { gda } from '../methods/gda.ts';
 import { methodById } from '../methods/index.ts';
 import type { Method, State, SummaryForm } from '../methods/method.ts';
 import type { Samples } from '../methods/samples.ts';
 import { checkSummaryNeeds, fitSummary, summaryFormOf } from '../methods/summarise.ts';
-import { createSummariser, summariseWith } from '../methods/summariser.ts';
+import { summariseWith } from '../methods/summariser.ts';
 import { mergeSummaries, rowCount, rowCounts, type Summary, type Sums } from '../methods/summary.ts';
 import { plainSupport, type Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
@@ -27,7 +27,8 @@ import { headOfFolder } from './features.ts';
 import type { FitValues } from './fit-options.ts';
 import { askedFor, type Wanted } from './given.ts';
 import { type FitWatch, unlearnt } from './learn.ts';
-import { createCollection, createDraw, divided, leftOutOf, spaced } from './left-out-rows.ts';
+import { createDraw, divided, leftOutOf, spaced } from './left-out-rows.ts';
+import { checkOneReading, eachBlock, type IsLeftOut, type SumRows, sumParts } from './row-sums.ts';
 import type { ClassifierData } from './types.ts';
 
 /** The method that `auto` takes: the most accurate one of those that learn from sums of one reading. */
@@ -44,15 +45,16 @@ export async function fitBySummary(
   folder: string,
   values: FitValues & Pick<Wanted, 'options'>,
   encoder: Encoder | undefined,
-  watch: FitWatch,
+  watch: FitWatch & { sumRows?: SumRows },
 ): Promise<{ data: ClassifierData; findings: Finding[] }> {
-  const { signal } = watch;
+  const { signal, sumRows } = watch;
   const asked = askedFor(values);
   const method = methodById(asked.id === 'auto' ? AUTO : asked.id);
   const base = resolveOptions(method.options, asked.given);
   const form = summaryFormOf(method, base);
   refuseUnused(values);
-  const stream = await openFeatureBlocks(folder);
+  if (sumRows) checkOneReading(form, method.id);
+  const stream = await openFeatureBlocks(folder, { signal });
   const dump = await readFeatureDump(folder, { beside: true, signal });
   const { dimension } = stream;
   if (dump.dimension > 0 && dump.dimension !== dimension) {
@@ -82,13 +84,14 @@ export async function fitBySummary(
   const reading = createReading(stream, watch);
   const isLeftOut = leftOutOf(stream.rows, values.seed);
   const basis = await basisOf(form, base, task, reading, isLeftOut);
-  const { sums, left } = await withProducts(
-    task.engine,
-    (products) => summed(form, { task, options: base, basis }, products, reading, isLeftOut),
-    signal,
-  );
-  if (rowCount(sums) + left.labels.length === 0) throw noRows(folder);
   const origin = originOf({ ...start, method: method.id });
+  const { sums, left } = sumRows
+    ? await sumRows({ folder, origin, options: base, seed: values.seed }, reading.pass())
+    : await sumParts(form, { task, options: base, basis }, stream.parts, isLeftOut, {
+        engine: task.engine,
+        ...reading.pass(),
+      });
+  if (rowCount(sums) + left.labels.length === 0) throw noRows(folder);
   const rest: Summary = { origin, ...sums };
   const { options, choice } = await chosen(method, task, rest, left, asked.given, values.tune === 'fixed');
   const measured = await comparison(form, options, task, rest, left, reading, isLeftOut);
@@ -155,24 +158,20 @@ function refuseUnused({ shots, views, keys, balance, reject, tune, groupBy }: Fi
 }
 
 /** Reads all rows, as often as it is asked, and tells the progress. */
-function createReading(stream: FeatureStream, { signal, onFit }: FitWatch) {
+function createReading({ parts, rows }: FeatureStream, { signal, onFit }: FitWatch) {
   let passes = 0;
+  const pass = () => {
+    passes++;
+    return { signal, onRows: (done: number) => onFit?.({ done, total: rows, unit: 'row' }) };
+  };
   return {
     passes: () => passes,
-    async each(use: (block: FeatureBlock) => Promise<void> | void): Promise<void> {
-      passes++;
-      for (const part of stream.parts) {
-        for await (const block of part.blocks({ signal })) {
-          await use(block);
-          onFit?.({ done: block.places.at(-1)! + 1, total: stream.rows, unit: 'row' });
-        }
-      }
-    },
+    pass,
+    each: (use: (block: FeatureBlock) => Promise<void> | void) => eachBlock(parts, pass(), use),
   };
 }
 
 type Reading = ReturnType<typeof createReading>;
-type IsLeftOut = (place: number) => boolean;
 
 /** What rows are compared with, chosen from a draw of the rows that are not left out. */
 async function basisOf(
@@ -186,24 +185,6 @@ async function basisOf(
   const draw = createDraw(task.classes, form.basis.sample(options), task.seed);
   await reading.each((block) => draw.add(divided(block, isLeftOut).rest));
   return form.basis.choose(draw.samples(task.dimension), task, options);
-}
-
-/** The sums of the rows that are not left out, and the rows that are. */
-async function summed(
-  form: SummaryForm,
-  what: { task: Task; options: ReturnType<typeof resolveOptions>; basis: Sums['basis'] },
-  products: Products,
-  reading: Reading,
-  isLeftOut: IsLeftOut,
-): Promise<{ sums: Sums; left: Samples }> {
-  const summariser = createSummariser(form, what, products);
-  const collection = createCollection(what.task.dimension);
-  await reading.each(async (block) => {
-    const { rest, left } = divided(block, isLeftOut);
-    collection.add(left);
-    await summariser.add(rest);
-  });
-  return { sums: await summariser.sums(), left: collection.samples() };
 }
 
 /** The options and the temperature that are best on the left-out rows. With `fixed` only the temperature is chosen. */

@@ -17,6 +17,7 @@ import type { Method } from '../methods/method.ts';
 import { registerMethod } from '../methods/registry.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { refuseUnknown, resolveOptions } from '../options.ts';
+import { isStoreAddress } from '../store/store-address.ts';
 import { systemError } from '../system-error.ts';
 import { autoReject, rejectFinding } from './auto-reject.ts';
 import { balanceFinding } from './balance.ts';
@@ -31,6 +32,7 @@ import { checkGiven, promptFindings } from './given.ts';
 import { weighPictures } from './joined-weights.ts';
 import { learn, type Prepared } from './learn.ts';
 import type { LeftOutOptions } from './left-out.ts';
+import type { SumRows } from './row-sums.ts';
 import { fileCheckpoint } from './training-checkpoint.ts';
 import type { ClassifierData, WorkOptions } from './types.ts';
 
@@ -51,6 +53,8 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder' | 'method'
   /** Path of a file that keeps a training's last full epoch. With `resume`, training continues from it. It is removed at the end. */
   checkpoint?: string;
   resume?: boolean;
+  /** With `summary`: sums up the rows in place of this process. `sumRowsOn` makes it of a queue. */
+  sumRows?: SumRows;
   /** Called with the progress of the download, if the encoder is not on this machine. */
   onPull?(progress: PullProgress): void;
 }
@@ -68,7 +72,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     onFit,
     ...rest
   } = options;
-  const { checkpoint: path, resume, options: methodOptions, ...general } = rest;
+  const { checkpoint: path, resume, options: methodOptions, sumRows, ...general } = rest;
   const given = currentNames(fitOptions, general);
   refuseUnknown(given, Object.keys(fitOptions));
   const values = resolveOptions(fitOptions, {
@@ -80,6 +84,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   if (typeof wanted === 'string') await checkEncoderName(wanted);
   checkSource(source);
   if (values.classes !== undefined && typeof source !== 'string') throw readAlready();
+  if (sumRows && !values.summary) throw sumsWithoutSummary();
   /** The encoder of stored features, if the data are such and no other is wanted. */
   let own: string | undefined;
   const open = () => openEncoder(own ?? wanted, { note, ask, onPull, signal });
@@ -90,7 +95,9 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
       if (wanted === 'auto') own = (await storedInfo(folder))?.model;
       const used = wanted === 'auto' && own === undefined ? undefined : session;
       const all = { ...values, options: methodOptions };
-      const { data, findings } = await fitBySummary(folder, all, await used?.encoder(), { signal, onFit });
+      const { data, findings } = await fitBySummary(folder, all, await used?.encoder(), {
+        ...{ signal, onFit, sumRows },
+      });
       const told = { findings: [...findings, ...remarkFindings(data)], unread: [] };
       return new Classifier(data, used ?? sessionFor(data.encoder), told);
     }
@@ -143,9 +150,18 @@ async function rejectOf(
 /** The folder of features that a summary is made of. Throws `UsageError` for any other source. */
 async function summaryFolder(source: string | Dataset): Promise<string> {
   if (typeof source === 'string' && existsSync(join(source, 'info.json'))) return source;
+  if (typeof source === 'string' && isStoreAddress(source) && (await storedInfo(source))) return source;
   throw new UsageError('Only a folder of features is learnt from by a summary', {
     code: 'fit/summary-source',
-    hint: 'Compute the features of the pictures first, or leave out the option summary.',
+    hint: 'Compute the features of the pictures first, or leave out the option summary. The address of a folder in a store ends with a slash.',
+  });
+}
+
+function sumsWithoutSummary(): UsageError {
+  return new UsageError('Option sumRows has no effect without summary', {
+    code: 'option/no-effect',
+    hint: 'Give summary too.',
+    details: { option: 'sumRows' },
   });
 }
 

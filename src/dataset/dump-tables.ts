@@ -7,8 +7,11 @@ import { type Matrix, matrix } from '../math/matrix.ts';
 import { converted, PIECE } from '../math/pieces.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { parseNpy } from '../store/npy.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import { openStore, pathIn } from '../store/open-store.ts';
 import { readRegular } from '../store/regular.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
+import { isStoreAddress } from '../store/store-address.ts';
 
 /** A table of features with its labels. */
 export interface DumpTable {
@@ -24,23 +27,30 @@ export interface DumpTables {
   read(name: string, work?: Abortable): Promise<DumpTable | undefined>;
 }
 
-/** Opens a folder of `<table>.npy` (labels in `listed`, or in `<table>.labels.npy`) and `<table>.safetensors`. */
+/** Opens a folder or the address of a store with files `<table>.npy` (labels in `listed`, or in `<table>.labels.npy`) and `<table>.safetensors`. */
 export async function openTables(
   folder: string,
   listed: ReadonlyMap<string, { readonly labels?: readonly number[] }>,
 ): Promise<DumpTables> {
-  const there = (await readdir(folder)).filter((file) => /\.(npy|safetensors)$/.test(file));
+  const store = isStoreAddress(folder) ? openStore(folder) : undefined;
+  const names = store ? await keysAtTop(store) : await readdir(folder);
+  const there = names.filter((file) => /\.(npy|safetensors)$/.test(file));
   const files = [...new Set([...there, ...listed.keys()])].filter((file) => !/\.labels\.npy$/.test(file));
   const byName = new Map(files.map((file) => [file.replace(/\.(npy|safetensors)$/, ''), file]));
-  const bytesOf = (path: string) =>
-    readRegular(path, { area: 'dump', hint: 'info.json names this file. Add it to the folder.' });
+  const bytesOf = (file: string, signal?: AbortSignal) =>
+    store
+      ? store.read(file, { signal })
+      : readRegular(join(folder, file), {
+          area: 'dump',
+          hint: 'info.json names this file. Add it to the folder.',
+        });
   return {
     names: [...byName.keys()],
     async read(name, { signal } = {}) {
       const file = byName.get(name);
       if (file === undefined) return undefined;
-      const path = join(folder, file);
-      const bytes = await bytesOf(path);
+      const path = pathIn(folder, file);
+      const bytes = await bytesOf(file, signal);
       if (file.endsWith('.safetensors')) {
         const { tensors } = parseSafetensors(bytes, path);
         const features = tensors.get('features');
@@ -56,14 +66,21 @@ export async function openTables(
       }
       const features = await inTurns(matrixOf(parseNpy(bytes, path), path), signal);
       const given = listed.get(file)?.labels;
-      const beside = join(folder, `${name}.labels.npy`);
-      if (given || !there.includes(`${name}.labels.npy`)) {
+      const beside = `${name}.labels.npy`;
+      if (given || !there.includes(beside)) {
         return { features, labels: given && Int32Array.from(given), path };
       }
-      const labels = integersOf(parseNpy(await bytesOf(beside), beside), beside);
+      const labelPath = pathIn(folder, beside);
+      const labels = integersOf(parseNpy(await bytesOf(beside, signal), labelPath), labelPath);
       return { features, labels, path };
     },
   };
+}
+
+async function keysAtTop(store: ObjectStore): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list()) if (!key.includes('/')) keys.push(key);
+  return keys;
 }
 
 function* matrixOf({ dtype, shape, data }: Tensor, path: string): Pieces<Matrix> {

@@ -127,10 +127,11 @@ describe('features in blocks', () => {
       ['test/c.parquet', parquet(rows, LABELS)],
     );
     const stream = await openFeatureBlocks(own.root);
-    expect(stream.parts.map(({ first, rows }) => [first, rows])).toEqual([
-      [0, 10],
-      [10, 5],
+    expect(stream.parts.map(({ name, first }) => [name, first])).toEqual([
+      ['shards/a.parquet', 0],
+      ['shards/b-train.parquet', 10],
     ]);
+    expect(stream.rows).toBe(15);
     const { labels, places } = await all(stream);
     expect(labels).toEqual([...LABELS.slice(0, 6), 0, 1, 2, 1]);
     expect(places).toEqual([0, 1, 2, 3, 4, 5, 10, 11, 13, 14]);

@@ -1,24 +1,24 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Abortable } from '../abort.ts';
 import { DataError } from '../errors.ts';
-import { readRegularText } from '../store/regular.ts';
 import { count } from '../words.ts';
 import { readInfo } from './feature-dump.ts';
 import { openArrayTable } from './feature-table.ts';
-import { openParquetFeatures } from './parquet-features.ts';
+import { openParquetFeatures, openStoredParquet } from './parquet-features.ts';
 import type { FeatureStream } from './row-blocks.ts';
 import { splitNamed } from './splits.ts';
 import { damagedFeatures, unfinished } from './stored-features.ts';
-import { FILES_NAME, type StoredInfo, storedInfo } from './stored-info.ts';
+import { type StoredInfo, storedInfo } from './stored-info.ts';
 
 /**
  * Opens the examples of a folder of features: `train.npy` or `train.safetensors`, or all Parquet files whose name or column `split` does
- * not name another split. Throws `DataError` `dump/…` if there are none.
+ * not name another split. In a store, only Parquet files of `tip-adapter embed` are read. Throws `DataError` `dump/…` if there are none.
  */
-export async function openFeatureBlocks(folder: string): Promise<FeatureStream> {
+export async function openFeatureBlocks(folder: string, work: Abortable = {}): Promise<FeatureStream> {
   const { classes, files } = await readInfo(folder);
   const stored = await storedInfo(folder);
-  if (stored) return openStored(folder, stored, classes);
+  if (stored) return openStored(folder, stored, classes, work);
   const names = (await readdir(folder, { recursive: true })).map((name) => name.replaceAll('\\', '/')).sort();
   const parquet = names.filter((name) => name.endsWith('.parquet'));
   const tables = names.filter((name) => isTrainTable(name));
@@ -41,12 +41,13 @@ async function openStored(
   folder: string,
   stored: StoredInfo,
   classes: readonly string[],
+  work: Abortable,
 ): Promise<FeatureStream> {
   const { finished, storage, tables } = stored;
   if (!finished) throw unfinished(folder);
   if (storage.startsWith('parquet')) {
-    const list = await readRegularText(join(folder, FILES_NAME), { area: 'features' });
-    return openParquetFeatures(folder, list.split('\n').filter(Boolean), classes);
+    if (stored.shards === 0) throw noExamples(folder);
+    return openStoredParquet(folder, stored, work);
   }
   if (tables.train === undefined) throw noExamples(folder);
   const stream = await openArrayTable(join(folder, `train.${storage}`), undefined, classes);

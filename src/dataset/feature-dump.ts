@@ -1,11 +1,13 @@
 import { readdir } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { z } from 'zod';
 import { inTurns, type Pieces } from '../abort.ts';
 import { DataError } from '../errors.ts';
 import { type Matrix, norm, row } from '../math/matrix.ts';
 import { faultOf } from '../options.ts';
+import { openStore, pathIn } from '../store/open-store.ts';
 import { CONFIGURATION_LIMIT, readRegular } from '../store/regular.ts';
+import { isStoreAddress } from '../store/store-address.ts';
 import { count, plural } from '../words.ts';
 import { type DumpTable, openTables } from './dump-tables.ts';
 import { quoted } from './findings.ts';
@@ -158,8 +160,11 @@ function isKnownTable(name: string): boolean {
 
 /** The checked info.json of a folder. Throws `DataError` `dump/…`. */
 export async function readInfo(folder: string): Promise<z.infer<typeof info>> {
-  const path = join(folder, 'info.json');
-  const text = decodeText(await readRegular(path, { area: 'dump', limit: CONFIGURATION_LIMIT }), path);
+  const path = pathIn(folder, 'info.json');
+  const bytes = isStoreAddress(folder)
+    ? await openStore(folder).read('info.json')
+    : await readRegular(path, { area: 'dump', limit: CONFIGURATION_LIMIT });
+  const text = decodeText(bytes, path);
   let value: unknown;
   try {
     value = parseJson(text);

@@ -1,4 +1,5 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { DataError } from '../errors.ts';
 import type { DType, TensorData } from '../math/tensor.ts';
 import { readNpyHeader } from '../store/npy.ts';
@@ -27,8 +28,8 @@ interface StoredArray {
 
 const DUMP: FileUse = { area: 'dump' };
 
-/** Rows of a part: about a million, so that the parts of a large table can be summed up at the same time. */
-const ROWS_OF_PART = 2 ** 20;
+/** Rows of a part: a quarter of a million, so that the parts of a large table can be summed up at the same time. */
+const ROWS_OF_PART = 2 ** 18;
 
 /**
  * Opens a table `<name>.npy`, whose labels are given or in `<name>.labels.npy`, or `<name>.safetensors` with `features` and `labels`. Throws
@@ -56,7 +57,7 @@ export async function openArrayTable(
       partOf(features, labels!, { first, rows: Math.min(ROWS_OF_PART, rows - first), cols }, classes),
     );
   }
-  return { dimension: cols, rows, parts };
+  return { dimension: cols, rows, classes, splits: new Set(['train']), parts };
 }
 
 function partOf(
@@ -65,11 +66,17 @@ function partOf(
   { first, rows, cols }: { first: number; rows: number; cols: number },
   classes: readonly string[],
 ): FeaturePart {
-  const { path } = features;
+  const { path, dtype } = features;
+  const tagOfFile = async (name: string) => {
+    const { size, mtimeMs } = await stat(name);
+    return `${size}-${mtimeMs}`;
+  };
   return {
-    path,
+    name: `${basename(path)}, rows ${first} to ${first + rows - 1}`,
     first,
-    rows,
+    bytes: rows * cols * TYPES[dtype].array.BYTES_PER_ELEMENT,
+    tag: async () =>
+      `${await tagOfFile(path)} ${'shape' in labels ? await tagOfFile(labels.path) : labels.join()}`,
     async *blocks({ signal } = {}) {
       const file = await open(path);
       const beside = 'shape' in labels ? await open(labels.path) : undefined;

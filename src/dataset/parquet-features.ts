@@ -1,5 +1,8 @@
-import { join, posix } from 'node:path';
+import { posix } from 'node:path';
+import type { Abortable } from '../abort.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import { openStore, pathIn } from '../store/open-store.ts';
 import { typed } from '../store/safetensors.ts';
 import { count } from '../words.ts';
 import { damaged, openParquet, type Parquet } from './parquet-file.ts';
@@ -12,8 +15,9 @@ import {
   rowsPerBlock,
   unitBlock,
 } from './row-blocks.ts';
-import { diskFile } from './source.ts';
 import { splitNamed, splitWithin } from './splits.ts';
+import { damagedFeatures, fileIn } from './stored-features.ts';
+import { FILES_NAME, type StoredInfo } from './stored-info.ts';
 
 /** Names of the column of features. */
 const FEATURES = ['features', 'feature', 'embedding', 'embeddings'];
@@ -48,12 +52,13 @@ export async function openParquetFeatures(
   const parts: FeaturePart[] = [];
   let first = 0;
   let dimension = 0;
-  const check = splitCheck(folder);
+  const splits = new Set<string>();
+  const store = openStore(folder);
   for (const name of names) {
     const split = splitOfFile(name) ?? '';
     if (split !== '' && split !== 'train') continue;
-    const path = join(folder, name);
-    const parquet = await openParquet(diskFile(name, path));
+    const path = pathIn(folder, name);
+    const parquet = await openParquet(fileIn(store, folder, name));
     if (parquet.rows === 0) continue;
     const columns = await columnsOf(parquet, path, classes);
     if (dimension > 0 && columns.dimension !== dimension) {
@@ -63,7 +68,9 @@ export async function openParquetFeatures(
       );
     }
     dimension = columns.dimension;
-    parts.push(partOf(parquet, columns, { path, first, rows: parquet.rows }, { classes, split, check }));
+    const { size: bytes = 0 } = (await store.find(name)) ?? {};
+    const open = async () => ({ parquet, columns });
+    parts.push(partOf(open, { name, path, first, bytes }, { folder, store, classes, split, splits }));
     first += parquet.rows;
   }
   if (first === 0) {
@@ -72,23 +79,55 @@ export async function openParquetFeatures(
       hint: 'The folder needs Parquet files with rows of the split train, or without a split.',
     });
   }
-  return { dimension, rows: first, parts };
+  return { dimension, rows: first, classes, splits, parts };
+}
+
+/** Places that a file of `embed` has. It is opened when its rows are read, so that its number of rows is not known before. */
+const PLACES_OF_FILE = 2 ** 32;
+
+/**
+ * Opens the Parquet files of a finished run of `tip-adapter embed`, in a folder or a store. They may be thousands: each is opened when its rows
+ * are read, and is then in memory if it comes from a store.
+ */
+export async function openStoredParquet(
+  folder: string,
+  { dimension, pictures, failures, classes }: StoredInfo,
+  { signal }: Abortable = {},
+): Promise<FeatureStream> {
+  const store = openStore(folder);
+  const list = Buffer.from(await store.read(FILES_NAME, { signal })).toString('utf8');
+  const sizes = new Map<string, number | undefined>();
+  for await (const { key, size } of store.list('', { signal })) sizes.set(key, size);
+  const splits = new Set<string>();
+  const parts = list
+    .split('\n')
+    .filter(Boolean)
+    .map((name, i): FeaturePart => {
+      const path = pathIn(folder, name);
+      const open = async (work: Abortable) => {
+        const parquet = await openParquet(fileIn(store, folder, name, work.signal));
+        if (parquet.rows === 0) return undefined;
+        const columns = await columnsOf(parquet, path, classes);
+        if (columns.dimension === dimension) return { parquet, columns };
+        const has = count(columns.dimension, 'number');
+        throw damagedFeatures(folder, `the rows of ${name} have ${has}, and info.json says ${dimension}`);
+      };
+      const where = { name, path, first: i * PLACES_OF_FILE, bytes: sizes.get(name) ?? 0 };
+      return partOf(open, where, { folder, store, classes, split: '', splits });
+    });
+  return { dimension, rows: pictures - failures, classes, splits, parts };
 }
 
 /**
- * Checks the splits of the rows that are read, '' for none. Beside rows of the split train, rows without one belong to no split, as in every
- * data set. The rows are read in blocks, so that it is known too late which they are: they are refused.
+ * The error for rows of the split train beside rows of no split. These belong to no split, as in every data set; but rows are read in blocks, so
+ * that it is known too late which they are.
  */
-function splitCheck(folder: string): (split: string) => void {
-  const seen = new Set<string>();
-  return (split) => {
-    if (seen.add(split).size < 2) return;
-    throw new DataError(`${folder} has rows of the split train and rows without a split`, {
-      code: 'dump/splits',
-      hint: 'Give all examples the split train, or none of them.',
-      details: { folder },
-    });
-  };
+export function mixedSplits(folder: string): DataError {
+  return new DataError(`${folder} has rows of the split train and rows without a split`, {
+    code: 'dump/splits',
+    hint: 'Give all examples the split train, or none of them.',
+    details: { folder },
+  });
 }
 
 /** The split in the name of the file or of its folder. */
@@ -129,28 +168,35 @@ async function columnsOf(parquet: Parquet, path: string, classes: readonly strin
 }
 
 function partOf(
-  parquet: Parquet,
-  { features, label, hasSplit, dimension, dtype, classOf }: Columns,
-  { path, first, rows }: Pick<FeaturePart, 'path' | 'first' | 'rows'>,
+  open: (work: Abortable) => Promise<{ parquet: Parquet; columns: Columns } | undefined>,
+  { path, ...part }: Pick<FeaturePart, 'name' | 'first' | 'bytes'> & { path: string },
   {
+    folder,
+    store,
     classes,
     split: fileSplit,
-    check,
-  }: { classes: readonly string[]; split: string; check(split: string): void },
+    splits: seen,
+  }: { folder: string; store: ObjectStore; classes: readonly string[]; split: string; splits: Set<string> },
 ): FeaturePart {
-  const width = dimension * (dtype === 'float16' ? 2 : 4);
-  const labelOf = (text: string, row: number): number => {
-    const found = classOf(text);
-    if (found !== undefined) return found;
-    throw new DataError(`${path}: row ${row} has the ${label} "${text}", which info.json does not have`, {
-      code: 'dump/label',
-    });
-  };
   return {
-    path,
-    first,
-    rows,
+    ...part,
+    async tag() {
+      const { size, tag = '' } = (await store.find(part.name)) ?? {};
+      return `${size} ${tag}`;
+    },
     async *blocks({ signal } = {}) {
+      const opened = await open({ signal });
+      if (!opened) return;
+      const { parquet, columns } = opened;
+      const { features, label, hasSplit, dimension, dtype, classOf } = columns;
+      const width = dimension * (dtype === 'float16' ? 2 : 4);
+      const labelOf = (text: string, row: number): number => {
+        const found = classOf(text);
+        if (found !== undefined) return found;
+        throw new DataError(`${path}: row ${row} has the ${label} "${text}", which info.json does not have`, {
+          code: 'dump/label',
+        });
+      };
       const groups = groupsOf(parquet, width);
       const step = rowsPerBlock(dimension);
       const read = async (g: number) => {
@@ -163,7 +209,7 @@ function partOf(
         const kept = [...labels.keys()].filter((i) => {
           const split = splits[i] ? splitNamed(splits[i]) : fileSplit;
           if (labels[i] === '' || (split !== '' && split !== 'train')) return false;
-          check(split);
+          if (seen.add(split).size > 1) throw mixedSplits(folder);
           return true;
         });
         for (let at = 0; at < kept.length; at += step) {
@@ -179,7 +225,7 @@ function partOf(
           yield {
             rows: unitBlock({ dtype, data: typed(dtype, numbers) as Float32Array }, dimension, place),
             labels: found,
-            places: Float64Array.from(own, (i) => first + range.start + i),
+            places: Float64Array.from(own, (i) => part.first + range.start + i),
           } satisfies FeatureBlock;
         }
       }

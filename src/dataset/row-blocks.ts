@@ -11,24 +11,32 @@ export interface FeatureBlock {
   readonly rows: Matrix;
   /** Class of each row, [n]. */
   readonly labels: Int32Array;
-  /** Place of each row among all rows of the folder, [n]. */
+  /** Place of each row in the folder, [n]: a number that no other row has, and that is larger than those of the rows before. */
   readonly places: Float64Array;
 }
 
 /** Rows of one file that are read on their own: a whole Parquet file, or a range of a table. Their summary can be a job of its own. */
 export interface FeaturePart {
-  readonly path: string;
-  /** Place of its first row among all rows of the folder. */
+  /** The part in words, different from those of the folder's other parts. */
+  readonly name: string;
+  /** Place of its first row in the folder. */
   readonly first: number;
-  /** Number of rows in the file, with those of other splits and without a label. */
-  readonly rows: number;
+  /** Number of bytes that are read for it. */
+  readonly bytes: number;
+  /** Changes whenever the bytes of its file do. It is asked for anew at each call. */
+  tag(): Promise<string>;
   blocks(work?: Abortable): AsyncGenerator<FeatureBlock>;
 }
 
 /** The labelled examples of a folder of features, in blocks. Memory holds two blocks, and never a whole file. */
 export interface FeatureStream {
   readonly dimension: number;
+  /** Number of all rows, with those of other splits and without a label. */
   readonly rows: number;
+  /** Ids of the classes, in the order of the labels. */
+  readonly classes: readonly string[];
+  /** The splits of the labelled rows that were read so far, '' for none. Rows of both kinds are refused (`mixedSplits`). */
+  readonly splits: ReadonlySet<string>;
   readonly parts: readonly FeaturePart[];
 }
 

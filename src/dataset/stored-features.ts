@@ -109,7 +109,7 @@ function exampleOf(
 }
 
 /** A file of a local folder, which is read in parts, or of a store. */
-function fileIn(store: ObjectStore, folder: string, path: string, signal?: AbortSignal): SourceFile {
+export function fileIn(store: ObjectStore, folder: string, path: string, signal?: AbortSignal): SourceFile {
   if (!isStoreAddress(folder)) return diskFile(path, join(folder, path));
   return { path, read: () => store.read(path, { signal }) };
 }
@@ -188,7 +188,6 @@ function incomplete(folder: string, found: number, wanted: number): DataError {
   return damagedFeatures(folder, `it has ${count(found, 'picture')}, and info.json says ${wanted}`);
 }
 
-/** The error for features whose files do not fit together. */
 /** The error for stored features that do not fit together. */
 export function damagedFeatures(folder: string, why: string): DataError {
   return new DataError(`The features in ${folder} are damaged: ${why}`, {

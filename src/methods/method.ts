@@ -205,7 +205,7 @@ export interface SummaryForm<O extends Options = Options, N extends Need = never
     sums: Sums,
     samples: Samples,
     how: {
-      readonly task: Pick<Task, 'classes' | 'dimension' | 'head'>;
+      readonly task: Pick<Task, 'classes' | 'dimension'>;
       readonly options: ValuesOf<O>;
       readonly products: Products;
     },

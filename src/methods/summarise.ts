@@ -55,7 +55,7 @@ export function summaryShapes(
  */
 export async function summarise(
   method: Method,
-  task: Pick<Task, 'classes' | 'dimension' | 'head' | 'support' | 'engine' | 'signal'>,
+  task: Pick<Task, 'classes' | 'dimension' | 'support' | 'engine' | 'signal'>,
   options: ValuesOf<Options>,
   { encoder, classes, basis }: Omit<SummaryOrigin, 'method'> & Partial<Pick<Sums, 'basis'>>,
 ): Promise<Summary> {

@@ -8,7 +8,7 @@ import type { Task } from './task.ts';
 
 /** What a summary is made with. */
 export interface Summarising {
-  readonly task: Pick<Task, 'classes' | 'dimension' | 'head' | 'signal'>;
+  readonly task: Pick<Task, 'classes' | 'dimension' | 'signal'>;
   readonly options: ValuesOf<Options>;
   readonly basis?: Sums['basis'];
 }

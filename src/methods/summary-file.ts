@@ -27,6 +27,16 @@ export function encodeSummary(summary: Summary): Uint8Array {
 /** The summary in the bytes of a file. Throws `ModelError` that names `origin` if they hold none. */
 export function decodeSummary(bytes: Uint8Array, origin = 'The file'): Summary {
   const { tensors, metadata } = parseSafetensors(bytes, origin);
+  if (metadata.format !== FORMAT) throw noSummary(origin, 'its format');
+  return summaryOf(tensors, metadata.origin, origin);
+}
+
+/** The summary in the tensors of a file and the text of its origin. Throws `ModelError` that names the file if they are none. */
+export function summaryOf(
+  tensors: ReadonlyMap<string, Tensor>,
+  from: string | undefined,
+  origin: string,
+): Summary {
   const sums: Record<string, Sum> = {};
   const basis: Record<string, Tensor> = {};
   for (const [name, tensor] of tensors) {
@@ -36,11 +46,11 @@ export function decodeSummary(bytes: Uint8Array, origin = 'The file'): Summary {
     if (part === 'sums') sums[own] = tensor as Sum;
     else basis[own] = tensor;
   }
-  if (metadata.format !== FORMAT || !sums.counts) throw noSummary(origin, 'its format');
+  if (!sums.counts) throw noSummary(origin, 'its format');
   const refuse = (): never => {
     throw noSummary(origin, 'its origin');
   };
-  const { success, data } = ORIGIN.safeParse(parseJson(metadata.origin ?? '', BOUNDS, refuse));
+  const { success, data } = ORIGIN.safeParse(parseJson(from ?? '', BOUNDS, refuse));
   if (!success || !hasShape(sums.counts, [data.classes.length])) return refuse();
   return { origin: data, sums, basis };
 }

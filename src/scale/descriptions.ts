@@ -56,3 +56,21 @@ export const benchDescription = z.strictObject({
   output: z.string(),
 });
 export type BenchDescription = z.infer<typeof benchDescription>;
+
+/** What a worker needs to sum up rows of features. */
+export const summaryDescription = z.strictObject({
+  kind: z.literal('summary'),
+  /** The folder of features, or its address. */
+  source: z.string(),
+  method: z.string(),
+  options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  /** Fingerprint of the encoder, as in the classifier. */
+  encoder: z.string(),
+  seed: z.number(),
+  /** Least number of bytes of the features of a shard. */
+  shardBytes: z.number(),
+  output: z.string(),
+  /** Id of the work, which a worker with other classes or another number of rows does not have. */
+  work: z.string(),
+});
+export type SummaryDescription = z.infer<typeof summaryDescription>;

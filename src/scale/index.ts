@@ -6,6 +6,7 @@ export { localQueue } from './local-queue.ts';
 export { openWork } from './open-work.ts';
 export type { RedisSettings } from './redis-settings.ts';
 export { runWork } from './run-work.ts';
+export { sumRowsOn } from './summary-work.ts';
 export type {
   Json,
   Queue,

@@ -11,9 +11,11 @@ import {
   embedDescription,
   type PredictDescription,
   predictDescription,
+  summaryDescription,
 } from './descriptions.ts';
 import { openEmbed, unlabelledData } from './embed.ts';
 import { openPredict } from './predict-work.ts';
+import { openSums } from './summary-work.ts';
 import type { Work, WorkDescription } from './work.ts';
 
 /**
@@ -25,7 +27,7 @@ export async function openWork(
   { encoder: own, ...options }: Abortable & { note?(line: string): void; encoder?: Encoder } = {},
 ): Promise<Work> {
   const parsed = z
-    .discriminatedUnion('kind', [embedDescription, predictDescription, benchDescription])
+    .discriminatedUnion('kind', [embedDescription, predictDescription, benchDescription, summaryDescription])
     .safeParse(description);
   if (!parsed.success) {
     throw new UsageError(`The description of the work cannot be used: ${faultOf(parsed.error)}`, {
@@ -38,6 +40,7 @@ export async function openWork(
     const { kind: _, ...settings } = parsed.data;
     return (await openBench(settings, options)).work;
   }
+  if (parsed.data.kind === 'summary') return openSums(parsed.data, options);
   const { kind: _, source, reading, encoder: name, fingerprint, ...values } = parsed.data;
   const { work, encoder } = await openEmbed(source, {
     ...reading,

@@ -19,7 +19,9 @@ import { openStore } from '../store/open-store.ts';
 import { S3_SKIP, type S3Server, s3Program, startS3 } from '../store/s3-server.fixture.ts';
 import { embed } from './embed.ts';
 import type { ShardSource } from './list-source.ts';
+import { localQueue } from './local-queue.ts';
 import { storeSource } from './store-source.ts';
+import { sumRowsOn } from './summary-work.ts';
 import type { Shard } from './work.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
@@ -208,6 +210,15 @@ describe.skipIf(!s3Program)(`a bucket${S3_SKIP}`, () => {
     expect(remote.data.support).toEqual(local.data.support);
     expect(remote.data.state).toEqual(local.data.state);
     await Promise.all([remote.close(), local.close()]);
+    await embed(at('local'), { ...options, output: at('files') });
+    const summed = { encoder, method: 'prototype', summary: true, tune: 'fixed' } as const;
+    const [there, here] = [
+      await fit(output, { ...summed, sumRows: sumRowsOn(localQueue, `${output}sums/`) }),
+      await fit(at('files'), summed),
+    ];
+    expect(there.data.state).toEqual(here.data.state);
+    expect(there.data.summary).toEqual(here.data.summary);
+    await Promise.all([there.close(), here.close()]);
     await expect(embed('s3://photos/', { ...options, format: 'npy' })).rejects.toMatchObject({
       code: 'embed/format',
     });

@@ -3,7 +3,7 @@ import type { Abortable } from '../abort.ts';
 /** A value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
-/** A part of a run that one worker does as a whole: about 2,000 pictures, a row group, a tar archive or a fit of a benchmark. */
+/** A part of a run that one worker does as a whole: about 2,000 pictures, a row group, a tar archive, a fit of a benchmark or files of features. */
 export interface Shard {
   /**
    * Hash (hex) of all that decides the shard's result beyond what `Work.id` covers: which pictures, their sizes and dates, their labels.
@@ -30,7 +30,7 @@ export interface ShardOutcome {
 
 /** All that a worker needs to do shards of the same work: addresses and options, and nothing secret. */
 export interface WorkDescription {
-  readonly kind: 'embed' | 'predict' | 'bench';
+  readonly kind: 'embed' | 'predict' | 'bench' | 'summary';
   readonly [key: string]: Json;
 }
 

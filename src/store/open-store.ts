@@ -1,8 +1,15 @@
+import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { folderStore } from './folder-store.ts';
 import type { ObjectStore, StoreOptions } from './object-store.ts';
 import { s3Store } from './s3.ts';
+import { isStoreAddress } from './store-address.ts';
 import { webStore } from './web-store.ts';
+
+/** The path or address of an object of a folder or store, for messages. */
+export function pathIn(folder: string, key: string): string {
+  return isStoreAddress(folder) ? `${folder.replace(/\/$/, '')}/${key}` : join(folder, key);
+}
 
 /**
  * The store at an address: a folder, `s3://bucket/prefix`, or `https://` for reading. Nothing is asked of a server before the first call.

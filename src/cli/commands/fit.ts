@@ -7,15 +7,17 @@ import { yesOption } from '../../encoder/encoder-option.ts';
 import { InterruptedError } from '../../errors.ts';
 import { flag, optional, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
+import type { Queue } from '../../scale/work.ts';
 import { count, number, UNCALIBRATED } from '../../words.ts';
 import { defineCommand, jsonOption, noEffect, typedValue } from '../command.ts';
 import { comparedText, methodText } from '../fitted-text.ts';
 import { bytes, shellWord } from '../format.ts';
 import { checkAllLearnt } from '../images.ts';
 import type { Io, Line } from '../io.ts';
-import { checkOutput } from '../output-checks.ts';
+import { checkOutput, checkOutputFolder } from '../output-checks.ts';
 import { partJson, printJson } from '../print.ts';
 import { pullBar, trainingBar, withBar } from '../progress-bars.ts';
+import { checkQueue, openQueue, queueOptions } from '../queue-options.ts';
 import { suspectLines } from '../suspect-lines.ts';
 import { tellFindings } from '../tell.ts';
 import { readTold, refuseWarnings, strictOption, untold } from '../told-data.ts';
@@ -36,6 +38,13 @@ export const fitCommand = defineCommand({
       help: 'Continue an interrupted training. Pictures and all other options must be the same as before.',
     }),
     fromBundle: optional(text({ value: '<zip>', help: 'Install the encoder from this bundle and use it.' })),
+    queue: queueOptions.queue,
+    sums: optional(
+      text({
+        value: '<folder>',
+        help: 'With --summary: the folder or s3://bucket/folder for the sums of parts of the features, from which an interrupted fit continues. With --queue, all machines reach it (default: the folder sums in the features).',
+      }),
+    ),
   },
   more: async (argv) => methodOptions(typedValue(argv, '--method') ?? 'auto'),
   computes: 'on-device',
@@ -60,9 +69,25 @@ export const fitCommand = defineCommand({
       'tip-adapter fit features/ -o many.safetensors --summary',
       'Learns from more features than memory holds.',
     ],
+    [
+      'tip-adapter fit s3://bucket/features/ -o many.safetensors --summary --queue redis://queue.example:6379',
+      'Has workers on other machines sum up the features.',
+    ],
     ['tip-adapter fit --help --method gda', "Lists a method's own options."],
   ],
-  async check([data], { output, fromBundle, resume, suspects, strict: _, json: __, yes: ___, ...given }) {
+  async check(
+    [data],
+    { output, fromBundle, resume, suspects, queue, sums, strict: _, json: __, yes: ___, ...given },
+  ) {
+    await checkQueue({ queue, detach: false });
+    const needy = queue !== undefined ? 'queue' : sums !== undefined ? 'sums' : undefined;
+    if (needy && !given.summary)
+      throw noEffect(
+        needy,
+        'a fit without --summary',
+        'Add --summary, which learns from sums over features.',
+      );
+    if (sums !== undefined && !sums.includes('://')) await checkOutputFolder(sums);
     if (fromBundle !== undefined && given.encoder !== fitOptions.encoder.default) {
       throw noEffect(
         'encoder',
@@ -84,7 +109,11 @@ export const fitCommand = defineCommand({
     const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(values.encoder);
   },
-  async run([data], { output, fromBundle, resume, suspects, strict, json, yes, ...given }, io) {
+  async run(
+    [data],
+    { output, fromBundle, resume, suspects, queue: redis, sums, strict, json, yes, ...given },
+    io,
+  ) {
     const started = performance.now();
     const { fit } = await import('../../classifier/index.ts');
     const { reading, rest } = partReading(given);
@@ -98,6 +127,7 @@ export const fitCommand = defineCommand({
       : await readTold(data, io, { ...reading, classes: names, strict, askFrom: 2 });
     const pulling = pullBar(io);
     const training = trainingBar(io);
+    const queue = redis === undefined ? undefined : await openQueue(redis, false, io);
     const classifier = await withBar(io, 'Encoding', async (bar) => {
       try {
         return await fit(source, {
@@ -107,6 +137,7 @@ export const fitCommand = defineCommand({
           options,
           checkpoint: `${output}.training`,
           resume,
+          ...((queue || sums !== undefined) && { sumRows: await summing(data, queue, sums) }),
           signal: io.signal,
           note: (line) => io.note(line),
           ask: yes ? async () => true : io.ask,
@@ -123,6 +154,7 @@ export const fitCommand = defineCommand({
       } finally {
         pulling.done();
         training.done();
+        await queue?.[Symbol.asyncDispose]();
       }
     });
     try {
@@ -159,6 +191,13 @@ export const fitCommand = defineCommand({
     }
   },
 });
+
+/** Sums up the features by the workers of a queue, or in this process, part by part. */
+async function summing(features: string, queue: Queue | undefined, sums: string | undefined) {
+  const { sumRowsOn } = await import('../../scale/summary-work.ts');
+  const { localQueue } = await import('../../scale/local-queue.ts');
+  return sumRowsOn(queue ?? localQueue, sums ?? `${features.replace(/\/$/, '')}/sums/`);
+}
 
 /** The suspects among the examples. Undefined, with a warning, if no example can be left out. */
 async function suspectsOf(classifier: Classifier, io: Io): Promise<ExampleSuspects | undefined> {

@@ -1,0 +1,49 @@
+import type { RowSums } from '../classifier/row-sums.ts';
+import { ModelError } from '../errors.ts';
+import { matrixOf } from '../math/matrix.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
+import type { Summary } from '../methods/summary.ts';
+import { summaryOf, summaryTensors } from '../methods/summary-file.ts';
+import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
+
+const FORMAT = 'tip-adapter-sums/1';
+
+/** A shard's result: the summary of its rows, the rows that are left out of it, and the splits of both. */
+export interface ShardSums extends Pick<RowSums, 'left'> {
+  readonly summary: Summary;
+  readonly splits: readonly string[];
+}
+
+/** A shard's result as the bytes of a safetensors file. */
+export function encodeShardSums({ summary, left, splits }: ShardSums): Uint8Array {
+  const { rows, labels } = left;
+  const tensors: Record<string, Tensor> = {
+    ...summaryTensors(summary),
+    'left.rows': floatTensor([rows.rows, rows.cols], rows.data),
+    'left.labels': { dtype: 'int32', shape: [labels.length], data: labels },
+  };
+  const origin = JSON.stringify(summary.origin);
+  return encodeSafetensors(tensors, { format: FORMAT, origin, splits: JSON.stringify(splits) });
+}
+
+/** The result in the bytes of a file. Throws `ModelError` `summary/file` that names it if they hold none. */
+export function decodeShardSums(bytes: Uint8Array, path: string): ShardSums {
+  const { tensors, metadata } = parseSafetensors(bytes, path);
+  const { 'left.rows': rows, 'left.labels': labels, ...rest } = Object.fromEntries(tensors);
+  if (
+    metadata.format !== FORMAT ||
+    rows?.dtype !== 'float32' ||
+    rows.shape.length !== 2 ||
+    labels?.dtype !== 'int32' ||
+    labels.data.length !== rows.shape[0]
+  ) {
+    throw new ModelError(`${path} does not hold the sums of a shard`, {
+      code: 'summary/file',
+      hint: 'Remove the file and run the same command again, which makes only this file anew.',
+      details: { path },
+    });
+  }
+  const summary = summaryOf(new Map(Object.entries(rest)), metadata.origin, path);
+  const left = { rows: matrixOf(rows), labels: labels.data as Int32Array };
+  return { summary, left, splits: JSON.parse(metadata.splits ?? '[]') as string[] };
+}

@@ -1,0 +1,210 @@
+import type { Abortable } from '../abort.ts';
+import { createCollection, leftOutOf } from '../classifier/left-out-rows.ts';
+import { type RowSums, type SummaryTask, type SumRows, sumParts } from '../classifier/row-sums.ts';
+import { openFeatureBlocks } from '../dataset/feature-blocks.ts';
+import { mixedSplits } from '../dataset/parquet-features.ts';
+import type { FeaturePart } from '../dataset/row-blocks.ts';
+import { sharedEngine } from '../engine/shared.ts';
+import { DataError, ModelError } from '../errors.ts';
+import { methodById } from '../methods/index.ts';
+import { summaryFormOf } from '../methods/summarise.ts';
+import { mergeSummaries, rowCount, type Summary } from '../methods/summary.ts';
+import { resolveOptions } from '../options.ts';
+import { hashOf, hashOfAll } from '../store/checksum.ts';
+import { openStore, pathIn } from '../store/open-store.ts';
+import type { SummaryDescription } from './descriptions.ts';
+import { placeOf } from './places.ts';
+import { runWork } from './run-work.ts';
+import { decodeShardSums, encodeShardSums, type ShardSums } from './summary-file.ts';
+import type { Queue, Shard, Work } from './work.ts';
+
+/** Version of a shard's result, raised when the same rows give another one. */
+const FORMAT = 1;
+
+/** Least number of bytes of the features of a shard: 262,144 rows of 512 numbers in half precision. */
+const SHARD_BYTES = 2 ** 28;
+
+/** `sumRowsOn` of the package. */
+export function sumRowsOn(
+  queue: Queue,
+  output: string,
+  { shardBytes = SHARD_BYTES }: { readonly shardBytes?: number } = {},
+): SumRows {
+  return async ({ folder, origin, options, seed }: SummaryTask, { signal, onRows }) => {
+    const { method, encoder } = origin;
+    const { work, sums } = await openSummary(
+      {
+        ...{
+          source: placeOf(folder),
+          method,
+          options: options as SummaryDescription['options'],
+          encoder,
+          seed,
+        },
+        ...{ shardBytes, output: placeOf(output) },
+      },
+      { signal },
+    );
+    await runWork(work, queue, { signal, onProgress: ({ pictures }) => onRows?.(pictures) });
+    return sums();
+  };
+}
+
+/** The work of a description on this machine. Throws `ModelError` `scale/other-data` if it is another one here. */
+export async function openSums(
+  { kind: _, work: id, ...settings }: SummaryDescription,
+  options: Abortable,
+): Promise<Work> {
+  const { work } = await openSummary(settings, options);
+  if (work.id === id) return work;
+  throw new ModelError(`The features in ${settings.source} are others here than where the run was begun`, {
+    code: 'scale/other-data',
+    hint: 'Give all machines the same features at the same path, and the same modules of methods.',
+    details: { source: settings.source },
+  });
+}
+
+/**
+ * The work of summing up a folder of features, and its result after `finish`. A shard is some files or a range of a table, and its result is
+ * a file in the output. The results are merged in the order of the shards.
+ */
+async function openSummary(
+  settings: Omit<SummaryDescription, 'kind' | 'work'>,
+  { signal }: Abortable,
+): Promise<{ work: Work; sums(): RowSums }> {
+  const { source, output, method: name, encoder, seed, shardBytes } = settings;
+  const method = methodById(name);
+  const options = resolveOptions(method.options, settings.options);
+  const form = summaryFormOf(method, options);
+  const stream = await openFeatureBlocks(source, { signal });
+  const { dimension, rows, classes } = stream;
+  const target = openStore(output);
+  const origin = { method: name, encoder, classes };
+  const identity = {
+    kind: 'summary',
+    version: FORMAT,
+    origin,
+    options: settings.options,
+    seed,
+    dimension,
+    rows,
+  };
+  const id = hashOf(JSON.stringify(identity));
+  const groups = groupsOf(stream.parts, shardBytes);
+  const resultKey = (shard: Shard) => `${shard.id.slice(0, 32)}.safetensors`;
+  const shardOf = async (at: number): Promise<Shard | undefined> => {
+    const parts = groups[at];
+    if (!parts) return undefined;
+    const lines: string[] = [id];
+    for (const part of parts) lines.push(JSON.stringify([part.name, await part.tag()]));
+    const [first, last] = [parts[0]!.name, parts.at(-1)!.name];
+    return { id: hashOfAll(lines), pointer: at, name: first === last ? first : `${first} to ${last}` };
+  };
+  const check = async ({ id, pointer, name }: Shard) => {
+    if ((await shardOf(pointer as number))?.id !== id) throw changed(name);
+  };
+  const read = async (key: string, own: Abortable): Promise<ShardSums> =>
+    decodeShardSums(await target.read(key, own), pathIn(output, key));
+  const outcomeOf = (started: number, { summary, left }: ShardSums, bytesRead: number) => {
+    const seconds = (performance.now() - started) / 1000;
+    return { pictures: rowCount(summary) + left.labels.length, failures: 0, seconds, bytesRead };
+  };
+  let keys: string[] = [];
+  let result: RowSums | undefined;
+  const work: Work = {
+    id,
+    description: { kind: 'summary', ...settings, work: id },
+    async *shards() {
+      keys = [];
+      for (const at of groups.keys()) {
+        const shard = (await shardOf(at))!;
+        keys.push(resultKey(shard));
+        yield shard;
+      }
+    },
+    resultKey,
+    async finished(own) {
+      const found = new Set<string>();
+      for await (const { key } of target.list('', own)) found.add(key);
+      return found;
+    },
+    begin: async () => undefined,
+    async run(shard, { signal, onProgress } = {}) {
+      const started = performance.now();
+      await check(shard);
+      const key = resultKey(shard);
+      if (await target.find(key, { signal })) return outcomeOf(started, await read(key, { signal }), 0);
+      const parts = groups[shard.pointer as number]!;
+      const { sums, left } = await sumParts(
+        form,
+        { task: { classes: classes.length, dimension, signal }, options },
+        parts,
+        leftOutOf(rows, seed),
+        { engine: sharedEngine(), signal, onRows: onProgress },
+      );
+      const own = { summary: { origin, ...sums }, left, splits: [...stream.splits] };
+      // A file that was replaced while it was read gives sums of neither.
+      await check(shard);
+      await target.put(key, encodeShardSums(own), { onlyIfAbsent: true, signal });
+      return outcomeOf(
+        started,
+        own,
+        parts.reduce((sum, { bytes }) => sum + bytes, 0),
+      );
+    },
+    async finish(own = {}) {
+      if (keys.length === 0) for await (const _ of work.shards(own));
+      result = await merged(
+        keys.map((key) => () => read(key, own)),
+        source,
+        dimension,
+      );
+      const pictures = rowCount(result.sums) + result.left.labels.length;
+      return { shards: keys.length, pictures, failures: 0 };
+    },
+    async close() {},
+  };
+  return { work, sums: () => result! };
+}
+
+/** Consecutive parts, of at least so many bytes together. */
+function groupsOf(parts: readonly FeaturePart[], bytes: number): FeaturePart[][] {
+  const groups: FeaturePart[][] = [];
+  let size = bytes;
+  for (const part of parts) {
+    if (size >= bytes) {
+      groups.push([]);
+      size = 0;
+    }
+    groups.at(-1)!.push(part);
+    size += part.bytes;
+  }
+  return groups;
+}
+
+/** The results of all shards together. One at a time is in memory. */
+async function merged(
+  results: readonly (() => Promise<ShardSums>)[],
+  source: string,
+  dimension: number,
+): Promise<RowSums> {
+  let sums: Summary | undefined;
+  const collection = createCollection(dimension);
+  const splits = new Set<string>();
+  for (const read of results) {
+    const own = await read();
+    sums = sums ? mergeSummaries(sums, own.summary) : own.summary;
+    collection.add(own.left);
+    for (const split of own.splits) splits.add(split);
+  }
+  if (splits.size > 1) throw mixedSplits(source);
+  return { sums: sums!, left: collection.samples() };
+}
+
+function changed(name: string): DataError {
+  return new DataError(`The features of a shard (${name}) have changed since they were listed`, {
+    code: 'scale/changed',
+    hint: 'Run the same command again when nothing writes to the features any more. Finished shards are kept.',
+    details: { shard: name },
+  });
+}
