@@ -10,11 +10,11 @@ import { createEngine } from '../src/engine/node.ts';
 import { random } from '../src/math/random.ts';
 import { floatTensor, sizeOf } from '../src/math/tensor.ts';
 import { alternate, milliseconds, ratio } from './measure.ts';
+import { DEBIAN_PYTHON } from './python.ts';
 
 const BATCH = 16;
 const [WIDTH, BLOCKS, EMBED] = [768, 12, 512];
 const EXPORTER = join(import.meta.dirname, '../../shared/peers/export_dual_encoder.py');
-const PYTHON = '/usr/bin/python3';
 
 /** Times CLIP's ViT-B/32 image tower built from (random) weights, alternating with PyTorch's export of the same tower. */
 export async function benchClip(): Promise<string[]> {
@@ -54,7 +54,7 @@ function exported(folder: string): string | undefined {
   if (!existsSync(EXPORTER))
     return "PyTorch's export is not measured: ../shared/peers/export_dual_encoder.py is not there";
   try {
-    execFileSync(PYTHON, [EXPORTER, folder, '--size', 'vit-b-32'], { stdio: 'ignore' });
+    execFileSync(DEBIAN_PYTHON, [EXPORTER, folder, '--size', 'vit-b-32'], { stdio: 'ignore' });
     return undefined;
   } catch {
     return "PyTorch's export is not measured: python3-torch is not installed";

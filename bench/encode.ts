@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeImages } from '../src/encoder/encode.ts';
 import { findEncoder } from '../src/encoder/installed.ts';
@@ -11,6 +11,7 @@ import { normalize } from '../src/image/preprocess.ts';
 import { floatTensor, type Tensor } from '../src/math/tensor.ts';
 import { photoPaths } from './inputs.ts';
 import { alternate, median, ratio } from './measure.ts';
+import { peerFigures } from './python.ts';
 
 const ENCODER = 'resnet50-minilm';
 const PHOTOS = 500;
@@ -20,7 +21,7 @@ const PEERS = join(import.meta.dirname, 'peers');
 
 /**
  * Times the encoding of photos with the built-in encoder, from files to features, against the bare session on prepared tensors and
- * against transformers.js on the same ONNX file. Blocks of photos are timed alternately.
+ * against transformers.js on the same ONNX file, and beside ONNX Runtime's Python package. Blocks of photos are timed alternately.
  */
 export async function benchEncode(): Promise<string[]> {
   const engine = createEngine();
@@ -60,6 +61,11 @@ export async function benchEncode(): Promise<string[]> {
     BLOCKS,
   );
   await Promise.all([loader.close(), engine.close()]);
+  const python = peerFigures(
+    'encode.py',
+    [join(folder, 'image.onnx'), String(BATCH), String(availableParallelism())],
+    blocks[0]!.join('\n'),
+  );
   const each = (values: number[]) => `${(median(values) / size).toFixed(1)} ms a photo`;
   return [
     `Encoding ${PHOTOS} ${what} with ${ENCODER}, ${BLOCKS} blocks of ${size}`,
@@ -68,6 +74,9 @@ export async function benchEncode(): Promise<string[]> {
     peer
       ? `  transformers.js, same model  ${each(times.peer)}   ${ratio(times.peer, times.ours)} x ours`
       : '  transformers.js              skipped: it could not be installed',
+    typeof python === 'string'
+      ? `  ONNX Runtime in Python       ${python}`
+      : `  ONNX Runtime ${python.onnxruntime} in Python with Pillow, one block, after the others: ${python.ms} ms a photo`,
   ];
 }
 

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeClassifier } from '../src/classifier/file.ts';
 import { load } from '../src/classifier/index.ts';
@@ -12,6 +12,7 @@ import { random } from '../src/math/random.ts';
 import { plainSupport } from '../src/methods/task.ts';
 import { headFromPrompts } from '../src/methods/text-head.ts';
 import { median } from './measure.ts';
+import { peerFigures } from './python.ts';
 
 const [KEYS, CLASSES, DIMENSION, TOGETHER, ROUNDS] = [1_000_000, 1000, 512, 64, 7];
 const MIB = 2 ** 20;
@@ -37,7 +38,21 @@ export async function benchKeys(): Promise<string[]> {
     lines.push(`  ${keys}, file of ${Math.round(statSync(path).size / MIB)} MiB`, run('ask'));
     rmSync(folder, { recursive: true });
   }
-  return lines;
+  return [...lines, ...peerLines()];
+}
+
+/** Exact search among as many keys of one byte per number, in memory. It finds the nearest key, and no class sums. */
+function peerLines(): string[] {
+  const figures = peerFigures(
+    'keys.py',
+    [KEYS, DIMENSION, TOGETHER, availableParallelism(), ROUNDS].map(String),
+  );
+  if (typeof figures === 'string') return [`  FAISS and USearch ${figures}`];
+  const each = (name: string) => (Number(figures[`${name}_together_ms`]) / TOGETHER).toFixed(1);
+  return Object.entries({ faiss: 'FAISS, flat, 8 bits', usearch: 'USearch, exact, 8 bits' }).map(
+    ([name, title]) =>
+      `  ${title}, ${figures[name]}: one query ${Number(figures[`${name}_one_ms`]).toFixed(0)} ms; ${TOGETHER} together ${each(name)} ms a query`,
+  );
 }
 
 /** The two processes of the benchmark: one writes the file, and one queries the classifier. */

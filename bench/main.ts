@@ -37,6 +37,10 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   'scale-workers': async () => (await import('./scale.ts')).benchScale(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
   guard: async (args) => (await import('./guard.ts')).benchGuard(args),
+  growth: async ([what, value]) => {
+    const { benchGrowth, growthPart } = await import('./growth.ts');
+    return value ? growthPart(what!, value) : benchGrowth([what ?? '']);
+  },
   joined: async () => (await import('./joined.ts')).benchJoined(),
   families: async (args) => (await import('./families.ts')).benchFamilies(args),
   reading: async ([source]) => {

@@ -11,7 +11,7 @@ import { methodById } from '../src/methods/index.ts';
 import { createScorer } from '../src/methods/score.ts';
 import { plainSupport, type Task } from '../src/methods/task.ts';
 import { alternate, milliseconds, ratio } from './measure.ts';
-import { torchPeer } from './torch.ts';
+import { peerTimes, torchPeers } from './torch.ts';
 
 const [KEYS, CLASSES] = [16_000, 1000];
 /** The number of ImageNet's validation pictures, which are scored in one call, and the share of them that PyTorch scores. */
@@ -28,16 +28,12 @@ export async function benchScore(): Promise<string[]> {
 
 /** Scores all of ImageNet's validation pictures as a stream. Memory does not depend on their number. */
 async function scoreMany(engine: Engine): Promise<string[]> {
-  const peer = torchPeer();
+  const { peers, missing } = torchPeers();
+  const others = peerTimes(peers);
   const [keys, queries] = [unitNoise(KEYS, MANY_WIDTH), unitNoise(MANY, MANY_WIDTH)];
   const scorer = await tipAdapter(engine, keys, (i) => i % CLASSES);
   const bare = await bareProduct(engine, keys);
-  const times: Record<'ours' | 'bare' | 'official' | 'expert', number[]> = {
-    ours: [],
-    bare: [],
-    official: [],
-    expert: [],
-  };
+  const times = { ours: [] as number[], bare: [] as number[] };
   const timed = async (work: () => Promise<unknown>) => {
     const start = performance.now();
     await work();
@@ -46,7 +42,6 @@ async function scoreMany(engine: Engine): Promise<string[]> {
   for (let round = 0; round < MANY_ROUNDS; round++) {
     times.ours.push(await timed(() => scorer.scores(queries)));
     times.bare.push(await timed(() => bare(queries)));
-    if (typeof peer === 'string') continue;
     const settings = {
       m: MANY / SHARE,
       n: KEYS,
@@ -55,21 +50,22 @@ async function scoreMany(engine: Engine): Promise<string[]> {
       threads: availableParallelism(),
       repeat: 1,
     };
-    const figure = peer('score', settings);
-    times.official.push(figure('official_ms') * SHARE);
-    times.expert.push(figure('expert_ms') * SHARE);
+    for (const { peer, official, expert } of others) {
+      const figure = peer.run('score', settings);
+      official.push(figure('official_ms') * SHARE);
+      expert.push(figure('expert_ms') * SHARE);
+    }
   }
   await scorer.close();
-  const lines = [
+  return [
     `Scoring ${MANY} queries x ${KEYS} keys x ${MANY_WIDTH}, ${CLASSES} classes, ${availableParallelism()} threads`,
     `  bare product            ${milliseconds(times.bare)}`,
     `  Tip-Adapter, 16 a class ${milliseconds(times.ours)}   ${ratio(times.ours, times.bare, 'scoring, 50,000 queries / bare product')} x the bare product (at most 1.6)`,
-  ];
-  if (typeof peer === 'string') return [...lines, `  ${peer}`];
-  return [
-    ...lines,
-    `  PyTorch, published form ${milliseconds(times.official)}: ${ratio(times.official, times.ours)} x ours (from a tenth of the queries)`,
-    `  PyTorch, expert form    ${milliseconds(times.expert)}: ${ratio(times.expert, times.ours)} x ours (from a tenth of the queries)`,
+    ...others.flatMap(({ peer, official, expert }) => [
+      `  ${peer.name}, published form ${milliseconds(official)}: ${ratio(official, times.ours)} x ours (from a tenth of the queries)`,
+      `  ${peer.name}, expert form    ${milliseconds(expert)}: ${ratio(expert, times.ours)} x ours (from a tenth of the queries)`,
+    ]),
+    ...missing.map((reason) => `  ${reason}`),
   ];
 }
 
@@ -91,19 +87,30 @@ async function scoreFew(engine: Engine): Promise<string[]> {
   ];
 }
 
-function tipAdapter(engine: Engine, keys: Matrix, label: (i: number) => number) {
-  const text = unitNoise(CLASSES, keys.cols);
-  const task: Task = {
-    classes: CLASSES,
+/** A scorer of Tip-Adapter. */
+export function tipAdapter(engine: Engine, keys: Matrix, label: (i: number) => number, classes = CLASSES) {
+  const task = noiseTask(keys, label, classes);
+  return createScorer(engine, methodById('tip-adapter'), { alpha: 1, beta: 5.5 }, task);
+}
+
+/** A task of the given keys, with random text features. */
+export function noiseTask(keys: Matrix, label: (i: number) => number, classes: number): Task {
+  const text = unitNoise(classes, keys.cols);
+  return {
+    classes,
     dimension: keys.cols,
     support: plainSupport(
       keys,
-      Int32Array.from({ length: KEYS }, (_, i) => label(i)),
+      Int32Array.from({ length: keys.rows }, (_, i) => label(i)),
     ),
-    head: { weights: text, promptFeatures: text, promptClass: new Int32Array(CLASSES), logitScale: 100 },
+    head: {
+      weights: text,
+      promptFeatures: text,
+      promptClass: Int32Array.from({ length: classes }, (_, c) => c),
+      logitScale: 100,
+    },
     seed: 1,
   };
-  return createScorer(engine, methodById('tip-adapter'), { alpha: 1, beta: 5.5 }, task);
 }
 
 /** Number of queries in one run of the bare product. */
@@ -124,7 +131,7 @@ export async function bareProduct(engine: Engine, keys: Matrix): Promise<(querie
   };
 }
 
-function unitNoise(rows: number, dimension: number): Matrix {
+export function unitNoise(rows: number, dimension: number): Matrix {
   const noise = random('bench', rows);
   return unitRows(
     matrix(

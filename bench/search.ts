@@ -8,7 +8,7 @@ import { prepareClassSums, textLogits, tuningRowsOfSplit } from '../src/tuning/c
 import { paperSearch } from '../src/tuning/paper.ts';
 import { median, milliseconds, ratio } from './measure.ts';
 import { bareProduct } from './score.ts';
-import { torchPeer } from './torch.ts';
+import { peerTimes, torchPeers } from './torch.ts';
 
 const [QUERIES, CLASSES, SHOTS, DIMENSION, ROUNDS] = [2500, 100, 16, 512, 5];
 
@@ -17,7 +17,7 @@ const SHARE = 1 / 20;
 
 /**
  * Times the search for alpha and beta over 200 betas, from features to the choice: with every alpha at once (exact), and with the
- * published 200 x 20 grid. They alternate with PyTorch's optimised form of the grid. PyTorch's published form is measured once.
+ * published 200 x 20 grid. They alternate with each PyTorch's optimised form of the grid. The published form is measured once.
  */
 export async function benchSearch(): Promise<string[]> {
   const engine = createEngine();
@@ -69,38 +69,37 @@ export async function benchSearch(): Promise<string[]> {
   };
   const bare = await bareProduct(engine, task.support.features);
   const product = () => bare(queries);
-  const peer = torchPeer();
+  const { peers, missing } = torchPeers();
+  const others = peerTimes(peers);
   const times = {
     product: [] as number[],
     exact: [] as number[],
     grid: [] as number[],
-    expert: [] as number[],
   };
   const settings = { m: QUERIES, c: CLASSES, d: DIMENSION, shots: SHOTS, threads: availableParallelism() };
-  let official = Number.NaN;
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [name, work] of Object.entries({ product, exact, grid })) {
       const start = performance.now();
       await work();
       if (round > 0) times[name as 'product'].push(performance.now() - start);
     }
-    if (round === 0 || typeof peer === 'string') continue;
-    times.expert.push(peer('search', { ...settings, repeat: 1 })('hoisted_ms'));
+    if (round === 0) continue;
+    for (const { peer, expert } of others)
+      expert.push(peer.run('search', { ...settings, repeat: 1 })('hoisted_ms'));
   }
-  if (typeof peer !== 'string') {
-    const few = { ...settings, m: QUERIES * SHARE, repeat: 1 };
-    official = peer('search', { ...few, official: true })('official_ms') / SHARE;
+  for (const { peer, official } of others) {
+    const few = { ...settings, m: QUERIES * SHARE, repeat: 1, official: true } as const;
+    official.push(peer.run('search', few)('official_ms') / SHARE);
   }
   await engine.close();
-  const lines = [
+  return [
     `Search for alpha and beta, ${QUERIES} queries, ${CLASSES} classes x ${SHOTS} examples x ${DIMENSION}, 200 betas, ${availableParallelism()} threads`,
     `  every alpha, exactly    ${milliseconds(times.exact)}   ${ratio(times.exact, times.product, 'search, every alpha / its product')} x the product of queries and keys`,
     `  the published 20 alphas ${milliseconds(times.grid)}   ${ratio(times.grid, times.product, 'search, published alphas / its product')} x`,
-  ];
-  if (typeof peer === 'string') return [...lines, `  ${peer}`];
-  return [
-    ...lines,
-    `  PyTorch, expert form    ${milliseconds(times.expert)}: ${ratio(times.expert, times.exact)} x every alpha, ${ratio(times.expert, times.grid)} x the published alphas`,
-    `  PyTorch, published form ${(official / 1000).toFixed(0)} s, from a twentieth of the queries: ${Math.round(official / median(times.exact))} x every alpha`,
+    ...others.flatMap(({ peer, official, expert }) => [
+      `  ${peer.name}, expert form    ${milliseconds(expert)}: ${ratio(expert, times.exact)} x every alpha, ${ratio(expert, times.grid)} x the published alphas`,
+      `  ${peer.name}, published form ${(median(official) / 1000).toFixed(0)} s, from a twentieth of the queries: ${Math.round(median(official) / median(times.exact))} x every alpha`,
+    ]),
+    ...missing.map((reason) => `  ${reason}`),
   ];
 }

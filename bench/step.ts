@@ -12,16 +12,16 @@ import type { TaskWith } from '../src/methods/method.ts';
 import { plainSupport } from '../src/methods/task.ts';
 import { keyTraining } from '../src/methods/tip-adapter-f.ts';
 import { milliseconds, ratio } from './measure.ts';
-import { torchPeer } from './torch.ts';
+import { peerTimes, torchPeers } from './torch.ts';
 
 const [KEYS, CLASSES, BATCH, ROUNDS, STEPS] = [16_000, 1000, 256, 7, 3];
 
 /**
- * Times one step of Tip-Adapter-F at ImageNet's size, alternating with two forms in PyTorch and with the two products that every step
+ * Times one step of Tip-Adapter-F at ImageNet's size, alternating with two forms in each PyTorch and with the two products that every step
  * needs (the floor), at the speed of the runtime's own product in the same process.
  */
 export async function benchStep(): Promise<string[]> {
-  const peer = torchPeer();
+  const { peers, missing } = torchPeers();
   const lines = [
     `Tip-Adapter-F step: ${KEYS} keys, ${CLASSES} classes, batch ${BATCH}, ${availableParallelism()} threads`,
   ];
@@ -32,12 +32,8 @@ export async function benchStep(): Promise<string[]> {
     const keys = input('keys', [KEYS, dimension]);
     const bare = await engine.compile({ sums: sum(matmulT(f, keys), [1]) });
     await bare.keep({ keys: floatTensor([KEYS, dimension], unitNoise(KEYS, dimension).data) });
-    const times: Record<'ours' | 'floor' | 'official' | 'expert', number[]> = {
-      ours: [],
-      floor: [],
-      official: [],
-      expert: [],
-    };
+    const times = { ours: [] as number[], floor: [] as number[] };
+    const others = peerTimes(peers);
     for (let round = 0; round <= ROUNDS; round++) {
       const ours = await timed(() => trainer.step(feeds, 1e-3));
       const product = await timed(() => bare.run({ f: feeds.f! }));
@@ -45,7 +41,6 @@ export async function benchStep(): Promise<string[]> {
       times.ours.push(ours);
       // The floor includes the text head's product.
       times.floor.push(product * (2 + CLASSES / KEYS));
-      if (typeof peer === 'string') continue;
       const settings = {
         n: KEYS,
         d: dimension,
@@ -54,9 +49,11 @@ export async function benchStep(): Promise<string[]> {
         repeat: STEPS,
         threads: availableParallelism(),
       };
-      const figure = peer('step', settings);
-      times.official.push(figure('official_ms'));
-      times.expert.push(figure('expert_ms'));
+      for (const { peer, official, expert } of others) {
+        const figure = peer.run('step', settings);
+        official.push(figure('official_ms'));
+        expert.push(figure('expert_ms'));
+      }
     }
     await trainer.close();
     await engine.close();
@@ -64,13 +61,13 @@ export async function benchStep(): Promise<string[]> {
     lines.push(
       `  ${dimension} numbers a key: ${milliseconds(times.ours)}, ${ratio(times.ours, times.floor, name)} x its products (${milliseconds(times.floor)})`,
     );
-    if (typeof peer === 'string') continue;
-    lines.push(
-      `    PyTorch, published form ${milliseconds(times.official)}: ${ratio(times.official, times.ours)} x ours`,
-      `    PyTorch, expert form    ${milliseconds(times.expert)}: ${ratio(times.expert, times.ours)} x ours`,
-    );
+    for (const { peer, official, expert } of others)
+      lines.push(
+        `    ${peer.name}, published form ${milliseconds(official)}: ${ratio(official, times.ours)} x ours`,
+        `    ${peer.name}, expert form    ${milliseconds(expert)}: ${ratio(expert, times.ours)} x ours`,
+      );
   }
-  return typeof peer === 'string' ? [...lines, `  ${peer}`] : lines;
+  return [...lines, ...missing.map((reason) => `  ${reason}`)];
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
