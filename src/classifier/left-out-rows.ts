@@ -19,21 +19,34 @@ export function leftOutOf(rows: number, seed: number): (place: number) => boolea
   return (place) => numberOfPlace(place, seed) < share;
 }
 
-/** Divides a block into the rows that are left out and the rest. */
+/** Divides a block into the rows that are left out and the rest. The rest is in the block's own memory, and in another order. */
 export function divided(
   block: FeatureBlock,
   isLeftOut: (place: number) => boolean,
 ): { rest: FeatureBlock; left: FeatureBlock } {
   const { rows, labels, places } = block;
-  const left: number[] = [];
-  const rest: number[] = [];
-  for (let i = 0; i < labels.length; i++) (isLeftOut(places[i]!) ? left : rest).push(i);
-  const some = (chosen: readonly number[]): FeatureBlock => ({
-    rows: selectRows(rows, chosen),
-    labels: Int32Array.from(chosen, (i) => labels[i]!),
-    places: Float64Array.from(chosen, (i) => places[i]!),
-  });
-  return { rest: left.length === 0 ? block : some(rest), left: some(left) };
+  const leftOut: number[] = [];
+  for (let i = 0; i < labels.length; i++) if (isLeftOut(places[i]!)) leftOut.push(i);
+  const left = {
+    rows: selectRows(rows, leftOut),
+    labels: Int32Array.from(leftOut, (i) => labels[i]!),
+    places: Float64Array.from(leftOut, (i) => places[i]!),
+  };
+  // The last rows fill the gaps, from the last gap on.
+  let n = labels.length;
+  for (const gap of leftOut.reverse()) {
+    n--;
+    row(rows, gap).set(row(rows, n));
+    labels[gap] = labels[n]!;
+    places[gap] = places[n]!;
+  }
+  const d = rows.cols;
+  const rest = {
+    rows: matrix(n, d, rows.data.subarray(0, n * d)),
+    labels: labels.subarray(0, n),
+    places: places.subarray(0, n),
+  };
+  return { rest, left };
 }
 
 /** Rows with a random number each, of which those with the smallest numbers are kept. */

@@ -30,7 +30,19 @@ const GRAPHS = {
 /** Matrix products on an engine, float32. */
 export type Products = Readonly<
   Record<keyof typeof GRAPHS, (a: Matrix, b: Matrix, c?: Matrix) => Promise<Matrix>>
->;
+> & {
+  /** The products a_i^T a_j of matrices with equally many rows, for all j >= i, by i and then by j. The matrices are empty afterwards. */
+  gram(matrices: readonly Matrix[]): Promise<Matrix[]>;
+};
+
+/** The graph of `gram` for so many matrices. */
+function gramGraph(count: number): Record<string, Expr> {
+  const all = Array.from({ length: count }, (_, i) => input(`a${i}`, ['k', `n${i}`]));
+  const pairs = all.flatMap((x, i) =>
+    all.slice(i).map((y, j) => [`${i} ${i + j}`, gemm(x, y, { transposeA: true })] as const),
+  );
+  return Object.fromEntries(pairs);
+}
 
 /** Calls `f` with matrix products on the engine and frees them afterwards. Without an engine, the interpreter computes, which suits small problems. */
 export async function withProducts<T>(
@@ -39,15 +51,29 @@ export async function withProducts<T>(
   signal?: AbortSignal,
 ): Promise<T> {
   const executor = engine ?? interpreterEngine();
-  const sessions = new Map<string, Promise<Session<'out'>>>();
-  const run = async (name: keyof typeof GRAPHS, operands: Record<string, Matrix>): Promise<Matrix> => {
-    const compiled = sessions.get(name) ?? executor.compile({ out: GRAPHS[name] }, { signal });
+  const sessions = new Map<string, Promise<Session<string>>>();
+  const sessionOf = (name: string, outputs: () => Record<string, Expr>): Promise<Session<string>> => {
+    const compiled = sessions.get(name) ?? executor.compile(outputs(), { signal });
     sessions.set(name, compiled);
+    return compiled;
+  };
+  const run = async (name: keyof typeof GRAPHS, operands: Record<string, Matrix>): Promise<Matrix> => {
+    const session = await sessionOf(name, () => ({ out: GRAPHS[name] }));
     const feeds = Object.fromEntries(
       Object.entries(operands).map(([key, { rows, cols, data }]) => [key, floatTensor([rows, cols], data)]),
     );
-    const { out } = await (await compiled).run(feeds, { signal });
-    return matrixOf(out);
+    const { out } = await session.run(feeds, { signal });
+    return matrixOf(out!);
+  };
+  const gram: Products['gram'] = async (matrices) => {
+    const outputs = gramGraph(matrices.length);
+    const session = await sessionOf(`gram ${matrices.length}`, () => outputs);
+    const feeds = matrices.map(
+      ({ rows, cols, data }, i) => [`a${i}`, floatTensor([rows, cols], data)] as const,
+    );
+    const transfer = matrices.map(({ data }) => data.buffer as ArrayBuffer);
+    const products = await session.run(Object.fromEntries(feeds), { signal, transfer });
+    return Object.keys(outputs).map((name) => matrixOf(products[name]!));
   };
   try {
     const entries = Object.keys(GRAPHS).map((name) => [
@@ -55,7 +81,7 @@ export async function withProducts<T>(
       (x: Matrix, y: Matrix, z?: Matrix) =>
         run(name as keyof typeof GRAPHS, z ? { a: x, b: y, c: z } : { a: x, b: y }),
     ]);
-    return await use(Object.fromEntries(entries) as Products);
+    return await use({ ...Object.fromEntries(entries), gram } as Products);
   } finally {
     for (const compiled of sessions.values()) await (await compiled).close();
   }

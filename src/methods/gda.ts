@@ -94,9 +94,9 @@ export const gda = defineMethod({
         : shrinkage === 'ledoit-wolf'
           ? 'the rule of Ledoit and Wolf needs the fourth powers of the distances from the means'
           : undefined,
-    add: (summary, samples, { products }) => {
-      addTotals(summary, samples);
-      return addSquares(summary, samples, products);
+    add: (summary, samples, { adder }) => {
+      addTotals(summary, samples, adder);
+      return addSquares(summary, samples, adder);
     },
     fit: async (summary, { head }, { alpha, shrinkage }) => {
       if (!head && rowCounts(summary).every((count) => count <= 1)) throw withoutSpread();

@@ -5,6 +5,7 @@
 export type { Pieces } from '../abort.ts';
 export type { Former } from '../deprecation.ts';
 export type { Products } from '../linalg/matrix-products.ts';
+export type { RowAdder } from '../linalg/row-adder.ts';
 export {
   choice,
   flag,

@@ -3,6 +3,7 @@ import { UsageError } from '../errors.ts';
 import { add } from '../graph/elementwise.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import type { Products } from '../linalg/matrix-products.ts';
+import type { RowAdder } from '../linalg/row-adder.ts';
 import type { Matrix } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import type { Options, ValuesOf } from '../options.ts';
@@ -208,6 +209,8 @@ export interface SummaryForm<O extends Options = Options, N extends Need = never
       readonly task: Pick<Task, 'classes' | 'dimension'>;
       readonly options: ValuesOf<O>;
       readonly products: Products;
+      /** Adds rows to sums in float64. Its sums are complete when `fit` gets them, and not before. */
+      readonly adder: RowAdder;
     },
   ): Promise<void> | void;
   /** Learns from the sums. The task's support is empty. */

@@ -1,6 +1,5 @@
 import { cholesky, choleskySolve } from '../linalg/cholesky.ts';
-import type { Products } from '../linalg/matrix-products.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import type { RowAdder } from '../linalg/row-adder.ts';
 import type { Samples } from './samples.ts';
 import { rowCounts, type Sums } from './summary.ts';
 import type { Task } from './task.ts';
@@ -16,55 +15,17 @@ export function momentsShape(task: Pick<Task, 'classes' | 'dimension'>) {
 }
 
 /** Adds rows to the sums of their classes. */
-export function addTotals({ sums: { totals } }: Sums, { rows, labels }: Samples): void {
-  const [{ data }, d] = [totals!, rows.cols];
-  for (let i = 0; i < labels.length; i++) {
-    const [from, to] = [i * d, labels[i]! * d];
-    for (let j = 0; j < d; j++) data[to + j]! += rows.data[from + j]!;
-  }
+export function addTotals({ sums: { totals } }: Sums, { rows, labels }: Samples, adder: RowAdder): void {
+  adder.addByClass(totals!.data, rows, labels);
 }
 
-/** Rows of one product. With fewer, the rounding of float32 averages out over more products, and their calls take more of the time. */
-const AT_ONCE = 512;
-
-/**
- * Adds the rows' x x^T. The products of some hundred rows are in float32 and are added up in float64. They are of rows around their mean m,
- * because the mean's own square would hide the variation in float32: sum x x^T = sum (x - m)(x - m)^T + m s^T + (s - n m) m^T, s = sum x.
- */
-export async function addSquares(
+/** Adds the rows' x x^T. */
+export function addSquares(
   { sums: { squares } }: Sums,
   { rows }: Pick<Samples, 'rows'>,
-  { transposedProduct }: Products,
+  adder: RowAdder,
 ): Promise<void> {
-  const d = rows.cols;
-  const { data } = squares!;
-  const blocks: (ReturnType<typeof aroundMean> & { n: number })[] = [];
-  for (let from = 0; from < rows.rows; from += AT_ONCE) {
-    const to = Math.min(rows.rows, from + AT_ONCE);
-    const own = matrix(to - from, d, rows.data.subarray(from * d, to * d));
-    blocks.push({ ...aroundMean(own), n: to - from });
-  }
-  const products = await Promise.all(blocks.map(({ centred }) => transposedProduct(centred, centred)));
-  blocks.forEach(({ n, mean, total }, b) => {
-    const values = products[b]!.data;
-    for (let i = 0; i < d; i++) {
-      // Read once, because the loop writes to memory that the compiler cannot tell from this.
-      const [own, row] = [mean[i]!, i * d];
-      const rest = total[i]! - n * own;
-      for (let j = 0; j < d; j++) data[row + j]! += values[row + j]! + own * total[j]! + rest * mean[j]!;
-    }
-  });
-}
-
-/** The rows' sum and mean, and the rows around it. */
-function aroundMean({ rows: n, cols: d, data }: Matrix) {
-  const total = new Float64Array(d);
-  for (let at = 0; at < data.length; at += d) for (let j = 0; j < d; j++) total[j]! += data[at + j]!;
-  const mean = Float32Array.from(total, (x) => x / n);
-  const centred = matrix(n, d);
-  for (let at = 0; at < data.length; at += d)
-    for (let j = 0; j < d; j++) centred.data[at + j] = data[at + j]! - mean[j]!;
-  return { centred, mean, total };
+  return adder.addSquares(squares!.data, rows);
 }
 
 /** The mean of each class's rows, [c d]; zeros for a class without rows. */

@@ -21,7 +21,7 @@ export const prototype = defineMethod({
   fit: (_, { scale }): State & { readonly scale: number; readonly means?: Tensor } => ({ scale }),
   summary: {
     shapes: totalsShape,
-    add: addTotals,
+    add: (sums, samples, { adder }) => addTotals(sums, samples, adder),
     fit: async ({ sums: { totals } }, { classes, dimension }, { scale }) => {
       const means = unitRows(matrix(classes, dimension, Float32Array.from(totals!.data)));
       return { scale, means: floatTensor([classes, dimension], means.data) };

@@ -23,9 +23,9 @@ const options = {
 
 const summary: SummaryForm<typeof options, never, Learnt> = {
   shapes: momentsShape,
-  add: (sums, samples, { products }) => {
-    addTotals(sums, samples);
-    return addSquares(sums, samples, products);
+  add: (sums, samples, { adder }) => {
+    addTotals(sums, samples, adder);
+    return addSquares(sums, samples, adder);
   },
   fit: learn,
 };

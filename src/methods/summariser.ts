@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/types.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
+import { RowAdder } from '../linalg/row-adder.ts';
 import type { Options, ValuesOf } from '../options.ts';
 import type { SummaryForm } from './method.ts';
 import type { Samples } from './samples.ts';
@@ -38,6 +39,7 @@ export function createSummariser(
 ): Summariser {
   const all = emptySums(sumShapes(form, task, options), basis);
   const counts = all.sums.counts!.data;
+  const adder = new RowAdder(products);
   let pending: Promise<void> = Promise.resolve();
   return {
     async add(samples) {
@@ -45,7 +47,7 @@ export function createSummariser(
       samples.labels.forEach((label) => {
         counts[label]!++;
       });
-      const work = form.add(all, samples, { task, options, products });
+      const work = form.add(all, samples, { task, options, products, adder });
       const before = pending;
       pending = Promise.resolve(work);
       pending.catch(() => {});
@@ -53,6 +55,7 @@ export function createSummariser(
     },
     async sums() {
       await pending;
+      adder.flush();
       return all;
     },
   };

@@ -5,6 +5,7 @@ import { reshape } from '../graph/layout.ts';
 import { linear, matmul, unit } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
+import { RowAdder } from '../linalg/row-adder.ts';
 import { type Matrix, matrix, selectRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { integer, positive, real } from '../options.ts';
@@ -56,9 +57,9 @@ const summary: SummaryForm<typeof options, 'text', Learnt> = {
       return { centres: floatTensor([centres.rows, centres.cols], centres.data) };
     },
   },
-  add: (sums, samples, { options: { landmarks }, products }) => {
+  add: (sums, samples, { options: { landmarks }, adder }) => {
     addToClusters(sums, samples, landmarks);
-    return addSquares(sums, samples, products);
+    return addSquares(sums, samples, adder);
   },
   fit: learn,
   compare: compareSketch,
@@ -206,13 +207,15 @@ async function betweenClusters(
   await withProducts(
     engine,
     async (products) => {
+      const adder = new RowAdder(products);
       for (let from = 0; from < rows; from += BLOCK) {
         const to = Math.min(rows, from + BLOCK);
         const weights = sizes.subarray(from, to).map(Math.sqrt);
         const block = matrix(to - from, d, data.slice(from * d, to * d));
         for (let at = 0; at < block.data.length; at++) block.data[at]! *= weights[Math.floor(at / d)]!;
-        await addSquares(all, { rows: block }, products);
+        await addSquares(all, { rows: block }, adder);
       }
+      adder.flush();
     },
     signal,
   );

@@ -1,0 +1,163 @@
+import { instantiate } from '../engine/kernels/instantiate.ts';
+import { wasm } from '../engine/kernels/rows.wasm.ts';
+import { type Matrix, matrix } from '../math/matrix.ts';
+import type { Products } from './matrix-products.ts';
+
+interface Kernel {
+  addByClass(rows: number, labels: number, n: number, d: number, sums: number): void;
+  panels(rows: number, n: number, d: number, width: number, centre: number, sum: number, out: number): void;
+}
+
+/** Rows that are added at a time. With fewer, the sums of products take more of the time; with more, rounding does not average out. */
+const AT_ONCE = 2048;
+/** Columns of a panel. The products of panels below the diagonal are left out: 6 of 16 for 512 columns. */
+const WIDTH = 128;
+
+/** Sums of x x^T around a fixed centre m: sum x x^T = sum (x - m)(x - m)^T + m s^T + (s - n m) m^T, s = sum x. */
+interface Squares {
+  readonly d: number;
+  /** Addresses of the centre [d] in float32 and of the sum of the rows [d] in float64. */
+  readonly centre: number;
+  readonly sum: number;
+  rows: number;
+}
+
+/**
+ * Adds float32 rows to sums in float64. What is added to a sum is kept in a memory of its own until `flush`, so the sum is valid only after it. The
+ * rows are copied; they are not changed between two calls that get the same array.
+ */
+export class RowAdder {
+  readonly #products: Products;
+  readonly #memory = new WebAssembly.Memory({ initial: 1 });
+  readonly #kernel = instantiate<Kernel>(wasm, this.#memory);
+  readonly #byClass = new Map<Float64Array, number>();
+  readonly #squares = new Map<Float64Array, Squares>();
+  #end = 0;
+  /** Addresses of rows, of labels and of panels. */
+  #scratch?: { readonly rows: number; readonly labels: number; readonly panels: number };
+  /** The rows that the memory holds. */
+  #held?: { readonly data: Float32Array; readonly from: number };
+
+  constructor(products: Products) {
+    this.#products = products;
+  }
+
+  /** Adds rows [n, d] to the sums [classes, d] of their classes. */
+  addByClass(sums: Float64Array, rows: Matrix, labels: Int32Array): void {
+    const d = rows.cols;
+    const target = this.#byClass.get(sums) ?? this.#allocate(8 * sums.length);
+    this.#byClass.set(sums, target);
+    for (const [from, n] of tiles(rows)) {
+      const at = this.#take(rows, from, n);
+      new Int32Array(this.#memory.buffer, at.labels, n).set(labels.subarray(from, from + n));
+      this.#kernel.addByClass(at.rows, at.labels, n, d, target);
+    }
+  }
+
+  /** Adds the rows' x x^T to the sum [d, d]. The products are in float32, of rows around the mean of the first ones, whose square would hide their variation. */
+  async addSquares(sum: Float64Array, rows: Matrix): Promise<void> {
+    const d = rows.cols;
+    const products: Promise<Matrix[]>[] = [];
+    for (const [from, n] of tiles(rows)) {
+      const own = this.#squaresOf(sum, rows);
+      const at = this.#take(rows, from, n);
+      this.#kernel.panels(at.rows, n, d, WIDTH, own.centre, own.sum, at.panels);
+      own.rows += n;
+      const panels: Matrix[] = [];
+      for (let first = 0; first < d; first += WIDTH) {
+        const width = Math.min(WIDTH, d - first);
+        const view = new Float32Array(this.#memory.buffer, at.panels + 4 * first * n, n * width);
+        panels.push(matrix(n, width, view.slice()));
+      }
+      products.push(this.#products.gram(panels));
+    }
+    for (const blocks of await Promise.all(products)) addBlocks(sum, d, blocks);
+  }
+
+  /** Adds what is kept to the sums. */
+  flush(): void {
+    const { buffer } = this.#memory;
+    for (const [sums, address] of this.#byClass) {
+      const kept = new Float64Array(buffer, address, sums.length);
+      for (let i = 0; i < sums.length; i++) sums[i]! += kept[i]!;
+      kept.fill(0);
+    }
+    for (const [squares, kept] of this.#squares) {
+      const { d, rows } = kept;
+      const m = new Float32Array(buffer, kept.centre, d);
+      const s = new Float64Array(buffer, kept.sum, d);
+      for (let i = 0; i < d; i++) {
+        const own = m[i]!;
+        const rest = s[i]! - rows * own;
+        for (let j = i; j < d; j++) {
+          squares[i * d + j]! += own * s[j]! + rest * m[j]!;
+          squares[j * d + i] = squares[i * d + j]!;
+        }
+      }
+      s.fill(0);
+      kept.rows = 0;
+    }
+  }
+
+  #squaresOf(sum: Float64Array, rows: Matrix): Squares {
+    const known = this.#squares.get(sum);
+    if (known) return known;
+    const d = rows.cols;
+    const made = { d, centre: this.#allocate(4 * d), sum: this.#allocate(8 * d), rows: 0 };
+    new Float32Array(this.#memory.buffer, made.centre, d).set(meanOf(rows));
+    this.#squares.set(sum, made);
+    return made;
+  }
+
+  /** Copies rows into the memory, unless it holds them. */
+  #take({ data, cols }: Matrix, from: number, n: number) {
+    this.#scratch ??= {
+      rows: this.#allocate(4 * AT_ONCE * cols),
+      labels: this.#allocate(4 * AT_ONCE),
+      panels: this.#allocate(4 * AT_ONCE * cols),
+    };
+    if (this.#held?.data !== data || this.#held.from !== from) {
+      const part = data.subarray(from * cols, (from + n) * cols);
+      new Float32Array(this.#memory.buffer, this.#scratch.rows, part.length).set(part);
+      this.#held = { data, from };
+    }
+    return this.#scratch;
+  }
+
+  /** The address of so many bytes of zeros. */
+  #allocate(bytes: number): number {
+    const address = this.#end;
+    this.#end += Math.ceil(bytes / 16) * 16;
+    const missing = Math.ceil((this.#end - this.#memory.buffer.byteLength) / 65_536);
+    if (missing > 0) this.#memory.grow(missing);
+    return address;
+  }
+}
+
+function* tiles({ rows }: Matrix): Generator<[number, number]> {
+  for (let from = 0; from < rows; from += AT_ONCE) yield [from, Math.min(AT_ONCE, rows - from)];
+}
+
+/** Rows that a centre is the mean of. */
+const SAMPLE = 512;
+
+function meanOf({ rows, cols: d, data }: Matrix): Float64Array {
+  const n = Math.min(rows, SAMPLE);
+  const mean = new Float64Array(d);
+  for (let at = 0; at < n * d; at++) mean[at % d]! += data[at]! / n;
+  return mean;
+}
+
+/** Adds the products of panels to the upper triangle of a sum [d, d]. They are those of panels i and j >= i, by i and then by j. */
+function addBlocks(sum: Float64Array, d: number, blocks: readonly Matrix[]): void {
+  let at = 0;
+  for (let top = 0; top < d; top += WIDTH) {
+    for (let left = top; left < d; left += WIDTH) {
+      const { rows, cols, data } = blocks[at++]!;
+      for (let i = 0; i < rows; i++) {
+        const target = (top + i) * d + left;
+        for (let j = 0; j < cols; j++) sum[target + j]! += data[i * cols + j]!;
+      }
+    }
+  }
+}
