@@ -1,11 +1,10 @@
-import { join } from 'node:path';
+import { join, win32 } from 'node:path';
 import { withClip } from '../encoder/clip/sessions.ts';
 import { textGraph } from '../encoder/clip/towers.ts';
 import { ENCODER_FILE } from '../encoder/configuration-files.ts';
 import { isWeights } from '../encoder/dual-files.ts';
 import { encoderOf } from '../encoder/encoder-of.ts';
 import type { LocalEncoder } from '../encoder/installed.ts';
-import { loadEncoder } from '../encoder/load.ts';
 import { type EncoderRecord, RECORD_FILE, type RecordedFile } from '../encoder/record.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
@@ -30,16 +29,26 @@ export async function writeEncoder(
   const files: RecordedFile[] = [];
   for (const [path, content] of contents)
     files.push({ ...(await write(`${ENCODER}${path}`, await content())), path });
-  const whole = { ...record, files };
+  const whole = { ...withoutPath(record), files };
   const written = await write(`${ENCODER}${RECORD_FILE}`, `${JSON.stringify(whole, null, 2)}\n`);
   return { record: whole, written };
 }
 
+/** The record of an encoder in a folder names only the folder, because its path is of no use, and no concern, to whoever gets the site. */
+function withoutPath(record: EncoderRecord): EncoderRecord {
+  const folder = record.source;
+  // Paths of Windows may have come from another machine. `win32` also recognises those of other systems.
+  if (!win32.isAbsolute(folder)) return record;
+  const name = `./${win32.basename(folder)}`;
+  return { ...record, id: record.id.replace(folder, name), source: name };
+}
+
 /**
- * The largest difference between an exported encoder and the installed one of the same id: of the `numbers` that a trial picture's features
+ * The largest difference between an exported encoder and the one that it was made from: of the `numbers` that a trial picture's features
  * [1, d] give, and of a number in the unit embedding of a prompt, which new classes are learnt from. Throws `ModelError` if it is too large.
  */
 export async function encoderDifference(
+  original: LocalEncoder,
   exported: LocalEncoder,
   {
     prompt,
@@ -47,7 +56,7 @@ export async function encoderDifference(
     signal,
   }: { prompt: string; numbers(features: Matrix): Promise<ArrayLike<number>>; signal?: AbortSignal },
 ): Promise<number> {
-  const { id, preprocessing } = exported.record;
+  const { id, preprocessing } = original.record;
   const picture = trialPicture(preprocessing);
   const all = async (encoder: Encoder) => {
     try {
@@ -58,8 +67,9 @@ export async function encoderDifference(
       await encoder.close();
     }
   };
-  const own = await all(await loadEncoder(id, { signal }));
-  const got = await all(encoderOf(exported.record, exported.folder, sharedEngine()));
+  const opened = ({ record, folder }: LocalEncoder) => encoderOf(record, folder, sharedEngine());
+  const own = await all(opened(original));
+  const got = await all(opened(exported));
   const difference = own.reduce((most, one, i) => Math.max(most, Math.abs(one - got[i]!)), 0);
   checkDifference(difference, id);
   return difference;

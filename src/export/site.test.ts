@@ -33,6 +33,9 @@ describe('a site of an encoder in ONNX', () => {
     expect(difference).toBe(0);
     const paths = files.map(({ path }) => path);
     expect(paths).toContain('encoder/onnx/vision_model.onnx');
+    const record = readFileSync(at('onnx-site/encoder/encoder.json'), 'utf8');
+    expect(JSON.parse(record)).toMatchObject({ id: './onnx', source: './onnx' });
+    expect(record).not.toContain(at(''));
     await using exported = await loadEncoder(at('onnx-site/encoder'));
     expect((await exported.embedTexts!(['a red photo'])).rows).toBe(1);
   });

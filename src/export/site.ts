@@ -36,7 +36,7 @@ export async function exportSite(
     const own = await write(CLASSIFIER, classifierBytes(data));
     const { record } = await writeEncoder(located, write);
     const exported = { record, folder: join(staging, ENCODER) };
-    const difference = await encoderDifference(exported, {
+    const difference = await encoderDifference(located, exported, {
       prompt: renderPrompt(data.templates[0] ?? '{}', data.classes[0]!.promptName),
       numbers: async (features) => (await classifier.probabilities(features, { signal })).data,
       signal,

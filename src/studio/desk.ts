@@ -1,6 +1,7 @@
 import type { Encoder } from '../encoder/types.ts';
 import { DataError, UsageError } from '../errors.ts';
 import type { Board } from './board.ts';
+import type { Journal } from './journal.ts';
 import type { Session } from './session.ts';
 import { type Projects, problemOf } from './status.ts';
 
@@ -15,9 +16,12 @@ export interface Workspace<S extends Session> {
   folderOf(id: string): string;
   /** The board of a project that is not open. Throws `DataError` if it cannot be read. */
   boardOf(id: string): Promise<Board>;
-  create(id: string): Promise<void>;
+  /** Opens the journal of a project that is not open. Makes the project if it does not exist. */
+  openJournal(id: string): Promise<Journal>;
   /** Copies a project's pictures and history into a new project. */
   copy(from: string, to: string): Promise<void>;
+  /** Removes a project that is not open, with its pictures. */
+  remove(id: string): Promise<void>;
   /** Id of the project that was open last. */
   readCurrent(): Promise<string | undefined>;
   writeCurrent(id: string): Promise<void>;
@@ -87,10 +91,10 @@ export class Desk<S extends Session = Session> {
 
   /** Creates a project and opens it. */
   create(name: string): Promise<void> {
-    return this.#begin(name, (id) => this.#workspace.create(id));
+    return this.#begin(name, async () => {});
   }
 
-  /** Copies the open project with its pictures and history, and opens the copy. */
+  /** Copies the open project with its pictures and history, and opens the copy. If that fails, nothing of the copy is left. */
   duplicate(name: string): Promise<void> {
     return this.#begin(name, (id) => this.#workspace.copy(this.#current, id));
   }
@@ -102,12 +106,18 @@ export class Desk<S extends Session = Session> {
     if (this.#ownsEncoder && typeof encoder !== 'string') await encoder.close();
   }
 
-  #begin(name: string, make: (id: string) => Promise<void>): Promise<void> {
+  #begin(name: string, fill: (id: string) => Promise<void>): Promise<void> {
     return this.#inTurn(async () => {
       const id = crypto.randomUUID().slice(0, 8);
-      await make(id);
+      try {
+        await fill(id);
+        const journal = await this.#workspace.openJournal(id);
+        await journal.append({ command: { do: 'name', name } }).finally(() => journal.close());
+      } catch (error) {
+        await this.#workspace.remove(id).catch(() => {});
+        throw error;
+      }
       await this.#open(id);
-      await this.#session.change({ command: { do: 'name', name } });
     });
   }
 
@@ -126,7 +136,12 @@ export class Desk<S extends Session = Session> {
     await this.#workspace.boardOf(id);
     const encoder = this.#session.lend();
     await this.#session.close();
-    this.#session = await this.#workspace.open(id, encoder);
+    try {
+      this.#session = await this.#workspace.open(id, encoder);
+    } catch (error) {
+      this.#session = await this.#workspace.open(this.#current, encoder);
+      throw error;
+    }
     this.#current = id;
     await this.#workspace.writeCurrent(id);
   }

@@ -1,9 +1,9 @@
-import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { unlessMissing } from '../store/regular.ts';
 import { type Desk, FIRST, type Workspace } from './desk.ts';
-import { boardOnDisk } from './disk-journal.ts';
+import { boardOnDisk, openDiskJournal } from './disk-journal.ts';
 import { DiskSession } from './disk-session.ts';
 
 /** The projects that the routes are about. */
@@ -23,7 +23,10 @@ export function diskWorkspace(root: string): Workspace<DiskSession> {
       return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
     },
     boardOf: (id) => boardOnDisk(folderOf(id)),
-    create: async (id) => void (await mkdir(folderOf(id), { recursive: true })),
+    async openJournal(id) {
+      await mkdir(folderOf(id), { recursive: true });
+      return openDiskJournal(folderOf(id));
+    },
     async copy(from, to) {
       await mkdir(folderOf(to), { recursive: true });
       for (const part of ['pictures', 'thumbnails', 'session.jsonl'])
@@ -31,6 +34,7 @@ export function diskWorkspace(root: string): Workspace<DiskSession> {
           unlessMissing,
         );
     },
+    remove: (id) => rm(join(root, 'projects', id), { recursive: true, force: true }),
     readCurrent: () => readFile(join(root, CURRENT), 'utf8').catch(unlessMissing),
     writeCurrent: (id) => writeFileAtomic(join(root, CURRENT), id),
     open: (id, encoder) => DiskSession.open({ folder: folderOf(id), encoder, home: root }),

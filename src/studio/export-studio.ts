@@ -96,6 +96,7 @@ async function ownEncoder(
   const located = await locateEncoder(name, { signal });
   const { record, written } = await writeEncoder(located, write);
   await encoderDifference(
+    located,
     { record, folder: join(staging, ENCODER) },
     { prompt: 'a photo of a dog.', numbers: async (features) => unitRows(features).data, signal },
   );

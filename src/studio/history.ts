@@ -21,6 +21,18 @@ export function beginHistory(board: Board): History {
   return { board, past: [], future: [] };
 }
 
+/** Hashes of all pictures on the board, and of those that come back with undo or redo. */
+export function rememberedHashes({ board, past, future }: History): Set<string> {
+  const hashes = new Set(board.pictures.keys());
+  for (const step of [...past, ...future]) for (const hash of step.board.pictures.keys()) hashes.add(hash);
+  return hashes;
+}
+
+/** Whether a picture is on the board, or comes back with undo or redo. */
+export function isRemembered({ board, past, future }: History, hash: string): boolean {
+  return board.pictures.has(hash) || [...past, ...future].some((step) => step.board.pictures.has(hash));
+}
+
 /** The history after a change; the same object if nothing changes. */
 export function applyChange(history: History, change: Change): History {
   if ('command' in change) return perform(history, change.command, change.step);

@@ -43,7 +43,7 @@ const command = z.discriminatedUnion('do', [
   z.object({ do: z.literal('discard-class'), id: classId }),
   z.object({
     do: z.literal('name'),
-    name: z.string().max(200).refine(wellFormed, 'is not well-formed text'),
+    name: z.string().max(MOST.projectName).refine(wellFormed, 'is not well-formed text'),
   }),
   z.object({ do: z.literal('set'), settings }),
 ]);
@@ -86,6 +86,8 @@ export interface Journal {
    * `UsageError` `studio/change` if one of them could not be read again; none is made then.
    */
   append(...changes: readonly Change[]): Promise<void>;
+  /** Forgets the steps of undo and redo. If the file cannot be written, it still has them. */
+  forget(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -120,7 +122,7 @@ export async function openJournal(storage: JournalFile): Promise<Journal> {
     await storage.replace(torn && lines > 0 ? torn : line({ base: boardToJson(history.board) }));
     if (lines > LONGEST) history = beginHistory(history.board);
   }
-  const file = await storage.open();
+  let file = await storage.open();
   /** The written history, and the length of the file in bytes. */
   let kept = { history, length: file.length };
   /** Number of failed writes. Changes queued after a failed write are refused: they were made on a board that does not exist. */
@@ -155,6 +157,23 @@ export async function openJournal(storage: JournalFile): Promise<Journal> {
       // The caller gets the error of a failed write. The next write is tried nevertheless.
       last = written.catch(() => {});
       return written;
+    },
+    async forget() {
+      while (history !== kept.history) await last;
+      const { board } = history;
+      history = beginHistory(board);
+      kept = { ...kept, history };
+      const replaced = last.then(async () => {
+        await file.close();
+        try {
+          await storage.replace(line({ base: boardToJson(board) }));
+        } finally {
+          file = await storage.open();
+          kept = { ...kept, length: file.length };
+        }
+      });
+      last = replaced.catch(() => {});
+      return replaced;
     },
     async close() {
       await last;

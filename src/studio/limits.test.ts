@@ -1,21 +1,34 @@
 import { expect, it } from 'vitest';
 import { changeSchema, openJournal } from './journal.ts';
-import { keptClassName, keptPicture } from './limits.ts';
+import { keptClassName, keptCopyName, keptPicture, MOST } from './limits.ts';
 
 const hash = '0'.repeat(64);
 
 it('shortens the texts of an import to what the journal accepts, between code points', () => {
   const long = `${'a'.repeat(99)}😀${'b'.repeat(99)}😀${'c'.repeat(299)}😀`;
   const picture = keptPicture({ hash, name: `\ud800\0${long}`, group: long });
-  expect(picture).toMatchObject({ group: 'a'.repeat(99) });
-  const name = keptClassName(`${'a'.repeat(199)}😀`);
-  expect(name).toBe('a'.repeat(199));
+  expect(picture.group).toMatch(/^a{87}…[0-9a-f]{12}$/);
+  expect(keptClassName(`${'a'.repeat(186)}😀${'b'.repeat(99)}`)).toMatch(/^a{186}…[0-9a-f]{12}$/);
   for (const command of [
     { do: 'add', pictures: [picture] },
     { do: 'add-class', id: 'a', name: keptClassName('\u0958'.repeat(150)) },
   ])
     expect(changeSchema.safeParse({ command }).error).toBeUndefined();
   expect(keptPicture({ hash, name: '猫.png', classId: 'a' })).toEqual({ hash, name: '猫.png', classId: 'a' });
+});
+
+it('keeps long names and groups apart that differ only in their ends', () => {
+  const names = ['a', 'b'].map((end) => `${'x'.repeat(MOST.className)}${end}`);
+  expect(new Set(names.map(keptClassName)).size).toBe(2);
+  expect(new Set(names.map((group) => keptPicture({ hash, name: 'x.png', group }).group)).size).toBe(2);
+});
+
+it('the name of a copy ends like that of a copy, whatever the length of the name', () => {
+  const copyOf = (name: string) => `${name} (copy)`;
+  expect(keptCopyName('pets', copyOf)).toBe('pets (copy)');
+  const long = keptCopyName('😀'.repeat(100), copyOf);
+  expect(long).toMatch(/ \(copy\)$/);
+  expect(changeSchema.safeParse({ command: { do: 'name', name: long } }).error).toBeUndefined();
 });
 
 it('a change that could not be read again is refused, and nothing of it is written', async () => {

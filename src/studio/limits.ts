@@ -1,24 +1,39 @@
+import { sha256 } from '../sha256.ts';
 import type { BoardPicture } from './board.ts';
 
 /** Largest lengths of the texts on a board, in UTF-16 code units, and the largest number of pictures that are added by one command. */
-export const MOST = { className: 200, group: 100, pictureName: 500, added: 100_000 };
+export const MOST = { projectName: 200, className: 200, group: 100, pictureName: 500, added: 100_000 };
 
 /** Whether a text has no lone surrogate and no NUL, which ends a text in other programs. */
 export const wellFormed = (text: string) => !/\p{Surrogate}|\0/u.test(text);
 
-/** The name of an imported class as a board can keep it: normalised, well-formed, and cut to the largest length. */
+/** The name of an imported class as a board can keep it: normalised, well-formed, and of at most the largest length. */
 export function keptClassName(name: string): string {
-  return shortened(name.normalize('NFC'), MOST.className);
+  return distinct(name.normalize('NFC'), MOST.className);
 }
 
-/** An imported picture as a board can keep it. Its name and its group are well-formed, and cut to the largest lengths. */
+/** The name of a project's copy as a board can keep it: the copied name is cut, and what `copyOf` adds is not. */
+export function keptCopyName(name: string, copyOf: (name: string) => string): string {
+  return copyOf(shortened(name, MOST.projectName - copyOf('').length));
+}
+
+/** An imported picture as a board can keep it. Its name and its group are well-formed, and of at most the largest lengths. */
 export function keptPicture({ name, group, ...rest }: BoardPicture): BoardPicture {
   return {
     ...rest,
     name: shortened(name, MOST.pictureName),
-    group: group === undefined ? undefined : shortened(group, MOST.group),
+    group: group === undefined ? undefined : distinct(group, MOST.group),
   };
 }
+
+/** A text of which others depend on being another one. If it is too long, its end is replaced by a hash of all of it. */
+function distinct(text: string, most: number): string {
+  if (text.length <= most) return shortened(text, most);
+  const hash = sha256(new TextEncoder().encode(text)).slice(0, HASHED);
+  return `${shortened(text, most - HASHED - 1)}…${hash}`;
+}
+
+const HASHED = 12;
 
 /** A text without characters that a board refuses, cut between two code points. */
 function shortened(text: string, most: number): string {

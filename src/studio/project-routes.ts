@@ -4,9 +4,10 @@ import { Refusal } from '../server/problem.ts';
 import { changeProject } from './answers.ts';
 import type { StudioDesk } from './disk-workspace.ts';
 import { importSample, samplesOf, sampleToTry } from './import-pictures.ts';
+import { MOST } from './limits.ts';
 import { bytes, parsed } from './route-tools.ts';
 
-const name = z.string().trim().min(1).max(200);
+const name = z.string().trim().min(1).max(MOST.projectName);
 const projectSchema = z.discriminatedUnion('do', [
   z.object({ do: z.literal('open'), id: z.string().max(64) }),
   z.object({ do: z.literal('create'), name }),

@@ -110,6 +110,12 @@ export class Session<P extends Pictures = Pictures> {
     return version;
   }
 
+  /** Forgets the steps of undo and redo, so that deleted pictures cannot come back. */
+  async forget(): Promise<void> {
+    await this.#parts.journal.forget();
+    this.tell();
+  }
+
   /** Calls the listener with the status, now and after each change, until the returned function is called. */
   watch(listener: (status: Status) => void): () => void {
     this.#listeners.add(listener);

@@ -69,6 +69,21 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
       .first()
       .setInputFiles({ name, mimeType: 'image/png', buffer: picture });
 
+  /** The paths of all files in the browser's storage for the page, but for features, which are written while others are read. */
+  const storedFiles = () =>
+    page.evaluate(async () => {
+      const paths: string[] = [];
+      // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
+      const walk = async (folder: any, at: string): Promise<void> => {
+        for await (const [name, handle] of folder)
+          if (handle.kind === 'file') paths.push(at + name);
+          else if (name !== 'features') await walk(handle, `${at}${name}/`);
+      };
+      // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
+      await walk(await (globalThis as any).navigator.storage.getDirectory(), '');
+      return paths.sort();
+    });
+
   it('asks before it downloads the encoder, learns a folder, and tests it', async () => {
     await page.locator('.offer').getByRole('button', { name: 'Download' }).click();
     await page.locator('input[webkitdirectory]').setInputFiles(await colourFolder(folder, EACH));
@@ -173,17 +188,39 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
     await context.close();
   });
 
-  it('says when the browser has no more room, and loses nothing', async () => {
+  it('says when the browser has no more room, removes what did not fit, and loses nothing', async () => {
     const tools = await page.context().newCDPSession(page);
     const origin = server.address;
+    const before = await storedFiles();
     await tools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 });
     await add('more.png', await colourPicture('blue', 80));
-    await eventually(notices).toContain('no more room');
+    await eventually(notices).toContain('1 file was not added');
+    expect(await notices()).toContain('no more room');
     expect(await countOf('blue')).toBe(String(EACH));
-    await tools.send('Storage.overrideQuotaForOrigin', { origin });
     await page.locator('.notice button').first().click();
+    await page.getByRole('button', { name: 'Projects' }).click();
+    await page.getByRole('menuitem', { name: 'Duplicate this project' }).click();
+    await eventually(notices).toContain('no more room');
+    expect(await storedFiles()).toEqual(before);
+    await tools.send('Storage.overrideQuotaForOrigin', { origin });
     await page.reload();
     await eventually(() => countOf('blue')).toBe(String(EACH));
+    // This browser has not promised to keep the pictures.
+    expect(await text(page.locator('.footnote'))).toContain('All pictures (zip)');
+  });
+
+  it('removes deleted pictures for good when asked', async () => {
+    await add('more.png', await colourPicture('blue', 80));
+    await eventually(() => page.locator('.thumbnail').count()).toBe(3 * EACH + 2);
+    const before = await storedFiles();
+    await undo();
+    await eventually(() => page.locator('.thumbnail').count()).toBe(3 * EACH + 1);
+    await page.getByRole('button', { name: 'Remove deleted pictures for good' }).click();
+    await eventually(notices).toContain('freed');
+    const pictures = (paths: string[]) => paths.filter((path) => /pictures/.test(path)).length;
+    expect(pictures(await storedFiles())).toBe(pictures(before) - 1);
+    expect(await page.locator('.tools').getByRole('button', { name: 'Undo' }).isDisabled()).toBe(true);
+    await settled();
   });
 
   it('is open in one tab at a time', async () => {

@@ -70,7 +70,7 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
     ];
     await page.locator('input[accept*=zip]').first().setInputFiles(files);
     await eventually(count).toBe(2);
-    const notice = page.locator('.notice', { hasText: '3 files could not be read' });
+    const notice = page.locator('.notice', { hasText: '3 files were not added' });
     for (const name of ['bad.zip', 'text.jpg', 'empty.png']) expect(await notice.innerText()).toContain(name);
     expect(await notice.innerText()).not.toContain(studio.folder);
     await page.getByLabel('Language').selectOption('zh');

@@ -34,8 +34,10 @@ interface BackendEvents {
   onStatus(status: Status): void;
   /** It does not answer, or is in use elsewhere. */
   onCut(): void;
-  /** It cannot be used. */
+  /** It cannot be used, or cannot do a part of its work. */
   onProblem(problem: Problem): void;
+  /** Whether the browser has promised to keep what the page stores. Not called where a program stores it. */
+  onStorage(isPromised: boolean): void;
 }
 
 /**
@@ -79,6 +81,8 @@ export interface Backend {
   /** The URL of an export; undefined if `export` makes it. */
   exportUrl(what: Export): string | undefined;
   export(what: Export): Promise<{ name: string; content: Blob }>;
+  /** Removes deleted pictures, which undo then does not bring back. Resolves with the size of their files in bytes. */
+  removeDeleted?(): Promise<number>;
   sampleUrl(thing: string): string;
   previewUrl(hash: string): string;
   thumbnailUrl(hash: string): string;

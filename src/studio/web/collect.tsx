@@ -13,7 +13,7 @@ import { headerPlace, namePlace, seek, sought, tabStop } from './roving-focus.ts
 import { clearSelection, selectedHashes } from './selection.ts';
 import { SelectionBar } from './selection-bar.tsx';
 import { Start } from './start.tsx';
-import { board, classNames, perform, picturesByClass } from './store.ts';
+import { board, classNames, mayBeRemoved, perform, picturesByClass } from './store.ts';
 import { Thumbnail } from './thumbnails.tsx';
 import { Tour } from './tour.tsx';
 import { Undoable } from './undoable.tsx';
@@ -67,6 +67,7 @@ export function Collect() {
       </div>
       {!isEmpty && <FindBar />}
       {isEmpty ? <Start /> : <PictureList />}
+      {mayBeRemoved.value && pictures.size > 0 && <p class="muted small footnote">{m.mayBeRemoved}</p>}
       <ProgressBar />
       <Undoable at="collect" />
     </section>

@@ -3,8 +3,8 @@ import { exportName } from '../export-name.ts';
 import { api, type Export } from './api.ts';
 import { Icon } from './icons.tsx';
 import { Either } from './lists.tsx';
-import { messages } from './messages.ts';
-import { board, check, saved, status, tellError } from './store.ts';
+import { fileSize, messages } from './messages.ts';
+import { board, check, notify, saved, status, tellError } from './store.ts';
 import { Tour } from './tour.tsx';
 
 /** Example code for the downloaded files, by language. */
@@ -44,6 +44,7 @@ const isCopied = signal(false);
 export function Keep() {
   const m = messages.value.keep;
   const isAnswering = status.value?.answering !== undefined;
+  const { undo: back = 0, redo: forward = 0 } = status.value ?? {};
   return (
     <section id="keep" aria-labelledby="keep-heading">
       <div class="heading">
@@ -62,6 +63,14 @@ export function Keep() {
         {isAnswering && <Code />}
         {board.value.pictures.size > 0 && (
           <p class="muted small">{api.hasProgram ? m.folder(status.value?.folder ?? '') : m.inBrowser}</p>
+        )}
+        {api.removeDeleted && back + forward > 0 && (
+          <div class="part">
+            <p class="muted small">{m.removeDeletedHint}</p>
+            <button type="button" onClick={() => void removeDeleted().catch(tellError)}>
+              {m.removeDeleted}
+            </button>
+          </div>
         )}
       </div>
     </section>
@@ -84,6 +93,12 @@ function Classifier() {
       <p class="muted small">{api.hasProgram ? m.others : m.othersByProgram}</p>
     </div>
   );
+}
+
+async function removeDeleted(): Promise<void> {
+  await saved();
+  const bytes = await api.removeDeleted?.();
+  notify({ kind: 'freed', size: fileSize(bytes ?? 0) });
 }
 
 function Download({ what, label, primary }: { what: Export; label: string; primary?: boolean }) {

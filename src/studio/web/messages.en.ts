@@ -108,6 +108,8 @@ export const en = {
   },
   collect: {
     heading: 'Collect',
+    mayBeRemoved:
+      'The browser may remove these pictures when the disk is nearly full. To have a copy, press “All pictures (zip)” under Keep.',
     lead: 'A few pictures of each thing are enough.',
     startLead: 'Name two classes and give each a few pictures. The classifier learns at once.',
     takePictures: 'Camera',
@@ -236,9 +238,10 @@ export const en = {
     heldOut: (n: number) =>
       `${count(n, 'picture')} of a validation or test folder ${plural(n, 'was', 'were')} not added: they stay unseen, so that they can test the classifier.`,
     duplicates: (n: number) => `${count(n, 'picture was', 'pictures were')} here already.`,
-    unreadable: (n: number) => `${count(n, 'file')} could not be read:`,
+    unreadable: (n: number) => `${count(n, 'file')} ${plural(n, 'was', 'were')} not added:`,
     tried: (n: number) => `Only the first ${count(n, 'picture is', 'pictures are')} tried.`,
     nothing: 'No file was dropped. Save the picture first, then drop its file here.',
+    freed: (size: string) => `Removed the deleted pictures: ${size} freed.`,
     merged: (name: string) => `There was already a class “${name}”: the two were merged.`,
   },
   teach: {
@@ -409,6 +412,9 @@ export const en = {
     making: 'Please wait',
     inBrowser:
       'Everything is kept in this browser, on this computer. If you clear the data of this website, it is gone: download the pictures to keep them.',
+    removeDeleted: 'Remove deleted pictures for good',
+    removeDeletedHint:
+      'Deleted pictures stay in this browser so that undo can bring them back. Removing them frees their space and ends undo here.',
     others:
       'The web page, the site and the ONNX model contain the encoder and work without this program. The site is what tip-adapter/web opens in a page of your own. Making one takes a few seconds.',
     folder: (path: string) => `Everything is kept in ${path} on this computer.`,

@@ -42,7 +42,9 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   'network/not-found': '服务器上没有这个文件',
   'checksum/mismatch': '下载的文件不完整，请重试',
   'disk/full': '磁盘已满',
-  'studio/quota': '这个浏览器没有足够的空间，刚才的改动未能保存。请删除图片或清理磁盘，然后重试。',
+  'studio/quota':
+    '这个浏览器没有更多空间了。放不下的内容没有添加，此前的内容全部保留。请清理磁盘，或删除图片并按“保存”中的“彻底移除已删除的图片”，然后重试。',
+  'web/quota': '这个浏览器没有空间保存模型：下次打开时需要重新下载，没有网络时无法识别图片。',
   'studio/importing': '文件仍在导入中。请等全部导入后再切换项目。',
   'studio/not-here': '没有程序的页面无法完成这一步。',
   'studio/no-storage': '这个浏览器无法保存图片。请使用普通窗口（非隐私窗口），并通过 https 打开本页面。',
@@ -147,6 +149,7 @@ export const zh: Messages = {
   },
   collect: {
     heading: '收集',
+    mayBeRemoved: '磁盘空间不足时，浏览器可能会清除这些图片。如需备份，请按“保存”中的“全部图片（zip）”。',
     lead: '每个类别只需几张图片。',
     startLead: '为两个类别命名，各添加几张图片，分类器会立即开始学习。',
     takePictures: '摄像头',
@@ -271,9 +274,10 @@ export const zh: Messages = {
   notice: {
     heldOut: (count) => `${n(count)} 张验证集或测试集图片未添加：它们不参与学习，留作测试分类器之用。`,
     duplicates: (count) => `有 ${n(count)} 张图片此前已添加。`,
-    unreadable: (count) => `有 ${n(count)} 个文件无法读取：`,
+    unreadable: (count) => `有 ${n(count)} 个文件未能添加：`,
     tried: (count) => `只试用前 ${n(count)} 张图片。`,
     nothing: '拖入的内容不是文件。请先保存图片，再把文件拖到这里。',
+    freed: (size) => `已移除已删除的图片，释放了 ${size}。`,
     merged: (name) => `类别“${name}”已经存在：两者已合并。`,
   },
   teach: {
@@ -435,6 +439,9 @@ export const zh: Messages = {
     making: '请稍候',
     inBrowser:
       '所有内容都保存在这台电脑的这个浏览器中。清除本网站的数据后，内容将无法恢复：请下载图片以便保留。',
+    removeDeleted: '彻底移除已删除的图片',
+    removeDeletedHint:
+      '已删除的图片仍留在这个浏览器中，以便撤销时恢复。彻底移除后会释放空间，此前的改动不能再撤销。',
     others:
       '网页、网站和 ONNX 模型也包含编码器，无需本程序即可使用。网站供您自己的页面用 tip-adapter/web 打开。生成需要几秒钟。',
     folder: (path) => `所有内容都保存在这台电脑的 ${path} 里。`,

@@ -21,6 +21,7 @@ export function Notices() {
             {notice.kind === 'tried' && m.notice.tried(notice.count ?? 0)}
             {notice.kind === 'nothing' && m.notice.nothing}
             {notice.kind === 'merged' && m.notice.merged(notice.names?.[0] ?? '')}
+            {notice.kind === 'freed' && m.notice.freed(notice.size ?? '')}
             {notice.kind === 'unreadable' && (
               <>
                 {m.notice.unreadable(notice.count ?? 0)}

@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { keptCopyName, MOST } from '../limits.ts';
 import type { Projects } from '../status.ts';
 import { ApiError, api } from './api.ts';
 import { Icon } from './icons.tsx';
@@ -22,7 +23,7 @@ export function Project() {
         title={status.value?.folder}
         placeholder={m.untitled}
         value={name}
-        maxLength={200}
+        maxLength={MOST.projectName}
         spellcheck={false}
         onKeyDown={({ key, currentTarget }) => {
           if (key === 'Escape') currentTarget.value = name;
@@ -52,7 +53,7 @@ function items(): MenuItem[] {
     {
       key: 'duplicate',
       text: m.duplicate,
-      act: () => void go({ do: 'duplicate', name: m.copyOf(board.value.name || m.untitled) }),
+      act: () => void go({ do: 'duplicate', name: keptCopyName(board.value.name || m.untitled, m.copyOf) }),
     },
     ...all.map(({ id, name, folder, pictures, problem }) => ({
       key: id,

@@ -11,11 +11,22 @@ export const methods = signal<readonly MethodFacts[]>([]);
 /** Whether the program does not answer. Changes then wait in this page. */
 export const isCut = signal(false);
 export const ready = signal(false);
+/** Whether the browser may remove what the page has stored. */
+export const mayBeRemoved = signal(false);
 
 export interface Notice {
-  readonly kind: 'problem' | 'duplicates' | 'unreadable' | 'merged' | 'tried' | 'nothing' | 'held-out';
+  readonly kind:
+    | 'problem'
+    | 'duplicates'
+    | 'unreadable'
+    | 'merged'
+    | 'tried'
+    | 'nothing'
+    | 'held-out'
+    | 'freed';
   readonly problem?: Problem;
   readonly count?: number;
+  readonly size?: string;
   readonly names?: readonly string[];
   readonly files?: readonly { readonly name: string; readonly problem: Problem }[];
 }
@@ -23,7 +34,13 @@ export interface Notice {
 export const notices = signal<readonly Notice[]>([]);
 
 /** Kinds of notices that are not problems, and disappear by themselves. */
-export const PASSING: ReadonlySet<Notice['kind']> = new Set(['duplicates', 'merged', 'tried', 'nothing']);
+export const PASSING: ReadonlySet<Notice['kind']> = new Set([
+  'duplicates',
+  'merged',
+  'tried',
+  'nothing',
+  'freed',
+]);
 const PASSING_MS = 10_000;
 
 /** Shows a notice. It replaces an equal one. */
@@ -187,6 +204,9 @@ export function connect(): void {
       isCut.value = true;
     },
     onProblem: (problem) => notify({ kind: 'problem', problem }),
+    onStorage(isPromised) {
+      mayBeRemoved.value = !isPromised;
+    },
   });
 }
 

@@ -3,7 +3,7 @@ import { isHidden, isLeftover } from '../../dataset/leftovers.ts';
 import { type BoardPicture, sameName } from '../board.ts';
 import { keptClassName, keptPicture } from '../limits.ts';
 import { type PathLabel, pathLabels } from '../path-labels.ts';
-import { ApiError, api, type HeldOut, type Kept } from './api.ts';
+import { ApiError, api, type HeldOut, type Kept, type Problem } from './api.ts';
 import { answering, board, notify, perform, saved, tellError } from './store.ts';
 
 /** File types for the file dialog. Browsers know HEIC, TIFF, JPEG XL and PPM only by their extensions. */
@@ -68,12 +68,16 @@ export async function uploadPictures(files: readonly Incoming[], target: Target 
 /** The result of a file: one picture, the pictures of a zip, or a problem with the file's name. */
 async function keep({ path: name, file }: Incoming, arrival: Arrival): Promise<(Kept | HeldOut)[]> {
   for (;;) {
+    if (arrival.full) return [{ name, problem: arrival.full }];
     try {
       if (isZip(name)) return await api.keepZip(name, file);
       const hash = await hashOf(file);
       return [arrival.knows(hash) ? { name, hash } : await api.keep(name, file)];
     } catch (error) {
-      if (error instanceof ApiError) return [{ name, problem: error.problem }];
+      if (error instanceof ApiError) {
+        if (error.problem.code === 'studio/quota') arrival.full = error.problem;
+        return [{ name, problem: error.problem }];
+      }
       // A file that the browser can no longer read causes the same error as a program that does not answer.
       if (await api.isThere())
         return [{ name, problem: { code: 'file', message: (error as Error).message } }];
@@ -124,6 +128,8 @@ class Arrival {
   #waiting: BoardPicture[] = [];
   #duplicates = 0;
   #heldOut = 0;
+  /** The problem of a storage that has no more room. The remaining files are not tried, so that later changes can still be written. */
+  full?: Problem;
 
   constructor(target: Target) {
     this.#target = target;

@@ -34,6 +34,7 @@ export function localBackend(site: string): Backend {
   };
   worker.onmessage = ({ data }: MessageEvent<Told>) => {
     if ('state' in data) for (const { onStatus } of events) onStatus(data.state);
+    else if ('note' in data) for (const { onProblem } of events) onProblem(data.note);
     else if ('isElsewhere' in data) for (const { onCut } of events) onCut();
     else if ('opened' in data) {
       const isFirst = folder === undefined;
@@ -62,18 +63,30 @@ export function localBackend(site: string): Backend {
         else worker.postMessage(asked);
       });
   const calls = Object.fromEntries(CALLS.map((name) => [name, call(name)])) as unknown as Calls;
+  const tellPersistence = (isKept: boolean) => {
+    for (const { onStorage } of events) onStorage(isKept);
+  };
+  /** Asks, once, that the browser does not remove everything when the disk is nearly full. */
+  let asked: Promise<void> | undefined;
+  const persistence = () => {
+    asked ??= navigator.storage.persist().then(tellPersistence);
+    return asked;
+  };
   const stored = (part: string) => `./stored/${folder}/${part}`;
   return {
     ...calls,
     hasProgram: false,
     isThere: async () => true,
-    follow: (wanted) => void events.push(wanted),
+    follow(wanted) {
+      events.push(wanted);
+      void navigator.storage.persisted().then(tellPersistence);
+    },
     keep(name, picture) {
-      askToPersist();
+      void persistence();
       return calls.keep(name, picture);
     },
     keepZip(name, zip) {
-      askToPersist();
+      void persistence();
       return calls.keepZip(name, zip);
     },
     preview: notHere,
@@ -89,9 +102,6 @@ export function localBackend(site: string): Backend {
     thumbnailUrl: (hash) => stored(`thumbnails/${hash}.jpg`),
   };
 }
-
-/** Otherwise the browser may remove everything when the disk is nearly full. */
-const askToPersist = () => void navigator.storage.persist();
 
 const notHere = () =>
   Promise.reject(

@@ -20,9 +20,10 @@ export const CALLS = [
   'size',
   'check',
   'export',
+  'removeDeleted',
 ] as const satisfies readonly (keyof Backend)[];
 
-export type Calls = Pick<Backend, (typeof CALLS)[number]>;
+export type Calls = Required<Pick<Backend, (typeof CALLS)[number]>>;
 
 export interface Asked {
   readonly id: number;
@@ -39,4 +40,6 @@ export type Told =
   | { readonly isElsewhere: true }
   /** The studio cannot be opened. */
   | { readonly problem: Problem }
+  /** What the person should know, though the work goes on. */
+  | { readonly note: Problem }
   | { readonly state: Status };

@@ -16,12 +16,16 @@ export async function encoderUrl(site: string): Promise<string> {
   return new URL(encoder, site).href;
 }
 
-/** The site's encoder. Its files are downloaded once, after the person has agreed, so that it works without a network later. */
+/**
+ * The site's encoder. Its files are downloaded once, after the person has agreed, so that it works without a network later. `note` is called
+ * if the browser cannot keep them.
+ */
 export async function loadSiteEncoder(
   folder: string,
   { signal, confirm, onProgress }: Pick<LoadOptions, 'signal' | 'confirm' | 'onProgress'>,
+  note: Downloads['note'],
 ): Promise<Encoder> {
-  const downloads: Downloads = { cache: true, signal, note: (line) => console.warn(line) };
+  const downloads: Downloads = { cache: true, signal, note };
   const { record, open } = await encoderAt(folder, () => downloads);
   const { id, licence, fingerprint, files } = record;
   const missing = [];

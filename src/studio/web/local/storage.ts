@@ -21,12 +21,17 @@ export interface StoredFolder {
   /** A file; undefined if there is none. */
   file(name: string): Promise<File | undefined>;
   names(): Promise<string[]>;
-  /** Writes a file. It is on the disk when this resolves. A file whose writing was interrupted may be shorter. */
+  /**
+   * Writes a file. It is on the disk when this resolves. If it cannot be written, there is no file afterwards. A file whose writing was
+   * interrupted may be shorter.
+   */
   write(name: string, bytes: Uint8Array): Promise<void>;
   /** Replaces a file at once: a reader sees the old one or the new one. */
   replace(name: string, bytes: Uint8Array): Promise<void>;
   /** Opens a file for writing. */
   open(name: string): Promise<AccessHandle>;
+  /** Removes a file, or a folder with all that is in it, if it exists. */
+  remove(name: string): Promise<void>;
 }
 
 /** The handles of calls that have not answered yet. */
@@ -63,18 +68,21 @@ export function storedFolder(path: readonly string[]): StoredFolder {
   const handle = async (name: string) =>
     (await ask(await made(), (folder) => folder.getFileHandle(name, { create: true }))) as WorkerFileHandle;
   const access = async (name: string) => ask(await handle(name), (file) => file.createSyncAccessHandle());
+  const remove = async (name: string) => {
+    const folder = await existing();
+    if (folder) await ask(folder, () => folder.removeEntry(name, { recursive: true })).catch(unlessMissing);
+  };
   const write = (name: string, bytes: Uint8Array) =>
     named(async () => {
       const file = await access(name);
       try {
         file.truncate(0);
         writeAll(file, bytes, 0);
-      } catch (error) {
-        // The space of a part that cannot be used is freed.
-        file.truncate(0);
-        throw error;
-      } finally {
         file.close();
+      } catch (error) {
+        file.close();
+        await remove(name);
+        throw error;
       }
     });
   return {
@@ -97,6 +105,7 @@ export function storedFolder(path: readonly string[]): StoredFolder {
       await named(async () => ask(await handle(`${name}.new`), (file) => file.move(name)));
     },
     open: (name) => named(() => access(name)),
+    remove: (name) => named(() => remove(name)),
   };
 }
 
@@ -116,9 +125,9 @@ export async function named<T>(work: () => T | Promise<T>): Promise<T> {
     return await work();
   } catch (cause) {
     if ((cause as Error).name === 'QuotaExceededError') {
-      throw new DataError('This browser gives the page no more room, so the last change is not saved', {
+      throw new DataError('This browser gives the page no more room', {
         code: 'studio/quota',
-        hint: 'Delete pictures or free space on the disk, then make the change again.',
+        hint: 'What did not fit was not added, and everything before it is kept. Free space on the disk, or delete pictures and press “Remove deleted pictures for good” under Keep. Then try again.',
         cause,
       });
     }

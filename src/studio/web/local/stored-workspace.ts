@@ -1,8 +1,9 @@
+import { DataError } from '../../../errors.ts';
 import { FIRST, type Workspace } from '../../desk.ts';
+import { isRemembered, rememberedHashes } from '../../history.ts';
 import { openJournal, readJournal } from '../../journal.ts';
 import { checkHash } from '../../pictures.ts';
-import { Session } from '../../session.ts';
-import { loadSiteEncoder } from './site-encoder.ts';
+import { Session, type SessionParts } from '../../session.ts';
 import type { StoredFolder } from './storage.ts';
 import { storedFeatures } from './stored-features.ts';
 import { JOURNAL, storedJournal } from './stored-journal.ts';
@@ -10,41 +11,80 @@ import { type StoredPictures, storedPictures } from './stored-pictures.ts';
 import { storedTeacher } from './stored-teacher.ts';
 
 const CURRENT = 'current-project';
+const FEATURES = 'features';
+
+export interface StoredWorkspace extends Workspace<Session<StoredPictures>> {
+  /**
+   * Removes what an interrupted import or copy left: pictures and features that no project remembers, and projects that have no journal. No
+   * project may be open. A project that cannot be read keeps everything.
+   */
+  tidy(): Promise<void>;
+}
 
 /** Projects in the browser's storage: the first one in the workspace's own folder, the others in its `projects`. */
-export function storedWorkspace(root: StoredFolder): Workspace<Session<StoredPictures>> {
+export function storedWorkspace(
+  root: StoredFolder,
+  loadEncoder: SessionParts['loadEncoder'],
+): StoredWorkspace {
   const projects = root.folder('projects');
   const folderOf = (id: string) => (id === FIRST ? root : projects.folder(id));
   return {
     folderOf: () => '',
     others: () => projects.names(),
     boardOf: async (id) => (await readJournal(storedJournal(folderOf(id)))).history.board,
-    // The journal makes a project's folder.
-    create: async (id) => (await openJournal(storedJournal(folderOf(id)))).close(),
+    openJournal: (id) => openJournal(storedJournal(folderOf(id))),
+    // The journal is last: a folder without one is a copy that was interrupted.
     async copy(from, to) {
       for (const part of ['pictures', 'thumbnails']) {
         const [source, target] = [folderOf(from).folder(part), folderOf(to).folder(part)];
         for (const name of await source.names()) await copyFile(source, target, name);
       }
-      await copyFile(folderOf(from), folderOf(to), JOURNAL);
+      const journal = await folderOf(from).file(JOURNAL);
+      if (journal) await folderOf(to).replace(JOURNAL, new Uint8Array(await journal.arrayBuffer()));
     },
+    remove: (id) => projects.remove(id),
     readCurrent: async () => (await root.file(CURRENT))?.text(),
     writeCurrent: (id) => root.replace(CURRENT, new TextEncoder().encode(id)),
     async open(id, encoder) {
-      const folder = folderOf(id);
-      const pictures = storedPictures(folder);
+      const journal = await openJournal(storedJournal(folderOf(id)));
+      const pictures = storedPictures(folderOf(id), (hash) => isRemembered(journal.history, hash));
       return new Session({
         folder: '',
         encoder,
-        journal: await openJournal(storedJournal(folder)),
+        journal,
         pictures,
-        loadEncoder: loadSiteEncoder,
+        loadEncoder,
         createTeacher: (encoder) => {
-          const own = root.folder('features').folder(checkHash(encoder.fingerprint));
+          const own = root.folder(FEATURES).folder(checkHash(encoder.fingerprint));
           return storedTeacher(encoder, pictures, storedFeatures(own, encoder.dimension));
         },
         close: async () => {},
       });
+    },
+    async tidy() {
+      const remembered = new Set<string>();
+      let areAllRead = true;
+      for (const id of [FIRST, ...(await projects.names())]) {
+        const folder = folderOf(id);
+        if (!(await folder.file(JOURNAL))) {
+          if (id !== FIRST) await projects.remove(id);
+          continue;
+        }
+        try {
+          const own = rememberedHashes((await readJournal(storedJournal(folder))).history);
+          for (const hash of own) remembered.add(hash);
+          await storedPictures(folder, (hash) => own.has(hash)).removeOrphans();
+        } catch (error) {
+          if (!(error instanceof DataError)) throw error;
+          areAllRead = false;
+        }
+      }
+      if (!areAllRead) return;
+      const features = root.folder(FEATURES);
+      for (const encoder of await features.names()) {
+        const own = features.folder(encoder);
+        for (const hash of await own.names()) if (!remembered.has(hash)) await own.remove(hash);
+      }
     },
   };
 }

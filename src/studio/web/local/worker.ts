@@ -12,7 +12,7 @@ import type { Session } from '../../session.ts';
 import { problemOf } from '../../status.ts';
 import type { Export } from '../api.ts';
 import type { Asked, Calls, Told } from './protocol.ts';
-import { encoderUrl } from './site-encoder.ts';
+import { encoderUrl, loadSiteEncoder } from './site-encoder.ts';
 import { storedFolder } from './storage.ts';
 import type { StoredPictures } from './stored-pictures.ts';
 import { storedWorkspace } from './stored-workspace.ts';
@@ -45,7 +45,11 @@ self.onmessage = async ({ data: { site } }: MessageEvent<{ site: string }>) => {
 async function serve(site: string, name: string): Promise<void> {
   // The engine computes in a worker of its own, so that pictures arrive while it learns.
   setSharedEngine(createEngine());
-  const desk: StoredDesk = await Desk.open(storedWorkspace(storedFolder([name])), await encoderUrl(site));
+  const workspace = storedWorkspace(storedFolder([name]), (url, options) =>
+    loadSiteEncoder(url, options, (message, code) => tell({ note: { code, message } })),
+  );
+  await workspace.tidy();
+  const desk: StoredDesk = await Desk.open(workspace, await encoderUrl(site));
   const calls = callsOf(desk);
   let unwatch = () => {};
   const follow = async () => {
@@ -58,8 +62,9 @@ async function serve(site: string, name: string): Promise<void> {
   };
   self.onmessage = async ({ data: { id, call, given } }: MessageEvent<Asked>) => {
     try {
-      const value = await (calls[call] as (...all: readonly unknown[]) => Promise<unknown>)(...given);
-      if (call === 'changeProject') await follow();
+      const answered = (calls[call] as (...all: readonly unknown[]) => Promise<unknown>)(...given);
+      // Also a change that failed may have opened the project again.
+      const value = await (call === 'changeProject' ? answered.finally(follow) : answered);
       tell({ id, value });
     } catch (error) {
       tell({ id, status: error instanceof Conflict ? 409 : 400, problem: problemOf(error) });
@@ -77,9 +82,16 @@ function callsOf(desk: StoredDesk): Calls {
   return {
     board: async () => boardAnswer(desk.session),
     async change(version, changes) {
-      if (version !== desk.session.version)
+      const { session } = desk;
+      if (version !== session.version)
         throw new Conflict('The board has changed', { code: 'studio/version' });
-      return { version: await desk.session.change(...changes) };
+      const commands = changes.flatMap((change) => ('command' in change ? change.command : []));
+      const added = commands.flatMap((command) => (command.do === 'add' ? command.pictures : []));
+      try {
+        return { version: await session.change(...changes) };
+      } finally {
+        await session.pictures.settle(added.map(({ hash }) => hash));
+      }
     },
     methods: async () => methodFacts(),
     answerDownload: async (yes) => desk.session.answerDownload(yes),
@@ -96,6 +108,10 @@ function callsOf(desk: StoredDesk): Calls {
     size: async () => (await contentOf(desk.session, 'classifier')).content.size,
     check: async () => checkAnswer(desk.session),
     export: (what) => contentOf(desk.session, what),
+    async removeDeleted() {
+      await desk.session.forget();
+      return desk.session.pictures.removeOrphans();
+    },
   };
 }
 

@@ -1,11 +1,19 @@
 import { strToU8, zipSync } from 'fflate';
 import { expect, it } from 'vitest';
-import type { Kept, Pictures } from '../../pictures.ts';
+import { DataError } from '../../../errors.ts';
+import type { Kept } from '../../pictures.ts';
 import { keepZip } from './zip-pictures.ts';
 
+let settled: string[] = [];
 const pictures = {
-  keep: async (name: string): Promise<Kept> => ({ name, hash: '0'.repeat(64) }),
-} as unknown as Pictures;
+  async keep(name: string): Promise<Kept> {
+    if (name === 'full.png') throw new DataError('no room', { code: 'studio/quota' });
+    return { name, hash: '0'.repeat(64) };
+  },
+  async settle(hashes: readonly string[]) {
+    settled = [...hashes];
+  },
+};
 
 /** The outcome of each file of a zip: stored, or the code of its problem. */
 async function outcomes(files: Record<string, string>): Promise<Record<string, string>> {
@@ -33,4 +41,9 @@ it('tells of pictures that it cannot import, and of a zip without pictures', asy
     await outcomes({ 'a.png': 'a', 'b.bmp': 'b', IMG_1: 'i', 'notes.txt': 'n', '__MACOSX/a.bmp': '' }),
   ).toEqual({ 'a.png': 'kept', 'b.bmp': 'studio/left-out', IMG_1: 'studio/left-out' });
   await expect(outcomes({ 'notes.txt': 'n' })).rejects.toMatchObject({ code: 'studio/no-pictures' });
+});
+
+it('keeps nothing of a zip that does not fit', async () => {
+  await expect(outcomes({ 'a.png': 'a', 'full.png': 'f' })).rejects.toMatchObject({ code: 'studio/quota' });
+  expect(settled).toEqual(['0'.repeat(64)]);
 });

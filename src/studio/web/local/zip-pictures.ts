@@ -4,17 +4,29 @@ import { isHidden, isLeftover } from '../../../dataset/leftovers.ts';
 import { DataError } from '../../../errors.ts';
 import { isImagePath } from '../../../image/image-paths.ts';
 import { count } from '../../../words.ts';
-import { checkHolds, type Kept, leftOut, type Pictures } from '../../pictures.ts';
+import { checkHolds, type Kept, leftOut } from '../../pictures.ts';
 import { problemOf } from '../../status.ts';
+import type { StoredPictures } from './stored-pictures.ts';
 
 /** Most bytes of a picture in a zip. */
 const MOST_PICTURE = 64 * 2 ** 20;
 
 /**
  * Stores the pictures of a zip, with the classes and groups of its `index.csv` if it has one, as the studio writes it. Throws `DataError` if
- * it is no zip, or has another table, which only the program reads.
+ * it is no zip, has another table, which only the program reads, or does not fit into the browser's storage. None of it is stored then.
  */
-export async function keepZip(pictures: Pictures, zip: Blob): Promise<Kept[]> {
+export async function keepZip(pictures: Pick<StoredPictures, 'keep' | 'settle'>, zip: Blob): Promise<Kept[]> {
+  const kept: Kept[] = [];
+  try {
+    await keepAll(pictures, zip, kept);
+    return checkHolds(kept);
+  } catch (error) {
+    await pictures.settle(kept.flatMap((one) => ('hash' in one ? one.hash : [])));
+    throw error;
+  }
+}
+
+async function keepAll(pictures: Pick<StoredPictures, 'keep'>, zip: Blob, kept: Kept[]): Promise<void> {
   const bytes = new Uint8Array(await zip.arrayBuffer());
   const sizes = new Map<string, number>();
   const unpacked = (wanted: (name: string) => boolean) => {
@@ -36,7 +48,6 @@ export async function keepZip(pictures: Pictures, zip: Blob): Promise<Kept[]> {
   const table = tableIn([...sizes.keys()]);
   const listed =
     table === undefined ? undefined : rowsOf(unpacked((name) => name === table)[table] as Uint8Array);
-  const kept: Kept[] = [];
   for (const [name, size] of sizes) {
     if (listed ? !listed.has(name) : !isImagePath(name) || isPassedOver(name)) {
       if (!isPassedOver(name)) kept.push(...leftOut(name, listed !== undefined));
@@ -65,7 +76,6 @@ export async function keepZip(pictures: Pictures, zip: Blob): Promise<Kept[]> {
   for (const path of listed?.keys() ?? [])
     if (!sizes.has(path))
       kept.push({ name: path, problem: { code: 'dataset/unreadable', message: 'It is not in the zip' } });
-  return checkHolds(kept);
 }
 
 const isPassedOver = (path: string) => path.split('/').some((name) => isLeftover(name) || isHidden(name));

@@ -1,0 +1,69 @@
+import { expect, it, vi } from 'vitest';
+import { FIRST } from '../../desk.ts';
+import { MemoryStorage } from './memory-folder.fixture.ts';
+import { storedWorkspace } from './stored-workspace.ts';
+
+vi.mock('./stored-teacher.ts', () => ({ storedTeacher: () => ({}) }));
+
+const [first, second, third] = ['1', '2', '3'].map((digit) => digit.repeat(64)) as [string, string, string];
+
+/** A workspace whose first project has a picture on the board, and another one that was deleted. */
+async function workspaceOf(storage: MemoryStorage) {
+  const workspace = storedWorkspace(storage.root, () => Promise.reject(new Error('no encoder')));
+  const journal = await workspace.openJournal(FIRST);
+  for (const hash of [first, second])
+    await journal.append({ command: { do: 'add', pictures: [{ hash, name: 'a.png' }] } });
+  await journal.append({ command: { do: 'discard', hashes: [second] } });
+  await journal.close();
+  const keep = (path: string) => storage.files.set(path, Uint8Array.of(1));
+  for (const hash of [first, second, third]) {
+    keep(`pictures/${hash}`);
+    keep(`thumbnails/${hash}.jpg`);
+    keep(`features/encoder/${hash}`);
+  }
+  return workspace;
+}
+
+it('removes at its start what interrupted imports and copies left, and nothing else', async () => {
+  const storage = new MemoryStorage();
+  const workspace = await workspaceOf(storage);
+  await workspace.copy(FIRST, 'copy');
+  const half = `projects/half/pictures/${first}`;
+  storage.files.set(half, Uint8Array.of(1));
+  const before = storage.paths;
+  await workspace.tidy();
+  // The deleted picture comes back with undo.
+  const gone = before.filter((path) => !storage.files.has(path));
+  const orphans = ['', 'projects/copy/'].flatMap((folder) => [
+    `${folder}pictures/${third}`,
+    `${folder}thumbnails/${third}.jpg`,
+  ]);
+  expect(gone).toEqual([...orphans, `features/encoder/${third}`, half].sort());
+  await workspace.tidy();
+  expect(before.filter((path) => !storage.files.has(path))).toEqual(gone);
+});
+
+it('a project that cannot be read keeps everything', async () => {
+  const storage = new MemoryStorage();
+  const workspace = await workspaceOf(storage);
+  storage.files.set('session.jsonl', new TextEncoder().encode('{"base":"damaged"}\n'));
+  const before = storage.paths;
+  await workspace.tidy();
+  expect(storage.paths).toEqual(before);
+});
+
+it('forgets deleted pictures only when asked, and undo ends there', async () => {
+  const storage = new MemoryStorage();
+  const workspace = await workspaceOf(storage);
+  const journal = await workspace.openJournal(FIRST);
+  const late = journal.append({ command: { do: 'add-class', id: 'a', name: 'cat' } });
+  await journal.forget();
+  await late;
+  await journal.append({ command: { do: 'add-class', id: 'b', name: 'dog' } });
+  await journal.close();
+  await workspace.tidy();
+  expect(storage.paths.filter((path) => path.startsWith('pictures/'))).toEqual([`pictures/${first}`]);
+  const again = await workspace.openJournal(FIRST);
+  expect(again.history.board.classes.map(({ name }) => name)).toEqual(['cat', 'dog']);
+  expect(again.history.past).toHaveLength(1);
+});
