@@ -62,7 +62,7 @@ function exported(folder: string): string | undefined {
 }
 
 /** The shapes of OpenAI's ViT-B/32, with random weights of a similar size. */
-function randomVit(): { checkpoint: Checkpoint; shape: ClipShape } {
+export function randomVit(): { checkpoint: Checkpoint; shape: ClipShape } {
   const shapes = new Map<string, readonly number[]>([
     ['visual.conv1.weight', [WIDTH, 3, 32, 32]],
     ['visual.class_embedding', [WIDTH]],

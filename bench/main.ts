@@ -20,6 +20,7 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
     return what ? keysPart(what, path!, keys as 'int8' | 'half') : benchKeys();
   },
   clip: async () => (await import('./clip.ts')).benchClip(),
+  int8: async () => (await import('./int8.ts')).benchInt8(),
   coop: async () => (await import('./coop.ts')).benchCoop(),
   auto: async () => (await import('./auto.ts')).benchAuto(),
   adaptation: async () => (await import('./adaptation.ts')).benchAdaptation(),

@@ -287,6 +287,18 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     inputs: z.array(port).optional(),
     outputs: z.array(port).optional(),
     opset: count.optional(),
+    quantised: object({
+      pictures: count,
+      from: z.enum(['thumbnails', 'data']),
+      cosine: z.number(),
+      leastCosine: z.number(),
+      same: count.describe('Pictures with the same answer'),
+      probability: z.number().describe('Largest difference of a probability'),
+      accuracy: object({ before: share, after: share }).optional(),
+      bytes: object({ before: count, after: count }).describe('Size of the image tower'),
+    })
+      .optional()
+      .describe('What 8-bit weights of the encoder change'),
     report: z.string().optional(),
     accuracy: share.optional(),
     total: count.optional(),

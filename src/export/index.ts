@@ -2,8 +2,15 @@ export type { Pushed } from '../store/hub-push.ts';
 export { modelCard } from './card.ts';
 export { ONNX_INPUTS, type OnnxInput } from './inputs.ts';
 export type { PictureInput } from './join.ts';
-export { exportOnnx, type OnnxExport, type OnnxPort } from './onnx-export.ts';
+export {
+  exportOnnx,
+  type OnnxExport,
+  type OnnxOptions,
+  type OnnxPort,
+  type QuantiseOptions,
+} from './onnx-export.ts';
 export { type PushClassifierOptions, type PushedClassifier, pushClassifier } from './push.ts';
+export { lossInWords, type MeasuredLoss, type QuantisationLoss } from './quantised-tower.ts';
 export { exportSite, exportSiteZip } from './site.ts';
 export type { SiteFile } from './site-folder.ts';
 export { exportWeb, type WebExport, type WebOptions } from './web-page.ts';

@@ -5,6 +5,7 @@ import { Message } from '../graph/protobuf.ts';
 import { fieldsOf, integersOf, textOf, type WireField } from '../graph/wire.ts';
 import type { Preprocessing } from '../image/types.ts';
 import { floatTensor } from '../math/tensor.ts';
+import { fragment } from './fragment.ts';
 import type { ImageTower } from './image-tower.ts';
 import { type OnnxGraph, type OnnxModel, type OnnxNode, parseGraph, renamed } from './onnx-model.ts';
 
@@ -14,7 +15,7 @@ export type PictureInput = 'pixels' | 'pixel_values';
 /** Oldest version of the standard operator set in which the appended operators have their present meaning. */
 const OLDEST_OPSET = 13;
 /** From this version on, reductions take their axes as an input. */
-const AXES_AS_INPUT = 18;
+export const AXES_AS_INPUT = 18;
 /** Version of the file format of the appended part. From version 4 on, constants need not be inputs. */
 const IR = 8;
 
@@ -37,7 +38,7 @@ export function joinModels(
       const values = input === 'pixels' ? lookUp(write, preprocessing) : input;
       return tower.input.half ? write.node('Cast', [values], { to: FLOAT16 }) : values;
     },
-    input,
+    [input],
   );
   const constants = Object.entries(tower.others).map(
     ([name, tensor]) => [name, fragment(`others/${name}`, (write) => write.tensor(tensor))] as const,
@@ -51,7 +52,7 @@ export function joinModels(
   const features = fragment(
     'features',
     (write) => (tower.output.half ? write.node('Cast', [embedded], { to: FLOAT }) : embedded),
-    embedded,
+    [embedded],
   );
   const outputs = head.graph.outputs.map(({ name }) => name);
   const classifier = renamed(suited(head.graph, opset), (name) => {
@@ -83,18 +84,6 @@ function inputInfo(input: PictureInput, side: number): Uint8Array {
       ? ({ dtype: 'uint8', shape: ['n', side, side, 3] } as const)
       : ({ dtype: 'float32', shape: ['n', 3, side, side] } as const);
   return valueInfo(input, info).bytes();
-}
-
-/** Nodes to add, with a prefix. `outside` is a value of the joined model that they read. */
-function fragment(
-  prefix: string,
-  build: (write: OnnxWriter) => string,
-  outside?: string,
-): { graph: OnnxGraph; output: string } {
-  const message = new Message();
-  const output = build(graphWriter(message));
-  const rename = (name: string) => (name === outside ? name : `${prefix}/${name}`);
-  return { graph: renamed(parseGraph(message.bytes()), rename), output: rename(output) };
 }
 
 const LEVELS = 256;

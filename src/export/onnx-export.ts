@@ -1,7 +1,10 @@
+import type { Abortable } from '../abort.ts';
 import type { Classifier } from '../classifier/classifier.ts';
 import { checkEncoder } from '../classifier/encoder-reference.ts';
 import type { ClassifierData, EncoderReference } from '../classifier/types.ts';
+import type { Dataset } from '../dataset/types.ts';
 import { loadEncoder, locateEncoder } from '../encoder/load.ts';
+import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
@@ -17,6 +20,7 @@ import type { OnnxInput } from './inputs.ts';
 import { joinModels, type PictureInput } from './join.ts';
 import { exportMetadata } from './onnx-metadata.ts';
 import { encodeModel, parseModel } from './onnx-model.ts';
+import { type MeasuredLoss, measureLoss, quantisedTower, towerEncoder } from './quantised-tower.ts';
 
 /** An exported model, and the facts needed to run it. */
 export interface OnnxExport {
@@ -27,6 +31,22 @@ export interface OnnxExport {
   readonly outputs: readonly OnnxPort[];
   /** Largest difference between the model's and the classifier's probabilities on the trial inputs. */
   readonly difference: number;
+  /** With `quantise`: what 8-bit weights of the encoder change. */
+  readonly quantised?: MeasuredLoss;
+}
+
+/** Options of an export with an encoder. */
+export interface QuantiseOptions {
+  /** Whether the encoder's large weights are written in 8 bits. The loss is measured, and is part of the result and of the model. */
+  quantise?: boolean;
+  /** Labelled pictures on which the loss is measured. Default: thumbnails of the classifier's examples. */
+  data?: string | Dataset;
+}
+
+/** Options of `exportOnnx`. */
+export interface OnnxOptions extends QuantiseOptions, Abortable {
+  /** Default: `pixels`. */
+  input?: OnnxInput;
 }
 
 /** An input or output. A size that is a name is variable. */
@@ -44,53 +64,82 @@ const TOLERANCE = 1e-4;
 /**
  * Exports the classifier as one ONNX model from `pixels` uint8 [n, side, side, 3] (RGB), `pixel_values` float32 [n, 3, side, side] or
  * `features` float32 [n, d] to `probabilities` and `scores` [n, c]. The model is run on trial inputs before it is returned. Throws
- * `ModelError` (`export/differs`) if its answers differ from the classifier's.
+ * `ModelError` (`export/differs`) if its answers differ from the classifier's, with `quantise` from those of the classifier with the
+ * quantised encoder.
  */
 export async function exportOnnx(
   classifier: Classifier,
-  { input = 'pixels', signal }: { input?: OnnxInput; signal?: AbortSignal } = {},
+  { input = 'pixels', quantise = false, data: pictures, signal }: OnnxOptions = {},
 ): Promise<OnnxExport> {
+  checkQuantise(input, quantise, pictures);
   const { data } = classifier;
-  const metadata = exportMetadata(data);
-  const head = toOnnx(headGraph(data), { metadata });
-  const bytes = input === 'features' ? head : encodeModel(await joined(data, head, input, signal), metadata);
-  if (bytes.length > LARGEST) throw tooLarge(bytes.length);
-  const opset = parseModel(bytes).opsets.get('')!;
-  return { bytes, opset, ...(await trial(classifier, bytes, input, signal)) };
-}
-
-async function joined(
-  { encoder }: ClassifierData,
-  head: Uint8Array,
-  input: PictureInput,
-  signal?: AbortSignal,
-) {
-  preprocessingOf(encoder);
-  const located = await locateEncoder(encoder.id, { signal });
-  checkEncoder(encoder, located.record);
+  const head = headGraph(data);
+  if (input === 'features') {
+    const bytes = toOnnx(head, { metadata: exportMetadata(data) });
+    return tried(classifier, bytes, input, trialFeatures(data), signal);
+  }
+  const preprocessing = preprocessingOf(data.encoder);
+  const located = await locateEncoder(data.encoder.id, { signal });
+  checkEncoder(data.encoder, located.record);
   throwIfAborted(signal);
-  return joinModels(await imageTower(located), parseModel(head), preprocessingOf(encoder), input);
+  const whole = await imageTower(located);
+  const tower = quantise ? quantisedTower(whole, data.encoder.id) : whole;
+  const encoder = quantise
+    ? towerEncoder(located.record, tower)
+    : await loadEncoder(data.encoder.id, { signal });
+  try {
+    const sizes = () => ({
+      before: encodeModel(whole.model, {}).length,
+      after: encodeModel(tower.model, {}).length,
+    });
+    const measured = quantise
+      ? await measureLoss(classifier, encoder, sizes(), { data: pictures, signal })
+      : undefined;
+    const metadata = exportMetadata(data, measured?.loss);
+    const model = joinModels(tower, parseModel(toOnnx(head)), preprocessing, input);
+    const trial = await trialPictures(encoder, preprocessing, input, signal);
+    return {
+      ...(await tried(classifier, encodeModel(model, metadata), input, trial, signal)),
+      ...(measured && { quantised: measured }),
+    };
+  } finally {
+    await encoder.close();
+  }
 }
 
-/** Runs the exported model and the classifier on the same inputs. Returns the largest difference of a probability. */
-async function trial(
+function checkQuantise(input: OnnxInput, quantise: boolean, pictures: unknown): void {
+  if (quantise ? input !== 'features' : pictures === undefined) return;
+  throw quantise
+    ? new UsageError('Option quantise has no effect with the input features', {
+        code: 'option/no-effect',
+        hint: 'The encoder is quantised, which a model of features does not have. Leave the option out, or give another input.',
+        details: { option: 'quantise' },
+      })
+    : new UsageError('Option data has no effect without quantise', {
+        code: 'option/no-effect',
+        hint: 'The pictures measure the loss of quantisation.',
+        details: { option: 'data' },
+      });
+}
+
+/** The export with these bytes, after the model and the classifier have run on the same inputs. */
+async function tried(
   classifier: Classifier,
   bytes: Uint8Array,
   input: OnnxInput,
+  { feed, features }: Trial,
   signal?: AbortSignal,
-): Promise<Pick<OnnxExport, 'inputs' | 'outputs' | 'difference'>> {
-  const { data } = classifier;
+): Promise<OnnxExport> {
+  if (bytes.length > LARGEST) throw tooLarge(bytes.length);
   const session = await sharedEngine().load(bytes);
   try {
-    const { feed, features } =
-      input === 'features' ? trialFeatures(data) : await trialPictures(data, input, signal);
     const expected = await classifier.probabilities(features, { signal });
     const { probabilities } = await session.run({ [input]: feed }, { outputs: ['probabilities'], signal });
     const got = probabilities.data as Float32Array;
     const difference = expected.data.reduce((most, p, i) => Math.max(most, Math.abs(p - got[i]!)), 0);
     const { inputs, outputs } = session;
-    checkDifference(difference, data.encoder.id);
-    return { inputs, outputs, difference };
+    checkDifference(difference, classifier.data.encoder.id);
+    return { bytes, opset: parseModel(bytes).opsets.get('')!, inputs, outputs, difference };
   } finally {
     await session.close();
   }
@@ -135,21 +184,16 @@ function randomFeatures(dimension: number): Matrix {
 
 /** A trial with one picture: with dynamic quantisation, a picture's features depend on the other pictures of its batch. */
 async function trialPictures(
-  { encoder: reference }: ClassifierData,
+  encoder: Encoder,
+  preprocessing: Preprocessing,
   input: PictureInput,
   signal?: AbortSignal,
 ): Promise<Trial> {
-  const preprocessing = preprocessingOf(reference);
   const picture = trialPicture(preprocessing);
   const { width: side, data } = picture;
-  const encoder = await loadEncoder(reference.id, { signal });
-  try {
-    const features = await encoder.embedImages([picture], { signal });
-    if (input === 'pixels') return { feed: { dtype: 'uint8', shape: [1, side, side, 3], data }, features };
-    return { feed: floatTensor([1, 3, side, side], normalize([picture], preprocessing)), features };
-  } finally {
-    await encoder.close();
-  }
+  const features = await encoder.embedImages([picture], { signal });
+  if (input === 'pixels') return { feed: { dtype: 'uint8', shape: [1, side, side, 3], data }, features };
+  return { feed: floatTensor([1, 3, side, side], normalize([picture], preprocessing)), features };
 }
 
 /** A picture of random pixels. */

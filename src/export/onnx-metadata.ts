@@ -1,11 +1,12 @@
 import type { ClassifierData } from '../classifier/types.ts';
 import { isCalibrated } from '../tuning/calibrated.ts';
+import type { QuantisationLoss } from './quantised-tower.ts';
 
 /**
  * The facts of an exported classifier that other programs need. They are the model's metadata_props, described in docs/export.md.
  * Values that are not text are JSON.
  */
-export function exportMetadata(data: ClassifierData): Record<string, string> {
+export function exportMetadata(data: ClassifierData, quantised?: QuantisationLoss): Record<string, string> {
   const { classes, encoder, method, tuning, reject, exif, created, createdBy } = data;
   const { id, fingerprint, source, revision, licence, preprocessing } = encoder;
   return {
@@ -24,5 +25,6 @@ export function exportMetadata(data: ClassifierData): Record<string, string> {
     encoder: JSON.stringify({ id, fingerprint, source, revision, licence }),
     created,
     created_by: createdBy,
+    ...(quantised && { quantised: JSON.stringify(quantised) }),
   };
 }

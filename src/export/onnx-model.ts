@@ -186,7 +186,7 @@ export function pruned(graph: OnnxGraph, output: string): OnnxGraph {
 }
 
 /** Names of a node's inputs, and all names in the graphs inside it. */
-function namesReadBy({ inputs, attributes }: OnnxNode): string[] {
+export function namesReadBy({ inputs, attributes }: OnnxNode): string[] {
   const inner = attributes
     .flatMap((attribute) => SUBGRAPHS.flatMap((number) => contents(fieldsOf(attribute), number)))
     .map(parseGraph)

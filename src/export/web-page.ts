@@ -12,8 +12,9 @@ import { methodById } from '../methods/index.ts';
 import { html } from '../report/html.ts';
 import { isCalibrated } from '../tuning/calibrated.ts';
 import { count } from '../words.ts';
-import { exportOnnx } from './onnx-export.ts';
+import { exportOnnx, type QuantiseOptions } from './onnx-export.ts';
 import type { About } from './page-types.ts';
+import { lossInWords, type MeasuredLoss, type QuantisationLoss } from './quantised-tower.ts';
 
 /** An exported page. */
 export interface WebExport {
@@ -21,10 +22,12 @@ export interface WebExport {
   readonly bytes: Uint8Array;
   /** Largest difference between the model's and the classifier's probabilities on the trial input. */
   readonly difference: number;
+  /** With `quantise`: what 8-bit weights of the encoder change. */
+  readonly quantised?: MeasuredLoss;
 }
 
 /** Options of an exported page. */
-export interface WebOptions {
+export interface WebOptions extends QuantiseOptions {
   /** Heading of the page; default: the data set's name. */
   title?: string;
   /** The folder with the page's script and style sheet; default: the build's output folder. */
@@ -41,7 +44,7 @@ const PAGE = fileURLToPath(new URL('./page/', import.meta.url));
  */
 export async function exportWeb(
   classifier: Classifier,
-  { title, page = PAGE, signal }: WebOptions = {},
+  { title, page = PAGE, signal, ...quantisation }: WebOptions = {},
 ): Promise<WebExport> {
   const [code, style, runtime] = await Promise.all([
     readPart(page, 'page.js'),
@@ -50,8 +53,12 @@ export async function exportWeb(
   ]);
   // `</script` inside the script would end it.
   const script = code.replaceAll('</script', '<\\/script');
-  const { bytes: model, difference } = await exportOnnx(classifier, { input: 'pixels', signal });
-  const about = JSON.stringify(aboutOf(classifier.data, title)).replaceAll('<', '\\u003c');
+  const {
+    bytes: model,
+    difference,
+    quantised,
+  } = await exportOnnx(classifier, { input: 'pixels', signal, ...quantisation });
+  const about = JSON.stringify(aboutOf(classifier.data, title, quantised?.loss)).replaceAll('<', '\\u003c');
   const bytes = Buffer.concat([
     Buffer.from(headOf(title ?? classifier.data.dataset, script, style)),
     Buffer.from(`<script type="application/json" id="about">${about}</script>\n`),
@@ -59,10 +66,10 @@ export async function exportWeb(
     await embedded('model', model),
     Buffer.from(`<script type="module">${script}</script>\n</body>\n</html>\n`),
   ]);
-  return { bytes, difference };
+  return { bytes, difference, ...(quantised && { quantised }) };
 }
 
-function aboutOf(data: ClassifierData, title = data.dataset): About {
+function aboutOf(data: ClassifierData, title = data.dataset, loss?: QuantisationLoss): About {
   const { classes, encoder, tuning, reject, exif, method, created, createdBy } = data;
   return {
     title,
@@ -74,7 +81,7 @@ function aboutOf(data: ClassifierData, title = data.dataset): About {
     reject,
     origin:
       `${count(exampleCount(data), 'example')} of ${count(classes.length, 'class', 'classes')}, ${methodById(method).name}, ${created.slice(0, 10)}. ` +
-      `Encoder ${encoder.id} (${encoder.licence}); ONNX Runtime (MIT); ${createdBy} (MIT).`,
+      `Encoder ${encoder.id} (${encoder.licence})${loss ? `, ${lossInWords(loss).line}` : ''}; ONNX Runtime (MIT); ${createdBy} (MIT).`,
   };
 }
 

@@ -1,7 +1,7 @@
 import { hubName, isOnHub } from '../../classifier/classifier-file.ts';
-import type { OnnxInput } from '../../export/index.ts';
+import type { MeasuredLoss, OnnxInput } from '../../export/index.ts';
 import { ONNX_INPUTS } from '../../export/inputs.ts';
-import { choice, optional, text } from '../../options.ts';
+import { choice, flag, optional, text } from '../../options.ts';
 import { leftOut } from '../../report/left-out.ts';
 import { percent } from '../../report/numbers.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
@@ -16,7 +16,7 @@ import { checkOutput, checkOutputFolder } from '../output-checks.ts';
 import { printJson } from '../print.ts';
 
 /** The format that each option belongs to. */
-const FOR = { input: 'onnx', title: 'web', data: 'report' } as const;
+const FOR = { input: ['onnx'], title: ['web'], quantise: ['onnx', 'web'] } as const;
 const ENDINGS = { onnx: '.onnx', web: '.html', site: '', report: '.md' } as const;
 
 export const exportCommand = defineCommand({
@@ -41,8 +41,14 @@ export const exportCommand = defineCommand({
     title: optional(
       text({ value: '<text>', help: 'web: the heading of the page (default: the name of the data set).' }),
     ),
+    quantise: flag({
+      help: "onnx, web: write the encoder's large weights in 8 bits, and print what that changes: on the pictures of --data, or on thumbnails of the examples.",
+    }),
     data: optional(
-      text({ value: '<folder>', help: 'report: labelled pictures to evaluate the classifier on.' }),
+      text({
+        value: '<folder>',
+        help: 'report: labelled pictures to evaluate the classifier on. With --quantise: labelled pictures to measure the loss on.',
+      }),
     ),
     json: jsonOption,
   },
@@ -57,6 +63,10 @@ export const exportCommand = defineCommand({
       'Writes the classifier without its encoder.',
     ],
     [
+      'tip-adapter export pets.safetensors --to onnx --quantise --data test/',
+      'Writes the encoder with 8-bit weights, and prints the accuracy on test/ before and after.',
+    ],
+    [
       'tip-adapter export pets.safetensors --to web --title "Our pets"',
       'Writes pets.html, which a browser opens without a network.',
     ],
@@ -67,14 +77,19 @@ export const exportCommand = defineCommand({
     ],
   ],
   async check([path], { to, output, json: _, ...options }) {
-    for (const [option, kind] of Object.entries(FOR)) {
-      if (options[option as keyof Values] !== undefined && kind !== to)
-        throw noEffect(option, `--to ${to}`, `Leave it out, or give --to ${kind}.`);
+    for (const [option, kinds] of Object.entries(FOR)) {
+      if ((options[option as keyof Values] ?? false) !== false && !kinds.some((kind) => kind === to))
+        throw noEffect(option, `--to ${to}`, `Leave it out, or give --to ${kinds.join(' or --to ')}.`);
     }
+    if (options.data !== undefined && to !== 'report' && !options.quantise)
+      throw noEffect('data', `--to ${to}`, 'Leave it out, or give --quantise or --to report.');
+    if (options.quantise && options.input === 'features')
+      throw noEffect('quantise', '--input features', 'A model of features has no encoder. Leave one out.');
     const target = targetOf(path, { to, output });
     if (to === 'site') return checkOutputFolder(target);
     await checkOutput(target, [path, options.data]);
-    if (options.data !== undefined) await checkOutput(pageOf(target), [path, options.data]);
+    if (to === 'report' && options.data !== undefined)
+      await checkOutput(pageOf(target), [path, options.data]);
   },
   async run([path], { to, output, json, ...options }, io) {
     const {
@@ -101,6 +116,7 @@ const pageOf = (card: string) => `${card.replace(/\.md$/, '')}.report.html`;
 interface Values {
   readonly input?: OnnxInput;
   readonly title?: string;
+  readonly quantise?: boolean;
   readonly data?: string;
 }
 
@@ -116,36 +132,49 @@ interface Made {
 const makers: Readonly<
   Record<keyof typeof ENDINGS, (path: string, target: string, values: Values, io: Io) => Promise<Made>>
 > = {
-  async onnx(path, target, { input }, io) {
+  async onnx(path, target, { input, quantise, data }, io) {
     const { exportOnnx } = await import('../../export/index.ts');
-    const { bytes: content, ...facts } = await withClassifier(path, io, (classifier) =>
-      exportOnnx(classifier, { input, signal: io.signal }),
+    const {
+      bytes: content,
+      quantised,
+      ...facts
+    } = await withClassifier(path, io, (classifier) =>
+      exportOnnx(classifier, { input, quantise, data, signal: io.signal }),
     );
     await writeFileAtomic(target, content);
     const ports = (list: typeof facts.inputs) =>
       list.map(({ name, dtype, shape }) => `${name} ${dtype} [${shape.join(', ')}]`).join(', ');
     tried(io, facts.difference);
     io.note('docs/export.md says how to run it.');
+    const loss = await lossOf(quantised);
     return {
-      facts: { file: target, size: content.length, ...facts },
+      ...loss,
+      facts: { file: target, size: content.length, ...facts, ...loss.facts },
       lines: [
         `${target}: ${bytes(content.length)}`,
         `${ports(facts.inputs)} → ${ports(facts.outputs)}, operator set ${facts.opset}`,
+        ...loss.lines,
       ],
     };
   },
 
-  async web(path, target, { title }, io) {
+  async web(path, target, { title, quantise, data }, io) {
     const { exportWeb } = await import('../../export/index.ts');
-    const { bytes: content, difference } = await withClassifier(path, io, (classifier) =>
-      exportWeb(classifier, { title, signal: io.signal }),
+    const {
+      bytes: content,
+      difference,
+      quantised,
+    } = await withClassifier(path, io, (classifier) =>
+      exportWeb(classifier, { title, quantise, data, signal: io.signal }),
     );
     await writeFileAtomic(target, content);
     tried(io, difference);
     io.note(`Open ${target} in a browser; it needs no network.`);
+    const loss = await lossOf(quantised);
     return {
-      facts: { file: target, size: content.length, difference },
-      lines: [`${target}: ${bytes(content.length)}`],
+      ...loss,
+      facts: { file: target, size: content.length, difference, ...loss.facts },
+      lines: [`${target}: ${bytes(content.length)}`, ...loss.lines],
     };
   },
 
@@ -200,4 +229,18 @@ function tried(io: Io, difference: number): void {
   io.note(
     `Checked: on a trial input, no probability differs from the classifier's by more than ${difference.toExponential(0)}.`,
   );
+}
+
+/** The loss of quantisation as JSON and text, with the pictures that could not be read. */
+async function lossOf(measured: MeasuredLoss | undefined): Promise<Made> {
+  if (!measured) return { facts: {}, lines: [] };
+  const { lossInWords } = await import('../../export/index.ts');
+  const { loss, failures } = measured;
+  const { line, warning } = lossInWords(loss);
+  return {
+    facts: { quantised: loss },
+    lines: warning === undefined ? [line] : [line, warning],
+    unread: failures.map(({ image }) => image),
+    tested: loss.pictures,
+  };
 }

@@ -1,0 +1,188 @@
+import type { Classifier } from '../classifier/classifier.ts';
+import type { Failure } from '../classifier/types.ts';
+import { readDataset } from '../dataset/read.ts';
+import type { Dataset } from '../dataset/types.ts';
+import { type EncodableImage, encodeImages } from '../encoder/encode.ts';
+import { factsOf } from '../encoder/encoder-facts.ts';
+import { loadEncoder } from '../encoder/load.ts';
+import type { EncoderRecord } from '../encoder/record.ts';
+import { imageSide, sessionOf } from '../encoder/tower.ts';
+import type { Encoder } from '../encoder/types.ts';
+import { sharedEngine } from '../engine/shared.ts';
+import { DataError, ModelError, UsageError } from '../errors.ts';
+import { argmax, type Matrix, row, unitRows } from '../math/matrix.ts';
+import { percent } from '../report/numbers.ts';
+import { count, number } from '../words.ts';
+import type { ImageTower } from './image-tower.ts';
+import { encodeModel } from './onnx-model.ts';
+import { quantised } from './quantise.ts';
+
+/** What 8-bit weights of an encoder change, measured on pictures. */
+export interface QuantisationLoss {
+  /** Number of pictures that were compared. */
+  readonly pictures: number;
+  /** `thumbnails` of the classifier's own examples, or labelled pictures that were given (`data`). */
+  readonly from: 'thumbnails' | 'data';
+  /** Mean and least cosine of a picture's features with both towers. */
+  readonly cosine: number;
+  readonly leastCosine: number;
+  /** Number of pictures with the same answer. */
+  readonly same: number;
+  /** Largest difference of a probability. */
+  readonly probability: number;
+  /** Share of right answers with single-precision and with 8-bit weights. Only for labelled pictures. */
+  readonly accuracy?: { readonly before: number; readonly after: number };
+  /** Size of the image tower's model in bytes, before and after. */
+  readonly bytes: { readonly before: number; readonly after: number };
+}
+
+/** The loss of a quantised tower, and the given pictures that could not be read. */
+export interface MeasuredLoss {
+  readonly loss: QuantisationLoss;
+  readonly failures: readonly Failure[];
+}
+
+/** The image tower with its large weights in 8 bits. Throws `ModelError` (`export/quantised`) if none is in single precision. */
+export function quantisedTower(tower: ImageTower, id: string): ImageTower {
+  const { model, weights } = quantised(tower.model);
+  if (weights > 0) return { ...tower, model };
+  throw new ModelError(`The image tower of ${id} has no large weights in single precision to quantise`, {
+    code: 'export/quantised',
+    hint: 'Export it without --quantise: its weights are in fewer bits already, or they are not constants of products, convolutions or tables.',
+    details: { id },
+  });
+}
+
+/** The encoder of pictures whose tower is the given one. */
+export function towerEncoder(record: EncoderRecord, tower: ImageTower): Encoder {
+  const image = sessionOf(() => sharedEngine().load(encodeModel(tower.model, {})));
+  const run = { outputs: [tower.output.name], batch: () => 1, others: async () => ({ ...tower.others }) };
+  return { ...factsOf(record), ...imageSide(record, image, run), close: () => image.close() };
+}
+
+/** Largest number of thumbnails that are compared. */
+const MOST_THUMBNAILS = 200;
+
+/**
+ * Measures what a quantised tower changes: on labelled pictures if `data` is given (without the classifier's own examples), else on the
+ * thumbnails of the examples. Throws `UsageError` (`export/unmeasured`) if there are no thumbnails, and `DataError` if none can be read.
+ */
+export async function measureLoss(
+  classifier: Classifier,
+  encoder: Encoder,
+  sizes: QuantisationLoss['bytes'],
+  { data, signal }: { data?: string | Dataset; signal?: AbortSignal },
+): Promise<MeasuredLoss> {
+  const { seed, exif } = classifier.data;
+  const encode = async (own: Encoder, pictures: readonly EncodableImage[]): Promise<Matrix> => {
+    const { features, failures } = await encodeImages(own, pictures, { seed, exif, signal });
+    for (const { id, error } of failures)
+      throw new DataError(`${id} could not be read to measure the loss: ${error.message}`, {
+        code: 'export/unreadable',
+        hint: 'Remove the picture, or give others with --data.',
+        details: { id },
+        cause: error,
+      });
+    return features;
+  };
+  if (data !== undefined) {
+    const dataset = typeof data === 'string' ? await readDataset(data, { signal }) : data;
+    const { features, truth, failures } = await classifier.encodeTestSet(dataset, { signal });
+    const byId = new Map(dataset.examples.map((example) => [example.id, example]));
+    const after = await encode(
+      encoder,
+      truth.map(({ id }) => ({ id, read: () => byId.get(id)!.read() })),
+    );
+    const labels = truth.map(({ label }) => label);
+    const loss = await compared(classifier, features, after, { from: 'data', labels, signal });
+    return { loss: { ...loss, bytes: sizes }, failures };
+  }
+  const pictures = thumbnailsOf(classifier);
+  const own = await loadEncoder(classifier.data.encoder.id, { signal });
+  try {
+    const before = await encode(own, pictures);
+    const after = await encode(encoder, pictures);
+    const loss = await compared(classifier, before, after, { from: 'thumbnails', signal });
+    return { loss: { ...loss, bytes: sizes }, failures: [] };
+  } finally {
+    await own.close();
+  }
+}
+
+/** Thumbnails of the examples, evenly spread over them. */
+function thumbnailsOf({ data: { examples } }: Classifier): EncodableImage[] {
+  const all = examples.flatMap(({ id, thumbnail }) =>
+    thumbnail ? [{ id, read: async () => thumbnail }] : [],
+  );
+  if (all.length === 0)
+    throw new UsageError(
+      'The classifier keeps no thumbnails on which the loss of 8-bit weights can be measured',
+      {
+        code: 'export/unmeasured',
+        hint: 'Give labelled pictures with --data (in a program, the option data).',
+      },
+    );
+  const step = Math.max(1, all.length / MOST_THUMBNAILS);
+  return Array.from({ length: Math.min(all.length, MOST_THUMBNAILS) }, (_, i) => all[Math.floor(i * step)]!);
+}
+
+async function compared(
+  classifier: Classifier,
+  before: Matrix,
+  after: Matrix,
+  {
+    from,
+    labels,
+    signal,
+  }: { from: QuantisationLoss['from']; labels?: readonly number[]; signal?: AbortSignal },
+): Promise<Omit<QuantisationLoss, 'bytes'>> {
+  const pictures = before.rows;
+  const units = [unitRows(before), unitRows(after)] as const;
+  const cosines = Array.from({ length: pictures }, (_, i) => {
+    const other = row(units[1], i);
+    return row(units[0], i).reduce((sum, x, k) => sum + x * other[k]!, 0);
+  });
+  const [own, got] = [
+    await classifier.probabilities(before, { signal }),
+    await classifier.probabilities(after, { signal }),
+  ];
+  const answers = (of: Matrix) => Array.from({ length: pictures }, (_, i) => argmax(row(of, i)));
+  const [first, second] = [answers(own), answers(got)];
+  const right = (of: readonly number[]) => of.filter((answer, i) => answer === labels?.[i]).length / pictures;
+  return {
+    pictures,
+    from,
+    cosine: cosines.reduce((sum, x) => sum + x, 0) / pictures,
+    leastCosine: cosines.reduce((least, x) => Math.min(least, x), 1),
+    same: first.filter((answer, i) => answer === second[i]).length,
+    probability: own.data.reduce((most, p, i) => Math.max(most, Math.abs(p - got.data[i]!)), 0),
+    ...(labels && { accuracy: { before: right(first), after: right(second) } }),
+  };
+}
+
+/** More than this share of other answers, or this loss of accuracy, is a large loss. */
+const LARGE = 0.01;
+const LARGE_ACCURACY = 0.005;
+
+/** A loss in words. `warning` says that it is large. */
+export function lossInWords(loss: QuantisationLoss): { line: string; warning?: string } {
+  const { pictures, from, cosine, leastCosine, same, probability, accuracy, bytes } = loss;
+  const mega = (size: number) => number(Number((size / 1e6).toPrecision(3)));
+  const where =
+    from === 'data' ? count(pictures, 'picture') : `${count(pictures, 'thumbnail')} of the examples`;
+  const judged = accuracy
+    ? `, accuracy ${percent(accuracy.after)} instead of ${percent(accuracy.before)}`
+    : '';
+  const line =
+    `8-bit weights: image tower of ${mega(bytes.after)} MB instead of ${mega(bytes.before)}; on ${where}: ` +
+    `cosine ${cosine.toFixed(4)} (least ${leastCosine.toFixed(4)}), ${number(same)} of ${number(pictures)} answers the same, ` +
+    `largest change of a probability ${probability.toFixed(3)}${judged}`;
+  const large =
+    same < (1 - LARGE) * pictures || (accuracy && accuracy.before - accuracy.after > LARGE_ACCURACY);
+  return large
+    ? {
+        line,
+        warning: `The loss is large: ${count(pictures - same, 'answer')} of ${number(pictures)} changed${judged}.`,
+      }
+    : { line };
+}
