@@ -95,7 +95,10 @@ export async function keysPart(what: string, path: string, keys: 'int8' | 'half'
       Int32Array.from({ length: KEYS }, () => own.integer(CLASSES)),
     ),
     keys: keys === 'int8' ? { type: 'int8', cosine: 0, probability: 0, agreement: 1 } : undefined,
-    examples: Array.from({ length: KEYS }, (_, i) => ({ id: `row ${i}`, sha256: '' })),
+    examples: Array.from({ length: KEYS }, (_, i) => ({
+      id: `row ${i}`,
+      sha256: i.toString(16).padStart(64, '0'),
+    })),
     method: 'tip-adapter',
     options: { alpha: 1, beta: 5.5 },
     state: { alpha: 1, beta: 5.5 },
@@ -144,7 +147,7 @@ async function ask(path: string): Promise<string[]> {
   return [
     `    loaded and its checksum verified in ${loaded.toFixed(1)} s`,
     `    one query ${median(single).toFixed(0)} ms; ${TOGETHER} together ${(median(many) / TOGETHER).toFixed(1)} ms a query`,
-    `    memory of the process: ${mib(afterLoad - before)} MiB more after loading (labels and names of the examples), ${mib(peak - before)} MiB more while answering`,
+    `    memory of the process: ${mib(afterLoad - before)} MiB more after loading (labels, names and hashes of the examples), ${mib(peak - before)} MiB more while answering`,
   ];
 }
 

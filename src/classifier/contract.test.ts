@@ -148,7 +148,7 @@ describe.each([...listMethods().map(({ id }) => id), 'stack'])('%s', (id) => {
         },
         head,
         support,
-        examples: LABELS.map((_, i) => ({ id: `${i}`, sha256: '' })),
+        examples: LABELS.map((_, i) => ({ id: `${i}`, sha256: '0'.repeat(64) })),
         dataset: 'contract',
       }),
       ...{ method: id, options, state },

@@ -1,3 +1,4 @@
+import type * as z from 'zod/mini';
 import { atOnce, type Pieces } from '../abort.ts';
 import { ModelError } from '../errors.ts';
 import { parseJson } from '../json.ts';
@@ -17,10 +18,11 @@ import { version } from '../version.ts';
 import { count } from '../words.ts';
 import { originOf, taskOf } from './classifier-task.ts';
 import { contentHashInPieces } from './content-hash.ts';
-import { FEATURES, FORMAT, noteHash } from './file-bytes.ts';
-import { metadataSchema } from './metadata.ts';
+import { exampleList } from './example-list.ts';
+import { FEATURES, FORMAT, FORMAT_1, noteHash } from './file-bytes.ts';
+import { countSchema, examplesSchema, metadataSchema } from './metadata.ts';
 import { isHeld, type Refuse, type TensorReader, tensorReader } from './tensor-reader.ts';
-import type { ClassifierData } from './types.ts';
+import type { ClassifierData, SupportExample } from './types.ts';
 
 /** The classifier in a file's bytes. Throws `ModelError` that names `path` if anything does not fit. */
 export function decodeClassifier(bytes: Uint8Array, path?: string): ClassifierData {
@@ -38,10 +40,10 @@ export function* decoding(bytes: Uint8Array, path = 'the file'): Pieces<Classifi
     }
   })();
   yield;
-  const classifier = checkFormat(metadata, path, refuse);
-  const hash = yield* contentHashInPieces(Object.fromEntries(tensors), classifier);
+  const text = checkFormat(metadata, path, refuse);
+  const hash = yield* contentHashInPieces(Object.fromEntries(tensors), text.classifier);
   if (metadata.sha256 !== hash) refuse('its checksum does not match');
-  const data = yield* dataOf(tensorReader(tensors, refuse), tensors, classifier, path);
+  const data = yield* dataOf(tensorReader(tensors, refuse), tensors, text, path);
   noteHash(data, hash);
   return data;
 }
@@ -58,38 +60,45 @@ export function refusal(path: string): Refuse {
   };
 }
 
-/** The JSON text of a file of this format. */
+/** The JSON text of a classifier's file, and whether the examples are in it, too, as in the first format. */
+interface FileText {
+  readonly classifier: string;
+  readonly examplesInText: boolean;
+}
+
+/** The text of a file. Throws `ModelError` for a safetensors file of another kind and for a format that this version does not know. */
 export function checkFormat(
   metadata: Readonly<Record<string, string>>,
   path: string,
   refuse: Refuse,
-): string {
+): FileText {
   if (metadata.format === undefined) refuse('it is a safetensors file of another kind');
-  if (metadata.format === FORMAT) return metadata.classifier ?? '';
-  throw new ModelError(`${path} has format ${metadata.format}; this version reads ${FORMAT}`, {
-    code: 'classifier/format',
-    hint: 'Update tip-adapter, or fit the classifier again.',
-    details: { path },
-  });
+  if (metadata.format === FORMAT || metadata.format === FORMAT_1)
+    return { classifier: metadata.classifier ?? '', examplesInText: metadata.format === FORMAT_1 };
+  throw new ModelError(
+    `${path} has format ${metadata.format}; this version reads ${FORMAT_1} and ${FORMAT}`,
+    {
+      code: 'classifier/format',
+      hint: 'Update tip-adapter, or fit the classifier again.',
+      details: { path },
+    },
+  );
 }
 
 /** The classifier that tensors and text describe. `rows` are features that stay in the file. */
 export function* dataOf(
   take: TensorReader,
   tensors: ReadonlyMap<string, Tensor>,
-  classifier: string,
+  { classifier, examplesInText }: FileText,
   path: string,
   rows?: FileRows,
 ): Pieces<ClassifierData> {
   const refuse = refusal(path);
   const json = parseJson(classifier, BOUNDS, (why) => refuse(`its metadata cannot be read: ${why}`));
   yield;
-  const parsed = metadataSchema.safeParse(json);
+  const about = parsedText(metadataSchema, json, refuse);
   yield;
-  if (!parsed.success) {
-    return refuse(`its metadata cannot be used: ${faultOf(parsed.error)}`, parsed.error);
-  }
-  const { scalars, prompts, examples, ...rest } = parsed.data;
+  const { scalars, prompts, ...rest } = about;
   const method = methodIfKnown(rest.method);
   if (!method) {
     throw new ModelError(
@@ -103,6 +112,9 @@ export function* dataOf(
   }
   const d = rest.encoder.dimension;
   const c = rest.classes.length;
+  const examples = examplesInText
+    ? examplesOfText(json, take, refuse)
+    : exampleList(yield* take.examples(parsedText(countSchema, json, refuse).examples));
   const n = examples.length;
 
   const features = rows ?? (yield* readFeatures(take, rest.keys, d));
@@ -120,12 +132,11 @@ export function* dataOf(
   for (const example of support.example) seen[example] = 1;
   if (seen.includes(0)) refuse('an example has no features');
 
-  const pictures = take.pictures(n);
   const data = {
     ...rest,
     head: yield* readHead(take, tensors.has('text.features'), rest.encoder, c, prompts, refuse),
     support,
-    examples: examples.map((example, i) => ({ ...example, thumbnail: pictures?.[i] })),
+    examples,
     state: {},
   };
   const state = readState(take, method, data, scalars, refuse);
@@ -136,7 +147,24 @@ export function* dataOf(
   return whole;
 }
 
-/** Limits of the JSON text: a million examples have three million values. */
+/** The part of the JSON text that a schema describes. */
+function parsedText<T>(schema: z.ZodMiniType<T>, json: unknown, refuse: Refuse): T {
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  return refuse(`its metadata cannot be used: ${faultOf(parsed.error)}`, parsed.error);
+}
+
+/** The examples of a file of the first format. */
+function examplesOfText(json: unknown, take: TensorReader, refuse: Refuse): SupportExample[] {
+  const { examples } = parsedText(examplesSchema, json, refuse);
+  const pictures = take.pictures(examples.length);
+  return examples.map((example, i) => ({
+    ...example,
+    thumbnail: pictures?.bytes.slice(pictures.offsets[i], pictures.offsets[i + 1]),
+  }));
+}
+
+/** Limits of the JSON text: in the first format a million examples have three million values. */
 const BOUNDS = { depth: 16, values: 4_000_000 };
 
 /** The method's state. It must hold all numbers and tensors of the method and no others, each in its range. */

@@ -7,15 +7,18 @@ import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { summaryTensors } from '../methods/summary-file.ts';
 import { encodeSafetensors } from '../store/safetensors.ts';
 import { contentHashInPieces } from './content-hash.ts';
+import { exampleTensors } from './example-list.ts';
 import type { ClassifierData } from './types.ts';
 
 /**
  * A classifier is one safetensors file. Tensors: `text.features` F16 [p, d] and `text.class` I32 [p]; `support.features` F16 [r, d], or
  * I8 [r, d] with `support.steps` F32 [d] and `support.scales` F32 [r]; `support.example` and `support.view` I32 [r], `support.labels`
- * and `support.groups` I32 [n]; `state.*`; `summary.sums.*` F64 and `summary.basis.*` F32; `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in
+ * and `support.groups` I32 [n]; `examples.ids` U8 with `examples.ids.offsets` I32 [n + 1], and `examples.sha256` U8 [n, 32]; `state.*`; `summary.sums.*` F64 and `summary.basis.*` F32; `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in
  * the metadata, with a sha256 over all of it. docs/file-format.md describes the layout for other programs.
  */
-export const FORMAT = 'tip-adapter/1';
+export const FORMAT = 'tip-adapter/2';
+/** The first version, whose ids and hashes of the examples are in the JSON text. */
+export const FORMAT_1 = 'tip-adapter/1';
 export const FEATURES = 'support.features';
 
 /** The bytes of a classifier's file. */
@@ -50,6 +53,7 @@ export function* classifierContent(
     'support.view': integers(support.view),
     'support.labels': integers(support.labels),
     'support.groups': integers(support.groups),
+    ...(yield* exampleTensors(examples)),
   };
   if (head) {
     tensors['text.features'] = yield* half(head.promptFeatures);
@@ -78,7 +82,7 @@ export function* classifierContent(
     ...rest,
     encoder,
     prompts: head?.prompts,
-    examples: examples.map(({ id, sha256 }) => ({ id, sha256 })),
+    examples: examples.length,
     scalars,
   };
   const classifier = JSON.stringify(described);

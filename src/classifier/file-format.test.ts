@@ -76,7 +76,7 @@ function known({ labels: how, keys, views, text }: Form): ClassifierData {
       },
       ...(text && { head: { ...head, prompts } }),
       support,
-      examples: [...labels.keys()].map((i) => ({ id: `${i}`, sha256: '' })),
+      examples: [...labels.keys()].map((i) => ({ id: `${i}`, sha256: '0'.repeat(64) })),
       dataset: 'test',
     }),
     ...(views && { views: 3 }),

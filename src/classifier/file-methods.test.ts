@@ -62,7 +62,7 @@ function known(keys: 'half' | 'int8'): ClassifierData {
       prompts: names.map((name) => [name, `a ${name}`]),
     },
     support: plainSupport(rounded(rows(LABELS.length), keys), LABELS),
-    examples: LABELS.map((_, i) => ({ id: `${i}`, sha256: '' })),
+    examples: LABELS.map((_, i) => ({ id: `${i}`, sha256: '0'.repeat(64) })),
     dataset: 'test',
     ...(keys === 'int8' ? { keys: { type: 'int8', cosine: 0, probability: 0, agreement: 1 } } : {}),
   } as Parameters<typeof unlearnt>[0]);

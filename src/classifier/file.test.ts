@@ -147,7 +147,7 @@ describe('a classifier file', () => {
 
   it('is refused if a tensor is missing, of another type or shape, or out of range, under a matching checksum', () => {
     const names = [...parseSafetensors(bytes).tensors.keys()];
-    expect(names).toHaveLength(9);
+    expect(names).toHaveLength(12);
     const replaced = (name: string, change: (tensor: Tensor) => Tensor) =>
       sealed((_, tensors) => {
         tensors[name] = change(tensors[name]!);
@@ -221,7 +221,7 @@ describe('a classifier file', () => {
       hint: expect.stringContaining('Update tip-adapter'),
     });
     const { tensors, metadata } = parseSafetensors(bytes);
-    const format = refusal(encodeSafetensors(tensors, { ...metadata, format: 'tip-adapter/2' }));
+    const format = refusal(encodeSafetensors(tensors, { ...metadata, format: 'tip-adapter/3' }));
     expect(format).toMatchObject({ code: 'classifier/format', exitCode: 4 });
     expect(refusal(encodeSafetensors(tensors, {}))).toMatchObject({
       code: 'classifier/damaged',

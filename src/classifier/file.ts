@@ -58,7 +58,7 @@ export async function readClassifier(
     const features = file.entries.get(FEATURES);
     if (features && sizeOf(features.shape) > largestInMemory) {
       const refuse = refusal(path);
-      const classifier = checkFormat(file.metadata, path, refuse);
+      const text = checkFormat(file.metadata, path, refuse);
       const tensors = new Map<string, Tensor>();
       for (const name of file.entries.keys())
         if (name !== FEATURES) tensors.set(name, await file.tensor(name));
@@ -66,13 +66,13 @@ export async function readClassifier(
       const rows = await rowsOf(path, file, features, take, refuse);
       const look = rowCheck({ ...rows.file, name: FEATURES });
       let wrong: string | undefined;
-      const hash = await fileHash(file, classifier, FEATURES, (piece) => {
+      const hash = await fileHash(file, text.classifier, FEATURES, (piece) => {
         throwIfAborted(signal);
         wrong ??= look(piece);
       });
       if (file.metadata.sha256 !== hash) refuse('its checksum does not match');
       if (wrong) refuse(wrong);
-      const data = await inTurns(dataOf(take, tensors, classifier, path, rows), signal);
+      const data = await inTurns(dataOf(take, tensors, text, path, rows), signal);
       noteHash(data, hash);
       if (isPlain(data.support)) return data;
     }

@@ -1,8 +1,17 @@
 import * as z from 'zod/mini';
 import { preprocessingSchema } from '../image/preprocessing.ts';
+import { SHA256 } from './example-list.ts';
 
 /** A share, 0 to 1. */
 const share = z.number().check(z.gte(0), z.lte(1));
+
+/** The number of examples, which are in tensors. */
+export const countSchema = z.object({ examples: z.int().check(z.nonnegative()) });
+
+/** The examples of the first version of the format, which are in the JSON text. */
+export const examplesSchema = z.object({
+  examples: z.array(z.object({ id: z.string(), sha256: z.string().check(z.regex(SHA256)) })),
+});
 
 /** The JSON text in a classifier's file: everything except tensors. */
 export const metadataSchema = z.object({
@@ -27,7 +36,6 @@ export const metadataSchema = z.object({
     preprocessing: z.optional(preprocessingSchema),
   }),
   prompts: z.optional(z.array(z.array(z.string()))),
-  examples: z.array(z.object({ id: z.string(), sha256: z.string() })),
   keys: z.optional(
     z.object({
       type: z.literal('int8'),

@@ -6,6 +6,7 @@ import { converted } from '../math/pieces.ts';
 import { ofRank, type Tensor } from '../math/tensor.ts';
 import type { Held } from '../methods/method.ts';
 import type { Sum } from '../methods/summary.ts';
+import { damagedName, type ExampleColumns, HASH, type Parts } from './example-list.ts';
 import { rowCheck } from './row-check.ts';
 
 /** Throws an error that names the file and says why it is not a usable classifier. */
@@ -59,9 +60,29 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
   /** The companions of features in 8 bits: the unit of each column, and 1 / length of each row. */
   const steps = (cols: number) => lengths('support.steps', cols);
   const scales = (rows: number) => lengths('support.scales', rows);
+  /** Byte strings, as many as are wanted, and where they begin and end. */
+  const parts = (name: string, wanted: number): Parts => {
+    const bytes = get(name, 'uint8', [null]).data as Uint8Array;
+    const offsets = ints(`${name}.offsets`, wanted + 1, bytes.length + 1);
+    if (offsets.some((offset, i) => i > 0 && offset < offsets[i - 1]!))
+      refuse(`tensor ${name}.offsets goes backwards`);
+    if (offsets[0] !== 0 || offsets[wanted] !== bytes.length)
+      refuse(`tensor ${name}.offsets does not cover tensor ${name}`);
+    return { bytes, offsets };
+  };
+  const pictures = (n: number) => (tensors.has('thumbnails') ? parts('thumbnails', n) : undefined);
   return {
     integers: ints,
     state,
+    pictures,
+    /** Ids, hashes and thumbnails of the examples. The ids are checked here, so that none is found damaged later. */
+    *examples(n: number): Pieces<ExampleColumns> {
+      const hashes = get('examples.sha256', 'uint8', [n, HASH]).data as Uint8Array;
+      const ids = parts('examples.ids', n);
+      const damaged = yield* damagedName(ids);
+      if (damaged !== undefined) refuse(`tensor examples.ids is not UTF-8 at example ${damaged}`);
+      return { ids, hashes, pictures: pictures(n) };
+    },
     sum: (name: string, shape: readonly number[]): Sum => {
       const tensor = get(name, 'float64', shape) as Sum;
       const wrong = tensor.data.find((x) => !Number.isFinite(x));
@@ -100,14 +121,6 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
         cols,
         yield* converted(data as Int8Array, new Float32Array(data.length), numbers, cols),
       );
-    },
-    pictures: (n: number): Uint8Array[] | undefined => {
-      if (!tensors.has('thumbnails')) return undefined;
-      const bytes = get('thumbnails', 'uint8', [null]).data as Uint8Array;
-      const offsets = ints('thumbnails.offsets', n + 1, bytes.length + 1);
-      if (offsets.some((offset, i) => i > 0 && offset < offsets[i - 1]!))
-        refuse('tensor thumbnails.offsets goes backwards');
-      return Array.from({ length: n }, (_, i) => bytes.slice(offsets[i], offsets[i + 1]));
     },
   };
 }

@@ -206,7 +206,7 @@ export function layOut(
   if (bytes.length > MAX_HEADER - 8) {
     throw new DataError(`The header of this safetensors file would have ${count(bytes.length, 'byte')}`, {
       code: 'safetensors/header-too-large',
-      hint: `Use fewer examples: a classifier stores their names and hashes in the header, and programs read at most ${count(MAX_HEADER, 'byte')}.`,
+      hint: `Use fewer classes or prompts: a classifier stores them in the header, and programs read at most ${count(MAX_HEADER, 'byte')}.`,
       details: { bytes: bytes.length },
     });
   }
