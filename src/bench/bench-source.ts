@@ -29,6 +29,7 @@ export interface BenchSource {
   /** The text head of one prompt for each class, if `head` has several. */
   readonly plainHead?: TextHead;
   readonly textTower?: Task['textTower'];
+  readonly projection?: Task['projection'];
   readonly defaults: CacheDefaults;
   /** Whether the draw of examples depends on the seed. */
   readonly seeded: boolean;

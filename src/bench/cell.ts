@@ -142,9 +142,10 @@ async function compute(
   if (protocol !== 'folds' && protocol !== 'fixed' && !validation)
     return skip('there is no validation split');
   const engine = sharedEngine();
-  const { head, textTower, dimension, classes } = source;
+  const { head, textTower, projection, dimension, classes } = source;
   // The published code picks the best epoch on the reported rows, even if it searches constants on other rows.
-  const own = { support, head, textTower, seed, validation: protocol === 'paper' ? testRows[0] : validation };
+  const known = { support, head, textTower, projection, seed };
+  const own = { ...known, validation: protocol === 'paper' ? testRows[0] : validation };
   const task = { ...own, classes: classes.length, dimension, engine, signal };
   return fitAndTest(source, settings, task, { testRows, validation }).catch((error) => {
     if (error instanceof UsageError && error.code === 'method/needs') return skip(error.message);

@@ -40,7 +40,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
   const templates = known && TEMPLATES[known.id.replace(/^imagenet-.*/, 'imagenet')];
   const heads = await headsOf(encoder, dataset, templates, signal);
   const encodeMilliseconds = await timeOf(encoder, tested.kept, signal);
-  const tower = await encoder.textTower?.();
+  const [tower, projection] = [await encoder.textTower?.(), await encoder.projection?.()];
   // The text tower stays open until the last fit, for methods that learn prompts.
   if (!tower) await encoder.close();
   const own = new Set(learnt.hashes);
@@ -60,6 +60,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
     order: dataset.order ?? [...dataset.classes.keys()],
     dimension: encoder.dimension,
     ...heads,
+    ...(projection && { projection }),
     ...(tower && {
       textTower: { tower, names: dataset.classes.map(({ promptName }) => promptName) },
       close: () => encoder.close(),

@@ -4,6 +4,7 @@ import { type MisreadPrompts, presetTemplates, readsNone, textHead } from '../en
 import type { Encoder } from '../encoder/types.ts';
 import { concatRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
+import { lacksProjection } from '../methods/method.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { count, plural } from '../words.ts';
 import type { EncoderSession } from './encoder-session.ts';
@@ -24,12 +25,17 @@ export function templatesOf(
 }
 
 /**
- * Throws `UsageError` if an encoder embeds only pictures and the options ask for class names. It is called before pictures are encoded.
+ * Throws `UsageError` if the method or the options ask for something that the encoder lacks: class names, or pre-projection features. It is
+ * called before pictures are encoded.
  */
-export function checkTextsWanted(wanted: Wanted & Parameters<typeof templatesOf>[0], encoder: Encoder): void {
-  if (encoder.embedTexts) return;
+export function checkEncoderSuits(
+  wanted: Wanted & Parameters<typeof templatesOf>[0],
+  encoder: Encoder,
+): void {
   const { id } = askedFor(wanted);
   const method = id === 'auto' ? undefined : methodById(id);
+  if (method?.needs.includes('projection') && !encoder.projection) throw lacksProjection(method);
+  if (encoder.embedTexts) return;
   const given = wanted.template ? 'template' : wanted.prompts === undefined ? undefined : 'prompts';
   const needs = method?.needs.includes('text') ? `${method.name} needs class names` : undefined;
   const what = needs ?? (given && `The option ${given} is about class names`);

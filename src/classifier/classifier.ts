@@ -314,14 +314,14 @@ export class Classifier {
   async #createScorer(): Promise<Scorer> {
     const { method: id, state } = this.data;
     const method = methodById(id);
-    const textTower = method.readsTexts && (await this.#textTower());
-    const task = { ...taskOf(this.data), cache: this.#session.cache, ...(textTower && { textTower }) };
+    const parts = method.readsTexts && (await this.#parts());
+    const task = { ...taskOf(this.data), cache: this.#session.cache, ...parts };
     return createScorer(sharedEngine(), method, state, task);
   }
 
-  async #textTower(): Promise<Task['textTower']> {
-    const { openTower } = await import('./learn.ts');
-    return openTower(this.data, await this.#session.encoder(), this.data.method);
+  async #parts(): Promise<Pick<Task, 'textTower'>> {
+    const { openParts } = await import('./learn.ts');
+    return openParts(this.data, await this.#session.encoder(), this.data.method);
   }
 
   /** One answer for each picture, in order. */

@@ -9,6 +9,7 @@ import { random } from '../math/random.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { listMethods, methodById } from '../methods/index.ts';
 import { letterTower } from '../methods/letter-tower.fixture.ts';
+import type { Projection } from '../methods/projection.ts';
 import { createScorer, scoreRows } from '../methods/score.ts';
 import type { Support, Task } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
@@ -27,9 +28,9 @@ const [CLASSES, WIDTH] = [4, 16];
 const NAMES = ['ant', 'bee', 'cow', 'dog'];
 const LABELS = [0, 0, 0, 1, 1, 2, 0]; // 4, 2, 1 and no examples
 const noise = random('contract');
-const rows = (n: number) => {
-  const data = Float32Array.from({ length: n * WIDTH }, () => noise.normal());
-  return rounded(matrix(n, WIDTH, data), 'half');
+const rows = (n: number, cols = WIDTH) => {
+  const data = Float32Array.from({ length: n * cols }, () => noise.normal());
+  return rounded(matrix(n, cols, data), 'half');
 };
 
 /** Examples with view 0 and two augmented views. The last example has only view 0. */
@@ -71,7 +72,9 @@ function problem(id: string, more: Partial<Task> = {}) {
   const quick = 'epochs' in method.options ? { epochs: 2, batch: 4 } : {};
   const options = resolveOptions(method.options, { ...quick, ...QUICK[id] });
   const textTower = { tower: letterTower(WIDTH), names: NAMES };
-  const task: Task = { classes: CLASSES, dimension: WIDTH, support, head, textTower, seed: 3, ...more };
+  const projection: Projection = { weight: rows(WIDTH - 6, 6), bias: 0 };
+  const parts = { support, head, textTower, projection };
+  const task: Task = { classes: CLASSES, dimension: WIDTH, ...parts, seed: 3, ...more };
   return { method, options, task };
 }
 

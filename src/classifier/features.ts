@@ -54,7 +54,7 @@ export async function prepareFeatures(
   const exact = values.keys === 'int8' ? drawn.features : undefined;
   return {
     known,
-    encoder: { defaults: encoder?.defaults ?? CLIP_DEFAULTS },
+    encoder: encoder ?? { defaults: CLIP_DEFAULTS },
     rows: { exact, validation: validationOf(dump, values.tune) },
     findings: [...findings, ...told],
     unread: [],

@@ -6,7 +6,7 @@ import type { Dataset, Example } from '../dataset/types.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
 import { DataError, messageAbout } from '../errors.ts';
 import { count } from '../words.ts';
-import { checkTextsWanted, roundedHead, templatesOf } from './class-texts.ts';
+import { checkEncoderSuits, roundedHead, templatesOf } from './class-texts.ts';
 import { referenceTo } from './encoder-reference.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import { embedExamples } from './examples.ts';
@@ -33,7 +33,7 @@ export async function preparePictures(
   const examples = drawn.map((i) => source.examples[i]!);
   const together = groupBy ? [] : await likelyGroups(examples, { signal });
   const encoder = await waitFor(session.encoder(), signal);
-  checkTextsWanted(values, encoder);
+  checkEncoderSuits(values, encoder);
   const how = { views, seed, exif, keys, thumbnails, dataset, signal, onProgress };
   const embedded = await embedExamples(session, examples, how);
   const { kept, failures, support, described, exact } = embedded;

@@ -9,12 +9,13 @@ import { currentNames } from '../deprecation.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import { checkEncoderName, loadEncoder } from '../encoder/load.ts';
+import { withSuffix } from '../encoder/pre-projection.ts';
 import type { PullProgress } from '../encoder/pull.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { UsageError } from '../errors.ts';
 import type { Method } from '../methods/method.ts';
-import { registerMethod } from '../methods/registry.ts';
+import { methodById, registerMethod } from '../methods/registry.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { refuseUnknown, resolveOptions } from '../options.ts';
 import { isStoreAddress } from '../store/store-address.ts';
@@ -28,7 +29,7 @@ import { remarkFindings, unevaluatedFindings } from './fit-findings.ts';
 import { type FitValues, fitOptions } from './fit-options.ts';
 import { preparePictures } from './fit-pictures.ts';
 import { fitBySummary } from './fit-summary.ts';
-import { checkGiven, promptFindings } from './given.ts';
+import { askedFor, checkGiven, promptFindings } from './given.ts';
 import { weighPictures } from './joined-weights.ts';
 import { learn, type Prepared } from './learn.ts';
 import type { LeftOutOptions } from './left-out.ts';
@@ -87,7 +88,9 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   if (sumRows && !values.summary) throw sumsWithoutSummary();
   /** The encoder of stored features, if the data are such and no other is wanted. */
   let own: string | undefined;
-  const open = () => openEncoder(own ?? wanted, { note, ask, onPull, signal });
+  const { id } = askedFor({ ...values, options: methodOptions });
+  const preProjection = id !== 'auto' && methodById(id).needs.includes('projection');
+  const open = () => openEncoder(own ?? wanted, { note, ask, onPull, signal, preProjection });
   const session = openSession(open, { lent: typeof wanted !== 'string' });
   try {
     if (values.summary) {
@@ -172,15 +175,20 @@ function readAlready(): UsageError {
   });
 }
 
+/** Options of `openEncoder`: `preProjection` adds the features before the last projection to an encoder that is given by its name. */
+type OpenOptions = Pick<FitOptions, 'note' | 'ask' | 'onPull' | 'signal'> & {
+  readonly preProjection?: boolean;
+};
+
 /** Opens the encoder that `fit` uses. An object is returned unchanged. `note` gets a line about the choice and a download. */
 export async function openEncoder(
   wanted: string | Encoder,
-  { note, ask, onPull, signal }: Pick<FitOptions, 'note' | 'ask' | 'onPull' | 'signal'> = {},
+  { note, ask, onPull, signal, preProjection }: OpenOptions = {},
 ): Promise<Encoder> {
   if (typeof wanted !== 'string') return wanted;
   const { name, reason } = await chooseEncoder(wanted, { ask, signal });
   note?.(reason);
-  return loadEncoder(name, {
+  return loadEncoder(preProjection ? withSuffix(name) : name, {
     confirm: async ({ id, bytes, licence }) => {
       const size = bytes === undefined ? '' : `${Math.round(bytes / 1e6)} MB, `;
       note?.(`Downloading ${id} (${size}licence ${licence})`);

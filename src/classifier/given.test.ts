@@ -40,6 +40,14 @@ const meanings = new Map<string, number[]>();
 const encoder = {
   ...fakeEncoder(),
   textTower: async () => tower,
+  projection: async () => ({
+    weight: matrix(
+      10,
+      6,
+      Float32Array.from({ length: 60 }, (_, i) => Math.sin(i)),
+    ),
+    bias: 0 as const,
+  }),
   embedTexts: async (texts: string[]) =>
     fromRows(
       texts.map((text) => {

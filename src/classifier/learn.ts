@@ -4,7 +4,7 @@ import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { argmax, dot, type Matrix, norm, row, selectRows, softmaxRows } from '../math/matrix.ts';
 import { methodById, tipAdapter } from '../methods/index.ts';
-import { checkNeeds } from '../methods/method.ts';
+import { checkNeeds, type Method } from '../methods/method.ts';
 import { createScorer } from '../methods/score.ts';
 import type { Checkpoint, FitProgress, Task } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
@@ -52,7 +52,7 @@ export interface Told {
 /** Input of `learn`, with the remarks about the data. */
 export interface Prepared extends Told {
   readonly known: Known;
-  readonly encoder: Pick<Encoder, 'defaults' | 'textTower'>;
+  readonly encoder: Pick<Encoder, 'defaults'> & OpenEncoder;
   readonly rows: OtherRows;
 }
 
@@ -73,7 +73,7 @@ export interface OtherRows {
 export async function learn(
   known: Known,
   wanted: Wanted,
-  encoder: Pick<Encoder, 'defaults' | 'textTower'>,
+  encoder: Pick<Encoder, 'defaults'> & OpenEncoder,
   { exact, ...rows }: OtherRows = {},
   watch: FitWatch = {},
 ): Promise<ClassifierData> {
@@ -94,30 +94,42 @@ export interface FitWatch {
 /** Chooses the method's constants, fits it and calibrates it. This part of fitting needs only features. */
 export async function fitMethod(
   data: ClassifierData,
-  encoder: Pick<Encoder, 'defaults' | 'textTower'>,
+  encoder: Pick<Encoder, 'defaults'> & OpenEncoder,
   wanted: Wanted,
   { validation, calibration }: Omit<OtherRows, 'exact'> = {},
   { signal, onFit, checkpoint, resume }: FitWatch = {},
 ): Promise<ClassifierData> {
   await giveWay(signal);
   const engine = sharedEngine();
-  const textTower = await waitFor(openTower(data, encoder, wanted.method), signal);
-  const task = { ...taskOf(data, signal), engine, textTower, onProgress: onFit, resume, validation };
+  const parts = await waitFor(openParts(data, encoder, wanted.method), signal);
+  const task = { ...taskOf(data, signal), engine, ...parts, onProgress: onFit, resume, validation };
   const { defaults } = encoder;
   const how = { defaults, validation, checkpoint, calibration };
   const { method, options, state, choice } = await fitWanted(engine, task, wanted, how);
   return { ...data, method, options, state, tuning: choice };
 }
 
-/** The open text tower with the classes' names, if the method needs it and the encoder has it. */
-export async function openTower(
+/** The parts of an encoder that some methods learn from. */
+export type OpenEncoder = Pick<Encoder, 'textTower' | 'projection'>;
+
+/** Whether a method learns from parts of the encoder. */
+export function needsParts({ needs }: Pick<Method, 'needs'>): boolean {
+  return needs.includes('text-tower') || needs.includes('projection');
+}
+
+/** The parts of the encoder that the method needs, if the encoder has them: the open text tower with the classes' names, the projection. */
+export async function openParts(
   { classes }: ClassifierData,
-  encoder: Pick<Encoder, 'textTower'>,
+  encoder: OpenEncoder,
   id: string,
-): Promise<Task['textTower']> {
-  const needed = id !== 'auto' && methodById(id).needs.includes('text-tower');
-  const tower = needed ? await encoder.textTower?.() : undefined;
-  return tower && { tower, names: classes.map(({ promptName }) => promptName) };
+): Promise<Pick<Task, 'textTower' | 'projection'>> {
+  const needs = id === 'auto' ? [] : methodById(id).needs;
+  const tower = needs.includes('text-tower') ? await encoder.textTower?.() : undefined;
+  const projection = needs.includes('projection') ? await encoder.projection?.() : undefined;
+  return {
+    ...(tower && { textTower: { tower, names: classes.map(({ promptName }) => promptName) } }),
+    ...(projection && { projection }),
+  };
 }
 
 /** The method fitted to the changed examples with its previous constants. */
@@ -128,11 +140,11 @@ export async function learnAgain(
 ): Promise<ClassifierData> {
   await giveWay(signal);
   const method = methodById(data.method);
-  const textTower = method.needs.includes('text-tower')
-    ? await waitFor(openTower(data, await session.encoder(), method.id), signal)
-    : undefined;
+  const parts = needsParts(method)
+    ? await waitFor(openParts(data, await session.encoder(), method.id), signal)
+    : {};
   // The previous state is near the new optimum, so a convex fit starts from it.
-  const task = { ...taskOf(data, signal), engine: sharedEngine(), textTower, start: data.state };
+  const task = { ...taskOf(data, signal), engine: sharedEngine(), ...parts, start: data.state };
   checkNeeds(method, task);
   return { ...data, state: await method.fit(task, resolveOptions(method.options, data.options)) };
 }
@@ -143,7 +155,7 @@ const ASKED = 1000;
 /** The effect of 8 bits: compares the classifier with one of the same constants whose examples have 16 bits, `features` [r, d]. */
 async function measureKeys(
   data: ClassifierData,
-  encoder: Pick<Encoder, 'textTower'>,
+  encoder: OpenEncoder,
   features: Matrix,
   signal?: AbortSignal,
 ): Promise<KeyStore> {
@@ -175,13 +187,13 @@ async function measureKeys(
 
 async function probabilities(
   data: ClassifierData,
-  encoder: Pick<Encoder, 'textTower'>,
+  encoder: OpenEncoder,
   queries: Matrix,
   signal?: AbortSignal,
 ): Promise<Matrix> {
   const method = methodById(data.method);
-  const textTower = method.readsTexts && (await openTower(data, encoder, data.method));
-  const task = { ...taskOf(data), ...(textTower && { textTower }) };
+  const parts = method.readsTexts && (await openParts(data, encoder, data.method));
+  const task = { ...taskOf(data), ...parts };
   const scorer = await createScorer(sharedEngine(), method, data.state, task);
   try {
     return softmaxRows(await scorer.scores(queries, { signal }), data.tuning.temperature);

@@ -9,7 +9,7 @@ import { resolveOptions } from '../options.ts';
 import { tuningRowsOfFolds } from '../tuning/cache-search.ts';
 import { outOfFold } from '../tuning/out-of-fold.ts';
 import { taskOf } from './classifier-task.ts';
-import { openTower } from './learn.ts';
+import { needsParts, openParts } from './learn.ts';
 import type { ClassifierData } from './types.ts';
 
 /** Answers to a classifier's own examples, from classifiers of the same method and options that have not learnt from them. */
@@ -45,12 +45,10 @@ export async function leftOutAnswers(
   const most = mostFolds ?? (method.trains ? MOST_FOLDS.trained : MOST_FOLDS.closedForm);
   const folds = leaveOneShotOut(data.support, most);
   if (folds.count < 2) return undefined;
-  const needsTower = method.needs.includes('text-tower') && encoder !== undefined;
-  const textTower = needsTower
-    ? await waitFor(openTower(data, await encoder(), method.id), signal)
-    : undefined;
+  const parts =
+    encoder && needsParts(method) ? await waitFor(openParts(data, await encoder(), method.id), signal) : {};
   const engine = sharedEngine();
-  const task = { ...taskOf(data, signal), engine, textTower, onProgress: onFit };
+  const task = { ...taskOf(data, signal), engine, ...parts, onProgress: onFit };
   const rows = tuningRowsOfFolds(data.support, folds);
   const options = resolveOptions(method.options, data.options);
   const [terms] = await outOfFold(engine, method, task, rows, [options]);

@@ -35,7 +35,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
   }
   const facts = factsOf(encoder);
   const { id, dimension } = facts;
-  const { joined, prepare, embedTexts, textLength, textTower } = encoder;
+  const { joined, prepare, embedTexts, textLength, textTower, projection } = encoder;
   let closed = false;
   const open = (): Encoder => {
     if (closed) throw closedError('encoder');
@@ -59,6 +59,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
     ...(prepare && { prepare: () => prepare.call(open()) }),
     ...(textLength && { textLength: async (...given) => textLength.apply(open(), given) }),
     ...(textTower && { textTower: async () => textTower.call(open()) }),
+    ...(projection && { projection: async () => projection.call(open()) }),
     close: async () => {
       if (closed) return;
       closed = true;

@@ -3,6 +3,7 @@ import { ModelError, throwIfAborted } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
+import type { Projection } from '../methods/projection.ts';
 import type { TextTower } from '../methods/text-tower.ts';
 import { count } from '../words.ts';
 import { factsOf } from './encoder-facts.ts';
@@ -48,6 +49,7 @@ export interface BuiltTowers {
   readonly text: LazySession;
   readonly tokenizer: Lazy<TextTokenizer>;
   textTower(): Promise<TextTower>;
+  projection?(): Promise<Projection>;
 }
 
 /**
@@ -110,7 +112,8 @@ export function dualEncoder(
       return out ?? matrix(0, record.dimension);
     },
     textLength: (texts) => lengthOfTexts(tokenizer, text, texts),
-    ...(built ? { textTower: built.textTower } : {}),
+    ...(built && { textTower: built.textTower }),
+    ...(built?.projection && { projection: built.projection }),
     close: async () => {
       await image.close();
       if (!combined) await words.close();

@@ -11,6 +11,7 @@ import { isWeights } from './dual-files.ts';
 import { encoderOf } from './encoder-of.ts';
 import { encoderIn, findEncoder, type LocalEncoder, notHere } from './installed.ts';
 import { joinEncoders, type NamedPart, partsOfName } from './joined.ts';
+import { withoutSuffix, withPreProjection } from './pre-projection.ts';
 import type { PullOptions } from './pull.ts';
 import { registeredEncoder } from './registered.ts';
 import { type EncoderSource, encoderSource } from './registry.ts';
@@ -44,6 +45,7 @@ export async function loadEncoder(
 
 /** The parts of a joined encoder's name. Undefined for one encoder, also if the path of its folder has a plus. */
 async function joinedParts(name: string): Promise<NamedPart[] | undefined> {
+  if (withoutSuffix(name) !== undefined) return undefined;
   const parts = partsOfName(name);
   return parts && !(await stat(resolve(name)).catch(() => undefined)) ? parts : undefined;
 }
@@ -67,6 +69,8 @@ async function loadJoined(
 export async function locateEncoder(name: string, options: LoadOptions = {}): Promise<LocalEncoder> {
   const { engine = sharedEngine(), signal, pull = true } = options;
   throwIfAborted(signal);
+  const plain = withoutSuffix(name);
+  if (plain !== undefined) return withPreProjection(await locateEncoder(plain, options));
   if (await joinedParts(name))
     throw new UsageError(`${name} joins several encoders, which have no files in common`, {
       code: 'encoder/joined',
@@ -88,9 +92,10 @@ export async function locateEncoder(name: string, options: LoadOptions = {}): Pr
  * the network. `auto` is valid.
  */
 export async function checkEncoderName(name: string): Promise<void> {
-  const parts = await joinedParts(name);
+  const plain = withoutSuffix(name) ?? name;
+  const parts = await joinedParts(plain);
   if (parts) for (const part of parts) await checkPartName(part.name);
-  else await checkPartName(name);
+  else await checkPartName(plain);
 }
 
 async function checkPartName(name: string): Promise<void> {
@@ -105,9 +110,10 @@ async function checkPartName(name: string): Promise<void> {
 
 /** Throws the errors of `loadEncoder` if an encoder is neither on this machine nor at its source. Downloads no model. */
 export async function checkEncoderSource(name: string, options: PullOptions = {}): Promise<void> {
-  const parts = await joinedParts(name);
+  const plain = withoutSuffix(name) ?? name;
+  const parts = await joinedParts(plain);
   if (parts) for (const part of parts) await checkPartSource(part.name, options);
-  else await checkPartSource(name, options);
+  else await checkPartSource(plain, options);
 }
 
 async function checkPartSource(name: string, options: PullOptions): Promise<void> {

@@ -80,6 +80,8 @@ const common = {
 const pair = z.object({
   ...common,
   kind: z.enum(['dual', 'resnet50-minilm']),
+  /** For a model from weights: the number of pre-projection features that a row has after the embedding, if it has them. */
+  features: z.optional(count),
   text: textRule,
   /** The file of the text tower: the same one for a combined model. */
   textModel: inside,

@@ -1,6 +1,7 @@
 import type { Abortable } from '../abort.ts';
 import type { Pixels, Preprocessing } from '../image/types.ts';
 import type { Matrix } from '../math/matrix.ts';
+import type { Projection } from '../methods/projection.ts';
 import type { TextTower } from '../methods/text-tower.ts';
 
 /**
@@ -49,6 +50,8 @@ export interface Encoder {
   textLength?(texts: readonly string[]): Promise<TextLength>;
   /** Returns the open text tower, for methods that learn prompts. Absent if the encoder is not built from weights. */
   textTower?(): Promise<TextTower>;
+  /** Returns the image tower's projection, for methods that learn it. Absent if rows do not have the features before it. */
+  projection?(): Promise<Projection>;
   /** Frees the towers. */
   close(): Promise<void>;
 }

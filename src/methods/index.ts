@@ -51,6 +51,7 @@ export {
   type TaskWith,
   WEIGHT,
 } from './method.ts';
+export type { Projection } from './projection.ts';
 export { prototype } from './prototype.ts';
 export { baselineMethods, listMethods, methodById, registerMethod } from './registry.ts';
 export type { Samples } from './samples.ts';

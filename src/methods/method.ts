@@ -84,13 +84,14 @@ export function headInputs({ classes, head }: Task): HeadInputs<SymbolicTask, st
 }
 
 /** Something that a method requires of a task. */
-export type Need = 'text' | 'examples' | 'two-examples' | 'several-prompts' | 'text-tower';
+export type Need = 'text' | 'examples' | 'two-examples' | 'several-prompts' | 'text-tower' | 'projection';
 
 /** The part of a task that is present if a need is met, for each need. */
 export interface NeededParts {
   text: 'head';
   'several-prompts': 'head';
   'text-tower': 'textTower';
+  projection: 'projection';
 }
 
 /** A task that meets the needs `N`. */
@@ -290,7 +291,7 @@ export function scoresOf(method: Method, f: Expr, state: SymbolicState, task: Sy
  */
 export function checkNeeds(
   method: Method,
-  { head, support, textTower, classes }: Task,
+  { head, support, textTower, projection, classes }: Task,
   { fitted = false }: { fitted?: boolean } = {},
 ): void {
   const refuse = (what: string, hint: string): never => {
@@ -320,12 +321,22 @@ export function checkNeeds(
     );
   }
   if (fitted) return;
+  if (method.needs.includes('projection') && !projection) throw lacksProjection(method);
   if (method.needs.includes('two-examples') && largest(support.labels) < 2) {
     refuse('two examples of a class', 'Give more pictures, or use tip-adapter or anchored.');
   }
   if (method.needs.includes('several-prompts') && largest(head?.promptClass ?? []) < 2) {
     refuse('several prompts per class', 'Give --template more than once, or --prompts imagenet.');
   }
+}
+
+/** The error of a method that learns the image tower's projection, if rows do not have the features before it. */
+export function lacksProjection({ id, name }: Pick<Method, 'id' | 'name'>): UsageError {
+  return new UsageError(`${name} needs the features before the last projection of the image tower`, {
+    code: 'method/needs',
+    hint: 'Give pictures, or features of such an encoder, and add +pre-projection to the name of a CLIP that is built from weights: --encoder clip-rn50+pre-projection.',
+    details: { method: id },
+  });
 }
 
 /** How often the most frequent number occurs. */

@@ -15,6 +15,7 @@ import { linearProbe } from './linear-probe.ts';
 import { lpPlusPlus } from './lp-plus-plus.ts';
 import type { Method } from './method.ts';
 import { proker } from './proker.ts';
+import { proLip } from './prolip.ts';
 import { prototype } from './prototype.ts';
 import { reHark } from './rehark.ts';
 import { ridge } from './ridge.ts';
@@ -37,6 +38,7 @@ const builtIn: readonly Method[] = [
   linearProbe,
   clipAdapter,
   rla,
+  proLip,
   tipAdapter,
   tipAdapterF,
   tipAdapterLowRank,

@@ -5,6 +5,7 @@ import { UsageError } from '../errors.ts';
 import { concatRows, type Matrix, matrix, row, selectRows, unitRows } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { count } from '../words.ts';
+import type { Projection } from './projection.ts';
 import type { TextTower } from './text-tower.ts';
 
 /** The labelled examples that a method learns from: n examples in r rows. An example has one row for each of its views. */
@@ -49,6 +50,8 @@ export interface Task {
   readonly head?: TextHead;
   /** The text encoder, if learnt words can be put into it, and the class names for its prompts. */
   readonly textTower?: { readonly tower: TextTower; readonly names: readonly string[] };
+  /** The image tower's last linear map, if the rows have the features before it. */
+  readonly projection?: Projection;
   /**
    * Computes the votes of the examples' keys, if the caller has them in memory. No keys are then laid out for scoring. The caller closes
    * it.

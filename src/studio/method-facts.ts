@@ -12,6 +12,7 @@ export const methodFacts = (): MethodFacts[] =>
       name,
       paper,
       opensText: needs.includes('text-tower'),
+      projects: needs.includes('projection'),
       readsText: needs.includes('text'),
       trains: trains === true,
       // Tip-Adapter's own are set by the sliders.

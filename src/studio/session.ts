@@ -193,7 +193,9 @@ export class Session<P extends Pictures = Pictures> {
     this.#lessons = new Lessons(this.#teacher, () => this.tell());
     const opensText = encoder.textTower !== undefined;
     const readsText = encoder.embedTexts !== undefined;
-    this.#setEncoder({ state: 'ready', id: encoder.id, licence: encoder.licence, opensText, readsText });
+    const projects = encoder.projection !== undefined;
+    const { id, licence } = encoder;
+    this.#setEncoder({ state: 'ready', id, licence, opensText, readsText, projects });
     this.#lessons.teach(this.board);
   }
 

@@ -53,6 +53,8 @@ export interface EncoderStatus {
   readonly licence?: string;
   /** Whether its text tower can be opened, which prompt learning needs. */
   readonly opensText?: boolean;
+  /** Whether rows have pre-projection features, which learning the projection needs. */
+  readonly projects?: boolean;
   /** Whether class names are read. */
   readonly readsText?: boolean;
   /** Size of the download in bytes; undefined if the server gives it only with the file. */
@@ -158,6 +160,8 @@ export interface MethodFacts {
   readonly paper: string;
   /** Whether it needs an encoder whose text tower can be opened. */
   readonly opensText: boolean;
+  /** Whether it learns the projection of the image tower. */
+  readonly projects: boolean;
   /** Whether it needs class names. */
   readonly readsText: boolean;
   /** Whether it trains in steps, so that it can be paused. */

@@ -19,10 +19,10 @@ export interface ResNetShape {
 }
 
 /**
- * CLIP's ResNet: three convolutions in the stem, average pools before convolutions with a stride, and attention in place of the
+ * CLIP's ResNet without its projection, pixels [n, 3, size, size] → features [n, width]: three convolutions in the stem, average pools before convolutions with a stride, and attention in place of the
  * last pool (Radford et al., ICML 2021, section 2.4). Batch normalisations are folded into the convolutions' weights (`weights.ts`).
  */
-export function resnetTower(pixels: Expr, weights: Weights, shape: ResNetShape): Expr {
+export function resnetFeatures(pixels: Expr, weights: Weights, shape: ResNetShape): Expr {
   const maps = resnetLayers(pixels, weights, shape);
   return attentionPool(maps[maps.length - 1]!, weights, shape.heads);
 }
@@ -81,6 +81,5 @@ function attentionPool(x: Expr, weights: Weights, heads: number): Expr {
   const query = dense(slice(all, 1, 0, 1), weights, `${name}.q_proj`);
   const keys = dense(all, weights, `${name}.k_proj`);
   const values = dense(all, weights, `${name}.v_proj`);
-  const pooled = reshape(attention(query, keys, values, heads), [n, channels]);
-  return dense(pooled, weights, `${name}.c_proj`);
+  return reshape(attention(query, keys, values, heads), [n, channels]);
 }

@@ -5,6 +5,7 @@ import { ModelError } from '../../errors.ts';
 import { type Expr, input } from '../../graph/expression.ts';
 import { matrix } from '../../math/matrix.ts';
 import type { Tensor } from '../../math/tensor.ts';
+import type { Projection } from '../../methods/projection.ts';
 import type { TextTower } from '../../methods/text-tower.ts';
 import { readConfigurationFiles } from '../configuration-files.ts';
 import type { EncoderRecord } from '../record.ts';
@@ -12,8 +13,9 @@ import type { TextTokenizer } from '../tokenizer.ts';
 import { type Lazy, type LazySession, lazily, sessionOf } from '../tower.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { type ClipFacts, clipFacts } from './facts.ts';
+import { projectionOf } from './projection.ts';
 import { encodeEmbeddings, type TextShape } from './text-transformer.ts';
-import { asInputs, imageGraph, textGraph, weightsOf } from './towers.ts';
+import { asInputs, besideNothing, imageGraph, textGraph, weightsOf } from './towers.ts';
 import type { Checkpoint, ClipCheckpoint, ClipShape } from './weights.ts';
 
 /** The towers of a CLIP from weights in a folder. Each tower is built and compiled at its first use. */
@@ -28,6 +30,8 @@ export function clipSessions(
   /** A tokenizer that throws for tokens outside the text tower's vocabulary. */
   tokenizer: Lazy<TextTokenizer>;
   textTower(): Promise<TextTower>;
+  /** Present if rows have pre-projection features. */
+  projection?(): Promise<Projection>;
 } {
   const tower = (graph: (checkpoint: Checkpoint, shape: ClipShape) => Promise<Record<string, Expr>>) =>
     sessionOf(() =>
@@ -47,6 +51,9 @@ export function clipSessions(
       const { encode } = await checked.get();
       return withClip(record, folder, (checkpoint, facts) => openTextTower(checkpoint, facts, encode));
     },
+    ...(featuresOf(record) && {
+      projection: () => withClip(record, folder, (checkpoint, { shape }) => projectionOf(checkpoint, shape)),
+    }),
   };
 }
 
@@ -62,10 +69,16 @@ export async function withClip<T>(
   try {
     const facts = await clipFacts(checkpoint, read);
     checkRecipe(record, facts.recipe);
-    return await use(checkpoint, facts);
+    const features = featuresOf(record);
+    return await use(checkpoint, features ? { ...facts, shape: { ...facts.shape, features } } : facts);
   } finally {
     await checkpoint.close();
   }
+}
+
+/** The number of pre-projection features in a row of the encoder. Undefined if rows have none. */
+function featuresOf(record: EncoderRecord): number | undefined {
+  return record.kind === 'dual' ? record.features : undefined;
 }
 
 /** Throws `ModelError` if another version computed the encoder differently: features under its fingerprint must not be mixed with new ones. */
@@ -109,7 +122,7 @@ function checkedTokenizer(
 /** The text tower from its tokens' embeddings to the text's embedding, with its weights as inputs. */
 async function openTextTower(
   checkpoint: Checkpoint,
-  { shape: { text } }: ClipFacts,
+  { shape: { text, features } }: ClipFacts,
   encode: (text: string) => number[],
 ): Promise<TextTower> {
   // A prompt's tokens are cut after its end, and only a causal tower that reads the end token may have them cut.
@@ -124,7 +137,7 @@ async function openTextTower(
   const table = await checkpoint.tensor('token_embedding.weight');
   const { shapes } = checkpoint;
   const build = (embeddings: Expr, end: Expr) =>
-    encodeEmbeddings(embeddings, end, asInputs({ shapes }), text);
+    besideNothing(encodeEmbeddings(embeddings, end, asInputs({ shapes }), text), features);
   const used = await weightsOf(checkpoint, (weights) =>
     encodeEmbeddings(
       input('embeddings', ['p', text.context, text.width]),

@@ -1,10 +1,12 @@
 import { ModelError } from '../../errors.ts';
 import { constant, type Expr, input } from '../../graph/expression.ts';
+import { pad } from '../../graph/layout.ts';
 import type { Tensor } from '../../math/tensor.ts';
-import { resnetTower } from './resnet.ts';
+import { projected, projectedBeside } from './projection.ts';
+import { resnetFeatures } from './resnet.ts';
 import { textTower } from './text-transformer.ts';
 import type { Weights } from './transformer.ts';
-import { vitTower } from './vit.ts';
+import { vitFeatures } from './vit.ts';
 import type { Checkpoint, ClipShape } from './weights.ts';
 
 /** Graph of the image tower: `pixel_values` [n, 3, size, size] → `image_embeds` [n, d], weights as constants. */
@@ -12,10 +14,14 @@ export async function imageGraph(checkpoint: Checkpoint, shape: ClipShape): Prom
   return { image_embeds: await withWeights(checkpoint, imageTower(shape)) };
 }
 
-function imageTower({ image }: ClipShape): (weights: Weights) => Expr {
+function imageTower({ image, features }: ClipShape): (weights: Weights) => Expr {
   const pixels = input('pixel_values', ['n', 3, image.size, image.size]);
-  return (weights) =>
-    image.kind === 'vit' ? vitTower(pixels, weights, image) : resnetTower(pixels, weights, image);
+  const project = features === undefined ? projected : projectedBeside;
+  return (weights) => {
+    const seen =
+      image.kind === 'vit' ? vitFeatures(pixels, weights, image) : resnetFeatures(pixels, weights, image);
+    return project(seen, weights, image);
+  };
 }
 
 /** Graph of the text tower: `input_ids` [n, context] → `text_embeds` [n, d], weights as constants. */
@@ -23,9 +29,14 @@ export async function textGraph(checkpoint: Checkpoint, shape: ClipShape): Promi
   return { text_embeds: await withWeights(checkpoint, wordTower(shape)) };
 }
 
-function wordTower({ text }: ClipShape): (weights: Weights) => Expr {
+function wordTower({ text, features }: ClipShape): (weights: Weights) => Expr {
   const ids = input('input_ids', ['n', text.context], 'int64');
-  return (weights) => textTower(ids, weights, text);
+  return (weights) => besideNothing(textTower(ids, weights, text), features);
+}
+
+/** Rows of texts [n, d] with zeros where those of pictures have pre-projection features. */
+export function besideNothing(texts: Expr, features = 0): Expr {
+  return features === 0 ? texts : pad(texts, 1, 0, features);
 }
 
 /** The two towers as functions of their weights. */

@@ -1,7 +1,6 @@
 import { add } from '../../graph/elementwise.ts';
 import { type Expr, knownSize } from '../../graph/expression.ts';
 import { concat, expandTo, reshape, slice, transpose } from '../../graph/layout.ts';
-import { matmul } from '../../graph/products.ts';
 import { mean } from '../../graph/reduce.ts';
 import { attention } from '../../graph/sequence.ts';
 import { conv2d } from '../../graph/vision.ts';
@@ -28,18 +27,16 @@ export interface VitShape extends BlockShape {
 export const CLIP_VIT = { pool: 'class', preNorm: true } as const;
 
 /**
- * The vision transformer of CLIP (Radford et al., ICML 2021, section 2.4) or SigLIP (Zhai et al., ICCV 2023): pixels
- * [n, 3, size, size] → embeddings [n, d]. SigLIP has no projection.
+ * The vision transformer of CLIP (Radford et al., ICML 2021, section 2.4) or SigLIP (Zhai et al., ICCV 2023) without its projection:
+ * pixels [n, 3, size, size] → features [n, width].
  */
-export function vitTower(pixels: Expr, weights: Weights, shape: VitShape): Expr {
+export function vitFeatures(pixels: Expr, weights: Weights, shape: VitShape): Expr {
   const { embedded, blocks } = vitLayers(pixels, weights, shape);
-  const tokens = blocks.at(-1) ?? embedded;
-  const pooled = POOLS[shape.pool](tokens, weights, shape);
-  return shape.pool === 'attention' ? pooled : matmul(pooled, weights('visual.proj'));
+  return POOLS[shape.pool](blocks.at(-1) ?? embedded, weights, shape);
 }
 
 const last = (x: Expr, weights: Weights, shape: VitShape) => norm(x, weights, 'visual.ln_post', shape);
-const patchesOf = (tokens: Expr) => slice(tokens, 1, 1, knownSize('vitTower', tokens, 1));
+const patchesOf = (tokens: Expr) => slice(tokens, 1, 1, knownSize('patchesOf', tokens, 1));
 
 /** Tokens [n, t, w] → rows [n, w]. */
 const POOLS: Readonly<Record<VitShape['pool'], (x: Expr, weights: Weights, shape: VitShape) => Expr>> = {

@@ -44,6 +44,8 @@ export interface ClipShape {
   readonly text: TextShape;
   /** Dimension of an embedding. */
   readonly dimension: number;
+  /** The number of pre-projection features that a row has beside an embedding, if it has them. */
+  readonly features?: number;
 }
 
 /**
@@ -206,7 +208,7 @@ function slice({ shape, data }: Tensor, [index, of]: readonly [number, number]):
   );
 }
 
-function transposed({ shape, data }: Tensor): Tensor {
+export function transposed({ shape, data }: Tensor): Tensor {
   const [rows, cols] = ofRank(shape, 2);
   const out = new Float32Array(rows * cols);
   for (let i = 0; i < rows; i++)

@@ -197,8 +197,9 @@ function StageText() {
 /** The methods that can be used with the encoder. */
 const offered = computed(() =>
   methods.value.filter(
-    ({ opensText, readsText }) =>
+    ({ opensText, projects, readsText }) =>
       (!opensText || status.value?.encoder.opensText) &&
+      (!projects || status.value?.encoder.projects) &&
       (!readsText || status.value?.encoder.readsText !== false),
   ),
 );

@@ -1,0 +1,38 @@
+import { type Expr, scalar } from '../../graph/expression.ts';
+import { concat, expandTo } from '../../graph/layout.ts';
+import { matmul } from '../../graph/products.ts';
+import { concatRows, matrix, matrixOf } from '../../math/matrix.ts';
+import { type Projection, rowsWithFeatures } from '../../methods/projection.ts';
+import { dense, type Weights } from './transformer.ts';
+import { type Checkpoint, type ClipShape, transposed } from './weights.ts';
+
+/** The number of a picture's pre-projection features, with the 1 that a bias is multiplied by. Undefined if the tower has no projection. */
+export function featureCount({ image }: Pick<ClipShape, 'image'>): number | undefined {
+  if (image.kind === 'resnet') return image.width + 1;
+  return image.pool === 'attention' ? undefined : image.width;
+}
+
+/** Embeddings [n, d] from an image tower's features [n, w]. SigLIP has no projection. */
+export function projected(features: Expr, weights: Weights, image: ClipShape['image']): Expr {
+  if (image.kind === 'resnet') return dense(features, weights, 'visual.attnpool.c_proj');
+  return image.pool === 'attention' ? features : matmul(features, weights('visual.proj'));
+}
+
+/** Rows of embeddings with the features [n, w] that they are computed from. */
+export function projectedBeside(features: Expr, weights: Weights, image: ClipShape['image']): Expr {
+  const embeddings = projected(features, weights, image);
+  if (image.kind === 'vit') return rowsWithFeatures(embeddings, features);
+  const ones = expandTo(scalar(1), [features.shape[0]!, 1], features);
+  return rowsWithFeatures(embeddings, concat([features, ones], 1));
+}
+
+/** The projection of an image tower that has one. */
+export async function projectionOf(
+  { tensor }: Pick<Checkpoint, 'tensor'>,
+  { image }: Pick<ClipShape, 'image'>,
+): Promise<Projection> {
+  if (image.kind === 'vit') return { weight: matrixOf(await tensor('visual.proj')), bias: 0 };
+  const weight = matrixOf(transposed(await tensor('visual.attnpool.c_proj.weight')));
+  const { data } = await tensor('visual.attnpool.c_proj.bias');
+  return { weight: concatRows([weight, matrix(1, weight.cols, data as Float32Array)]), bias: 1 };
+}
