@@ -37,3 +37,29 @@ describe('halves', () => {
     });
   });
 });
+
+it('gives a closed session to the next load of the same model and settings, without the inputs that it kept', async () => {
+  let made = 0;
+  const create = (model: Uint8Array | string) => {
+    made++;
+    return native.InferenceSession.create(model as Uint8Array);
+  };
+  const handle = createRequestHandler(
+    async () => ({ ort: native, create, preallocates: false }) as unknown as Backend,
+  );
+  const settings = { device: 'cpu', threads: 1 } as const;
+  const x: Tensor = { dtype: 'float16', shape: [1], data: toHalf(Float32Array.of(0.5)) };
+  await handle({ id: 0, kind: 'load', session: 1, model: identity(), settings });
+  await handle({ id: 1, kind: 'keep', session: 1, feeds: { x } });
+  await handle({ id: 2, kind: 'close', session: 1 });
+  await handle({ id: 3, kind: 'load', session: 2, model: identity(), settings });
+  expect(made).toBe(1);
+  expect(await handle({ id: 4, kind: 'run', session: 2, feeds: {} })).toHaveProperty('error');
+  expect(await handle({ id: 5, kind: 'run', session: 2, feeds: { x } })).toEqual({
+    id: 5,
+    tensors: { y: x },
+  });
+  await handle({ id: 6, kind: 'load', session: 3, model: identity(), settings });
+  await handle({ id: 7, kind: 'load', session: 4, model: identity(), settings: { ...settings, threads: 2 } });
+  expect(made).toBe(3);
+});

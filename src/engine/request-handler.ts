@@ -2,6 +2,7 @@ import type { InferenceSession, OnnxValue, Tensor as OrtTensor, TypedTensor } fr
 import { ModelError, TipAdapterError } from '../errors.ts';
 import { matrixOf } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { createIdleSessions, type LoadedModel } from './idle-sessions.ts';
 import type { KeyPages } from './keys/pages.ts';
 import { type FileReader, noFiles } from './keys/types.ts';
 import type { Answer, Request, Settings } from './protocol.ts';
@@ -30,6 +31,7 @@ export function createRequestHandler(
   openFile: (path: string, identity: string) => FileReader = noFiles,
 ): (request: Request) => Promise<Answer> {
   const sessions = new Map<number, LoadedSession>();
+  const idle = createIdleSessions();
   const trainers = new Map<number, Trainer>();
   // A thread serves at most one shard of a training, or one part of a file's keys.
   let shard: Shard | undefined;
@@ -45,9 +47,14 @@ export function createRequestHandler(
     const { id } = request;
     switch (request.kind) {
       case 'load': {
-        const backend = await backendFor(request.settings);
-        const session = await backend.create(request.model);
-        sessions.set(request.session, { backend, session, kept: {} });
+        const { model, settings } = request;
+        const backend = await backendFor(settings);
+        const loaded = idle.take(model, settings) ?? {
+          ...{ model, settings, largest: 0 },
+          session: await backend.create(model),
+        };
+        const { session } = loaded;
+        sessions.set(request.session, { backend, loaded, kept: {} });
         return {
           id,
           ports: { inputs: session.inputMetadata.map(port), outputs: session.outputMetadata.map(port) },
@@ -59,17 +66,20 @@ export function createRequestHandler(
         return { id, tensors: {} };
       }
       case 'run': {
-        const { backend, session, kept } = found(sessions, request.session, 'session');
+        const { backend, loaded, kept } = found(sessions, request.session, 'session');
+        const { session } = loaded;
         const feeds = pick({ inputs: session.inputNames }, { ...kept, ...toOrt(backend, request.feeds) });
-        return {
-          id,
-          tensors: fromOrt(await session.run(feeds, request.outputs ?? session.outputNames), true),
-        };
+        const results = await session.run(feeds, request.outputs ?? session.outputNames);
+        const tensors = fromOrt(results, true);
+        loaded.largest = Math.max(loaded.largest, bytesOf(feeds) + bytesOf(tensors));
+        return { id, tensors };
       }
-      case 'close':
-        await sessions.get(request.session)?.session.release();
+      case 'close': {
+        const closed = sessions.get(request.session);
         sessions.delete(request.session);
+        if (closed) await idle.put(closed.loaded);
         return { id, tensors: {} };
+      }
       case 'train': {
         const backend = await backendFor(request.settings);
         const loss = await runner(backend, request.loss);
@@ -126,7 +136,7 @@ export function createRequestHandler(
 
 interface LoadedSession {
   readonly backend: Backend;
-  readonly session: InferenceSession;
+  readonly loaded: LoadedModel;
   readonly kept: Record<string, OrtTensor>;
 }
 
@@ -134,6 +144,10 @@ function found<T>(all: ReadonlyMap<number, T>, id: number, what: string): T {
   const one = all.get(id);
   if (!one) throw new Error(`${what} ${id} is closed`);
   return one;
+}
+
+function bytesOf(tensors: Readonly<Record<string, Tensor | OrtTensor>>): number {
+  return Object.values(tensors).reduce((sum, { data }) => sum + (data as Float32Array).byteLength, 0);
 }
 
 /** ONNX Runtime has no error code for a lack of memory, so its messages are matched. */
