@@ -82,6 +82,7 @@ export async function fitBySummary(
   checkSummaryNeeds(method, task);
 
   const reading = createReading(stream, watch);
+  if (stream.rows === 0) throw noRows(folder);
   const isLeftOut = leftOutOf(stream.rows, values.seed);
   const basis = await basisOf(form, base, task, reading, isLeftOut);
   const origin = originOf({ ...start, method: method.id });

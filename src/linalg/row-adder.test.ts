@@ -101,3 +101,13 @@ describe('a row adder', () => {
     },
   );
 });
+
+it('refuses labels that are no rows of the sums', async () => {
+  await withProducts(undefined, async (products) => {
+    const adder = new RowAdder(products);
+    for (const label of [2, -1])
+      expect(() => adder.addByClass(new Float64Array(4), matrix(1, 2), Int32Array.of(label))).toThrow(
+        RangeError,
+      );
+  });
+});

@@ -42,9 +42,12 @@ export class RowAdder {
     this.#products = products;
   }
 
-  /** Adds rows [n, d] to the sums [classes, d] of their classes. */
+  /** Adds rows [n, d] to the sums [classes, d] of their classes. Throws `RangeError` for other labels, because the kernel does not look at them. */
   addByClass(sums: Float64Array, rows: Matrix, labels: Int32Array): void {
     const d = rows.cols;
+    const classes = sums.length / d;
+    if (!labels.every((label) => label >= 0 && label < classes))
+      throw new RangeError(`A label is not one of 0 to ${classes - 1}`);
     const target = this.#byClass.get(sums) ?? this.#allocate(8 * sums.length);
     this.#byClass.set(sums, target);
     for (const [from, n] of tiles(rows)) {

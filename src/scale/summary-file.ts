@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { RowSums } from '../classifier/row-sums.ts';
 import { ModelError } from '../errors.ts';
 import { matrixOf } from '../math/matrix.ts';
@@ -26,16 +27,28 @@ export function encodeShardSums({ summary, left, splits }: ShardSums): Uint8Arra
   return encodeSafetensors(tensors, { format: FORMAT, origin, splits: JSON.stringify(splits) });
 }
 
-/** The result in the bytes of a file. Throws `ModelError` `summary/file` that names it if they hold none. */
-export function decodeShardSums(bytes: Uint8Array, path: string): ShardSums {
+/**
+ * The result in the bytes of a file, for features of so many numbers and classes. Throws `ModelError` `summary/file` that names it if they
+ * hold none.
+ */
+export function decodeShardSums(
+  bytes: Uint8Array,
+  path: string,
+  { dimension, classes }: { readonly dimension: number; readonly classes: number },
+): ShardSums {
   const { tensors, metadata } = parseSafetensors(bytes, path);
   const { 'left.rows': rows, 'left.labels': labels, ...rest } = Object.fromEntries(tensors);
+  const splits = splitsIn(metadata.splits);
   if (
     metadata.format !== FORMAT ||
     rows?.dtype !== 'float32' ||
     rows.shape.length !== 2 ||
+    rows.shape[1] !== dimension ||
+    !(rows.data as Float32Array).every(Number.isFinite) ||
     labels?.dtype !== 'int32' ||
-    labels.data.length !== rows.shape[0]
+    labels.data.length !== rows.shape[0] ||
+    !(labels.data as Int32Array).every((label) => label >= 0 && label < classes) ||
+    !splits
   ) {
     throw new ModelError(`${path} does not hold the sums of a shard`, {
       code: 'summary/file',
@@ -44,6 +57,13 @@ export function decodeShardSums(bytes: Uint8Array, path: string): ShardSums {
     });
   }
   const summary = summaryOf(new Map(Object.entries(rest)), metadata.origin, path);
-  const left = { rows: matrixOf(rows), labels: labels.data as Int32Array };
-  return { summary, left, splits: JSON.parse(metadata.splits ?? '[]') as string[] };
+  return { summary, left: { rows: matrixOf(rows), labels: labels.data as Int32Array }, splits };
+}
+
+function splitsIn(text = ''): string[] | undefined {
+  try {
+    return z.array(z.string()).parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
 }

@@ -1,4 +1,4 @@
-import { readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { rowsOf } from '../bench/dump.fixture.ts';
@@ -11,6 +11,7 @@ import { localQueue } from './local-queue.ts';
 import { openWork } from './open-work.ts';
 import { REDIS_SKIP, RedisServer, redisProgram } from './redis-server.fixture.ts';
 import type { ShardProcess } from './shard-process.ts';
+import { decodeShardSums, encodeShardSums } from './summary-file.ts';
 import { sumRowsOn } from './summary-work.ts';
 import type { Queue, Shard, Work } from './work.ts';
 import { startWorker } from './worker.ts';
@@ -28,11 +29,13 @@ beforeEach(async () => {
   for (let at = 0; at < FILES; at++) await writeFeatures(at);
 });
 
-async function writeFeatures(at: number, split = 'train'): Promise<void> {
-  const n = LABELS.length / FILES;
-  const part = matrix(n, 8, rows.data.slice(at * n * 8, (at + 1) * n * 8));
+const EACH = LABELS.length / FILES;
+
+/** Writes file `at` with the rows from `first` on. */
+async function writeFeatures(at: number, split = 'train', first = at * EACH, n = EACH): Promise<void> {
+  const part = matrix(n, 8, rows.data.slice(first * 8, (first + n) * 8));
   const text = (name: string, values: string[]) => ({ name, type: 'text', values }) as const;
-  const labels = LABELS.slice(at * n, (at + 1) * n);
+  const labels = LABELS.slice(first, first + n);
   const columns = [
     text(
       'class',
@@ -110,6 +113,30 @@ describe('a summary whose parts are shards', () => {
     });
     await expect(difference(touched)).rejects.toMatchObject({ code: 'scale/changed' });
     expect(await difference(localQueue)).toBeLessThan(1e-6);
+  });
+
+  it('is made anew for files whose rows have other places, because these decide which rows are left out', async () => {
+    await difference(localQueue);
+    await writeFeatures(0, 'train', 0, EACH + 7);
+    await writeFeatures(4, 'train', 4 * EACH, EACH - 7);
+    expect(await difference(localQueue)).toBeLessThan(1e-6);
+  });
+
+  it('refuses sums whose left-out rows have labels that are no classes', async () => {
+    await difference(localQueue);
+    const [name] = await readdir(output());
+    const path = join(output(), name!);
+    const sums = decodeShardSums(new Uint8Array(await readFile(path)), path, { dimension: 8, classes: 3 });
+    sums.left.labels[0] = 3;
+    await writeFile(path, encodeShardSums(sums));
+    await expect(difference(localQueue)).rejects.toMatchObject({ code: 'summary/file' });
+  });
+
+  it('says that a folder without rows has none', async () => {
+    await rm(features(), { recursive: true });
+    await own.write(['features/info.json', JSON.stringify({ classes: CLASSES })]);
+    await writeFeatures(0, 'train', 0, 0);
+    await expect(difference(localQueue)).rejects.toMatchObject({ code: 'dump/no-support' });
   });
 
   it('is refused on a machine with other features, for mixed splits, a damaged file and several readings', async () => {

@@ -19,7 +19,7 @@ import { decodeShardSums, encodeShardSums, type ShardSums } from './summary-file
 import type { Queue, Shard, Work } from './work.ts';
 
 /** Version of a shard's result, raised when the same rows give another one. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** Least number of bytes of the features of a shard: 262,144 rows of 512 numbers in half precision. */
 const SHARD_BYTES = 2 ** 28;
@@ -96,7 +96,8 @@ async function openSummary(
     const parts = groups[at];
     if (!parts) return undefined;
     const lines: string[] = [id];
-    for (const part of parts) lines.push(JSON.stringify([part.name, await part.tag()]));
+    // Which rows are left out depends on their places.
+    for (const part of parts) lines.push(JSON.stringify([part.name, part.first, await part.tag()]));
     const [first, last] = [parts[0]!.name, parts.at(-1)!.name];
     return { id: hashOfAll(lines), pointer: at, name: first === last ? first : `${first} to ${last}` };
   };
@@ -104,7 +105,7 @@ async function openSummary(
     if ((await shardOf(pointer as number))?.id !== id) throw changed(name);
   };
   const read = async (key: string, own: Abortable): Promise<ShardSums> =>
-    decodeShardSums(await target.read(key, own), pathIn(output, key));
+    decodeShardSums(await target.read(key, own), pathIn(output, key), { dimension, classes: classes.length });
   const outcomeOf = (started: number, { summary, left }: ShardSums, bytesRead: number) => {
     const seconds = (performance.now() - started) / 1000;
     return { pictures: rowCount(summary) + left.labels.length, failures: 0, seconds, bytesRead };
