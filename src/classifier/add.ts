@@ -85,9 +85,8 @@ async function nearFindings(
       const { cols, data: cosines } = await product(fresh, unitRows(selectRows(known, rows)));
       cosines.forEach((similarity, at) => {
         const [i, example] = [Math.floor(at / cols), start + (at % cols)];
-        const isSame = data.examples[example]!.sha256 === described[i]!.sha256;
-        if (similarity < NEAR_DUPLICATE || isSame || data.support.labels[example] === support.labels[i])
-          return;
+        if (similarity < NEAR_DUPLICATE || data.support.labels[example] === support.labels[i]) return;
+        if (data.examples[example]!.sha256 === described[i]!.sha256) return;
         if (similarity > (nearest.get(i)?.similarity ?? 0)) nearest.set(i, { example, similarity });
       });
     }

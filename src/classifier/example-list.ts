@@ -26,10 +26,16 @@ export const HASH = 32;
 /** The examples of columns. Each is made when it is asked for, because a million examples as objects and texts take 400 MiB. */
 export function exampleList({ ids, hashes, pictures }: ExampleColumns): readonly SupportExample[] {
   return lazyList(hashes.length / HASH, (i) => ({
-    id: nameAt(ids, i),
-    sha256: hex(hashes.subarray(HASH * i, HASH * (i + 1))),
-    // A copy, because a view would be sent to another thread with the bytes of all pictures.
-    thumbnail: pictures?.bytes.slice(pictures.offsets[i], pictures.offsets[i + 1]),
+    get id() {
+      return nameAt(ids, i);
+    },
+    get sha256() {
+      return hex(hashes.subarray(HASH * i, HASH * (i + 1)));
+    },
+    get thumbnail() {
+      // A copy, because a view would be sent to another thread with the bytes of all pictures.
+      return pictures?.bytes.slice(pictures.offsets[i], pictures.offsets[i + 1]);
+    },
   }));
 }
 
@@ -59,9 +65,9 @@ function lazyList<T>(length: number, at: (index: number) => T): readonly T[] {
     defineProperty: () => false,
     deleteProperty: () => false,
   });
-  // Node prints the target of a proxy, which is empty.
+  // Node prints the target of a proxy, which is empty, and no values of getters.
   Object.defineProperty(target, Symbol.for('nodejs.util.inspect.custom'), {
-    value: () => [...list],
+    value: () => Array.from(list, (one) => ({ ...one })),
     configurable: true,
   });
   return list;

@@ -34,7 +34,7 @@ export async function removeParts(
       hint: 'Add another class first.',
     });
   }
-  const forgotten = new Set((removal.examples ?? []).map((id) => exampleIndex(data, id)));
+  const forgotten = exampleIndexes(data, removal.examples ?? []);
   const kept = [...data.examples.keys()].filter(
     (i) => !forgotten.has(i) && !gone.has(data.support.labels[i]!),
   );
@@ -73,11 +73,19 @@ function classIndex(classes: readonly ClassInfo[], name: string): number {
   });
 }
 
-function exampleIndex({ examples }: ClassifierData, id: string): number {
-  const index = examples.findIndex((example) => example.id === id);
-  if (index >= 0) return index;
+/** Places of the examples with these ids, the first of each id. */
+function exampleIndexes({ examples }: ClassifierData, wanted: readonly string[]): Set<number> {
+  if (wanted.length === 0) return new Set();
   if (examples.length === 0) throw new DataError('The classifier has no examples', { code: 'example/none' });
   const ids = examples.map((example) => example.id);
+  const places = new Map<string, number>();
+  ids.forEach((id, i) => {
+    if (!places.has(id)) places.set(id, i);
+  });
+  return new Set(wanted.map((id) => places.get(id) ?? throwUnknown(id, ids)));
+}
+
+function throwUnknown(id: string, ids: readonly string[]): never {
   throw new UsageError(`The classifier has no example "${id}"`, {
     code: 'example/unknown',
     hint: `${suggestion(id, ids)}\`tip-adapter info --json\` lists them.`,

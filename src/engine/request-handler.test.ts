@@ -63,3 +63,23 @@ it('gives a closed session to the next load of the same model and settings, with
   await handle({ id: 7, kind: 'load', session: 4, model: identity(), settings: { ...settings, threads: 2 } });
   expect(made).toBe(3);
 });
+
+it('does not keep a session whose run failed', async () => {
+  let made = 0;
+  const create = async (model: Uint8Array | string) => {
+    made++;
+    const session = await native.InferenceSession.create(model as Uint8Array);
+    session.run = async () => Promise.reject(new Error('bad_alloc'));
+    return session;
+  };
+  const handle = createRequestHandler(
+    async () => ({ ort: native, create, preallocates: false }) as unknown as Backend,
+  );
+  const settings = { device: 'cpu', threads: 1 } as const;
+  const x: Tensor = { dtype: 'float16', shape: [1], data: toHalf(Float32Array.of(0.5)) };
+  await handle({ id: 0, kind: 'load', session: 1, model: identity(), settings });
+  expect(await handle({ id: 1, kind: 'run', session: 1, feeds: { x } })).toHaveProperty('error');
+  await handle({ id: 2, kind: 'close', session: 1 });
+  await handle({ id: 3, kind: 'load', session: 2, model: identity(), settings });
+  expect(made).toBe(2);
+});

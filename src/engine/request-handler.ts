@@ -69,7 +69,13 @@ export function createRequestHandler(
         const { backend, loaded, kept } = found(sessions, request.session, 'session');
         const { session } = loaded;
         const feeds = pick({ inputs: session.inputNames }, { ...kept, ...toOrt(backend, request.feeds) });
-        const results = await session.run(feeds, request.outputs ?? session.outputNames);
+        const results = await session
+          .run(feeds, request.outputs ?? session.outputNames)
+          .catch((error: unknown) => {
+            // It may hold much memory, so that it is not kept when it is closed.
+            loaded.largest = Number.POSITIVE_INFINITY;
+            throw error;
+          });
         const tensors = fromOrt(results, true);
         loaded.largest = Math.max(loaded.largest, bytesOf(feeds) + bytesOf(tensors));
         return { id, tensors };

@@ -49,9 +49,11 @@ export function quantised(model: OnnxModel): { model: OnnxModel; weights: number
   function roundedInput(name: string): RoundedInput {
     let known = inputs.get(name);
     if (!known) {
-      const { graph: made, output } = fragment(`int8/${name}`, (write) => roundRows(write, name, opset), [
-        name,
-      ]);
+      const { graph: made, output } = fragment(
+        `int8/rows/${name}`,
+        (write) => roundRows(write, name, opset),
+        [name],
+      );
       take(made);
       known = { levels: output[0], steps: output[1] };
       inputs.set(name, known);
