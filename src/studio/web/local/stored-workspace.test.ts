@@ -52,6 +52,23 @@ it('a project that cannot be read keeps everything', async () => {
   expect(storage.paths).toEqual(before);
 });
 
+it.each([
+  ['an empty journal', ''],
+  ['a torn first line', '{"base":{"cla'],
+  ['no journal', undefined],
+])('a project with %s keeps everything', async (_, text) => {
+  const storage = new MemoryStorage();
+  const workspace = await workspaceOf(storage);
+  if (text === undefined) storage.files.delete('session.jsonl');
+  else storage.files.set('session.jsonl', new TextEncoder().encode(text));
+  // The journal of a copy was about to be put in its place.
+  storage.files.set('projects/copy/session.jsonl.new', Uint8Array.of(1));
+  storage.files.set(`projects/copy/pictures/${first}`, Uint8Array.of(1));
+  const before = storage.paths;
+  await workspace.tidy();
+  expect(storage.paths).toEqual(before);
+});
+
 it('forgets deleted pictures only when asked, and undo ends there', async () => {
   const storage = new MemoryStorage();
   const workspace = await workspaceOf(storage);

@@ -12,11 +12,13 @@ import { storedTeacher } from './stored-teacher.ts';
 
 const CURRENT = 'current-project';
 const FEATURES = 'features';
+/** The file that `replace` writes before it takes the journal's place. */
+const NEW_JOURNAL = `${JOURNAL}.new`;
 
 export interface StoredWorkspace extends Workspace<Session<StoredPictures>> {
   /**
-   * Removes what an interrupted import or copy left: pictures and features that no project remembers, and projects that have no journal. No
-   * project may be open. A project that cannot be read keeps everything.
+   * Removes what an interrupted import or copy left: pictures and features that no project remembers, and copies that have no journal. No
+   * project may be open. A project keeps everything if its journal cannot be read or has no complete line.
    */
   tidy(): Promise<void>;
 }
@@ -66,12 +68,19 @@ export function storedWorkspace(
       let areAllRead = true;
       for (const id of [FIRST, ...(await projects.names())]) {
         const folder = folderOf(id);
-        if (!(await folder.file(JOURNAL))) {
-          if (id !== FIRST) await projects.remove(id);
+        // A copy that was interrupted has neither a journal nor a new one that was about to replace it.
+        if (id !== FIRST && !(await folder.file(JOURNAL)) && !(await folder.file(NEW_JOURNAL))) {
+          await projects.remove(id);
           continue;
         }
         try {
-          const own = rememberedHashes((await readJournal(storedJournal(folder))).history);
+          const { history, lines } = await readJournal(storedJournal(folder));
+          // A journal without a complete line does not tell which pictures its project had.
+          if (lines === 0) {
+            areAllRead = false;
+            continue;
+          }
+          const own = rememberedHashes(history);
           for (const hash of own) remembered.add(hash);
           await storedPictures(folder, (hash) => own.has(hash)).removeOrphans();
         } catch (error) {
