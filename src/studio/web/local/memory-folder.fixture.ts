@@ -7,6 +7,8 @@ export class MemoryStorage {
   /** Files that are open for writing. As in a browser, none can be opened twice. */
   readonly #open = new Set<string>();
   room: number;
+  /** The path of a file that the browser cannot open for reading. */
+  unreadable?: string;
 
   constructor(room = Number.POSITIVE_INFINITY) {
     this.room = room;
@@ -41,6 +43,8 @@ export class MemoryStorage {
     return {
       folder: (name) => this.#folder(`${at}${name}/`),
       file: async (name) => {
+        if (at + name === this.unreadable)
+          throw new DOMException('The file cannot be read', 'NotReadableError');
         const bytes = this.files.get(at + name);
         return bytes && new File([bytes as BlobPart], name);
       },

@@ -52,6 +52,17 @@ it('a project that cannot be read keeps everything', async () => {
   expect(storage.paths).toEqual(before);
 });
 
+it('a project whose files cannot be opened keeps everything, and the others are tidied', async () => {
+  const storage = new MemoryStorage();
+  const workspace = await workspaceOf(storage);
+  await workspace.copy(FIRST, 'copy');
+  const before = storage.paths;
+  storage.unreadable = 'session.jsonl';
+  await workspace.tidy();
+  const gone = before.filter((path) => !storage.files.has(path));
+  expect(gone).toEqual([`projects/copy/pictures/${third}`, `projects/copy/thumbnails/${third}.jpg`]);
+});
+
 it.each([
   ['an empty journal', ''],
   ['a torn first line', '{"base":{"cla'],

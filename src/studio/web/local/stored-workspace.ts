@@ -1,4 +1,3 @@
-import { DataError } from '../../../errors.ts';
 import { FIRST, type Workspace } from '../../desk.ts';
 import { isRemembered, rememberedHashes } from '../../history.ts';
 import { openJournal, readJournal } from '../../journal.ts';
@@ -68,12 +67,12 @@ export function storedWorkspace(
       let areAllRead = true;
       for (const id of [FIRST, ...(await projects.names())]) {
         const folder = folderOf(id);
-        // A copy that was interrupted has neither a journal nor a new one that was about to replace it.
-        if (id !== FIRST && !(await folder.file(JOURNAL)) && !(await folder.file(NEW_JOURNAL))) {
-          await projects.remove(id);
-          continue;
-        }
         try {
+          // A copy that was interrupted has neither a journal nor a new one that was about to replace it.
+          if (id !== FIRST && !(await folder.file(JOURNAL)) && !(await folder.file(NEW_JOURNAL))) {
+            await projects.remove(id);
+            continue;
+          }
           const { history, lines } = await readJournal(storedJournal(folder));
           // A journal without a complete line does not tell which pictures its project had.
           if (lines === 0) {
@@ -83,8 +82,8 @@ export function storedWorkspace(
           const own = rememberedHashes(history);
           for (const hash of own) remembered.add(hash);
           await storedPictures(folder, (hash) => own.has(hash)).removeOrphans();
-        } catch (error) {
-          if (!(error instanceof DataError)) throw error;
+        } catch {
+          // What cannot be removed now is removed at a later start.
           areAllRead = false;
         }
       }

@@ -48,7 +48,10 @@ async function serve(site: string, name: string): Promise<void> {
   const workspace = storedWorkspace(storedFolder([name]), (url, options) =>
     loadSiteEncoder(url, options, (message, code) => tell({ note: { code, message } })),
   );
-  await workspace.tidy();
+  // What cannot be removed takes space only, and must not keep the studio from opening.
+  await workspace
+    .tidy()
+    .catch((error) => console.warn('What interrupted imports left could not be removed:', error));
   const desk: StoredDesk = await Desk.open(workspace, await encoderUrl(site));
   const calls = callsOf(desk);
   let unwatch = () => {};
