@@ -81,12 +81,14 @@ const LONGEST = 20_000;
 /** The history of changes, and its file: a board, then one line for each change. */
 export interface Journal {
   readonly history: History;
+  /** Ends with a `forget` that is running, for which changes wait; undefined if none is. It never rejects. */
+  readonly forgetting: Promise<void> | undefined;
   /**
    * Makes changes, and resolves when they are in the file. If they cannot be written, they are undone, and the error is thrown. Throws
    * `UsageError` `studio/change` if one of them could not be read again; none is made then.
    */
   append(...changes: readonly Change[]): Promise<void>;
-  /** Forgets the steps of undo and redo. If the file cannot be written, it still has them. */
+  /** Forgets the steps of undo and redo. If the file cannot be written, the history and the file still have them. */
   forget(): Promise<void>;
   close(): Promise<void>;
 }
@@ -128,6 +130,7 @@ export async function openJournal(storage: JournalFile): Promise<Journal> {
   /** Number of failed writes. Changes queued after a failed write are refused: they were made on a board that does not exist. */
   let failures = 0;
   let last: Promise<void> = Promise.resolve();
+  let forgetting: Promise<void> | undefined;
 
   async function write(text: string, after: History, planned: number): Promise<void> {
     if (planned !== failures) throw lostBehind(storage.name);
@@ -149,8 +152,13 @@ export async function openJournal(storage: JournalFile): Promise<Journal> {
     get history() {
       return history;
     },
+    get forgetting() {
+      return forgetting;
+    },
     async append(...wanted) {
       const changes = wanted.map(checkedChange);
+      // Whether an undo has a step to go back to is known only when the file has been replaced.
+      while (forgetting) await forgetting;
       history = changes.reduce(applyChange, history);
       const [after, planned] = [history, failures];
       const written = last.then(() => write(changes.map(line).join(''), after, planned));
@@ -159,20 +167,25 @@ export async function openJournal(storage: JournalFile): Promise<Journal> {
       return written;
     },
     async forget() {
-      while (history !== kept.history) await last;
-      const { board } = history;
-      history = beginHistory(board);
-      kept = { ...kept, history };
-      const replaced = last.then(async () => {
-        await file.close();
-        try {
-          await storage.replace(line({ base: boardToJson(board) }));
-        } finally {
-          file = await storage.open();
-          kept = { ...kept, length: file.length };
-        }
-      });
-      last = replaced.catch(() => {});
+      while (forgetting) await forgetting;
+      const replaced = last
+        .then(async () => {
+          const begun = beginHistory(history.board);
+          await file.close();
+          try {
+            await storage.replace(line({ base: boardToJson(begun.board) }));
+            history = begun;
+            kept = { ...kept, history };
+          } finally {
+            file = await storage.open();
+            kept = { ...kept, length: file.length };
+          }
+        })
+        .finally(() => {
+          forgetting = undefined;
+        });
+      forgetting = replaced.catch(() => {});
+      last = forgetting;
       return replaced;
     },
     async close() {

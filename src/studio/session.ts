@@ -93,9 +93,11 @@ export class Session<P extends Pictures = Pictures> {
    * with the new version when the changes are on the disk.
    */
   async change(...changes: readonly Change[]): Promise<number> {
+    const { journal } = this.#parts;
+    while (journal.forgetting) await journal.forgetting;
     this.#version += changes.length;
     const version = this.#version;
-    const written = this.#parts.journal.append(...changes);
+    const written = journal.append(...changes);
     this.#lessons?.teach(this.board);
     this.tell();
     try {

@@ -53,8 +53,10 @@ export class MemoryStorage {
         return [...new Set(inside.map((path) => path.slice(at.length).split('/')[0] as string))];
       },
       write,
-      async replace(name, bytes) {
-        await write(name, bytes);
+      replace: async (name, bytes) => {
+        await write(`${name}.new`, bytes);
+        this.files.delete(`${at}${name}.new`);
+        this.files.set(at + name, bytes);
       },
       open: async (name): Promise<AccessHandle> => {
         const path = at + name;

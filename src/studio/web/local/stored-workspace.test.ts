@@ -95,3 +95,31 @@ it('forgets deleted pictures only when asked, and undo ends there', async () => 
   expect(again.history.board.classes.map(({ name }) => name)).toEqual(['cat', 'dog']);
   expect(again.history.past).toHaveLength(1);
 });
+
+it('forgets nothing if the storage is full, and later changes are as in the file', async () => {
+  const storage = new MemoryStorage();
+  const workspace = await workspaceOf(storage);
+  const journal = await workspace.openJournal(FIRST);
+  const { history } = journal;
+  storage.room = 0;
+  const forgotten = journal.forget();
+  const undone = journal.append({ move: 'undo' });
+  expect(journal.history).toBe(history);
+  await expect(forgotten).rejects.toMatchObject({ code: 'studio/quota' });
+  await undone;
+  expect([...journal.history.board.pictures.keys()]).toEqual([first, second]);
+  await journal.close();
+  const again = await workspace.openJournal(FIRST);
+  expect(again.history).toEqual(journal.history);
+});
+
+it('an undo during the forgetting waits, and changes nothing', async () => {
+  const workspace = await workspaceOf(new MemoryStorage());
+  const journal = await workspace.openJournal(FIRST);
+  const forgotten = journal.forget();
+  await Promise.all([journal.append({ move: 'undo' }), journal.forget(), forgotten]);
+  expect([...journal.history.board.pictures.keys()]).toEqual([first]);
+  await journal.close();
+  const again = await workspace.openJournal(FIRST);
+  expect(again.history).toEqual(journal.history);
+});
