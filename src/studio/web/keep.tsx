@@ -6,6 +6,7 @@ import { Either } from './lists.tsx';
 import { fileSize, messages } from './messages.ts';
 import { board, check, notify, saved, status, tellError } from './store.ts';
 import { Tour } from './tour.tsx';
+import { bringing } from './upload.ts';
 
 /** Example code for the downloaded files, by language. */
 const codeOf = (name: string) => ({
@@ -67,7 +68,12 @@ export function Keep() {
         {api.removeDeleted && back + forward > 0 && (
           <div class="part">
             <p class="muted small">{m.removeDeletedHint}</p>
-            <button type="button" onClick={() => void removeDeleted().catch(tellError)}>
+            {/* An import does not send a picture again that was on the board when the import read it. */}
+            <button
+              type="button"
+              disabled={bringing.value !== undefined}
+              onClick={() => void removeDeleted().catch(tellError)}
+            >
               {m.removeDeleted}
             </button>
           </div>
