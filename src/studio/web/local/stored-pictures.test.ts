@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
 import { MemoryStorage } from './memory-folder.fixture.ts';
+import type { StoredFolder } from './storage.ts';
 import { storedPictures } from './stored-pictures.ts';
 
 vi.mock('../../../web/raster.ts', () => ({ pixelsOfFile: async () => ({}), rasterOf: () => ({}) }));
@@ -21,6 +22,16 @@ it('leaves nothing of a picture that does not fit', async () => {
     code: 'studio/quota',
   });
   expect(storage.paths).toEqual([]);
+});
+
+it('reports why a picture was not kept, also if what is left of it cannot be removed', async () => {
+  const { root } = new MemoryStorage(0);
+  const folder = (name: string): StoredFolder => ({
+    ...root.folder(name),
+    remove: () => Promise.reject(new Error('it is in use')),
+  });
+  const pictures = storedPictures({ ...root, folder }, () => false);
+  await expect(pictures.keep('a.png', Uint8Array.of(1))).rejects.toMatchObject({ code: 'studio/quota' });
 });
 
 it('removes exactly the pictures that the board does not remember once they are settled, in any order', async () => {

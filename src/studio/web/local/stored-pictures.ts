@@ -89,7 +89,8 @@ export function storedPictures(
         } finally {
           if (!kept || 'problem' in kept) {
             claim(hash, -1);
-            await removeOrphan(hash);
+            // The person needs the first error. What cannot be removed now is removed at the next start.
+            await removeOrphan(hash).catch(() => {});
           }
         }
       });
