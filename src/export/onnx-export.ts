@@ -29,7 +29,7 @@ export interface OnnxExport {
   readonly opset: number;
   readonly inputs: readonly OnnxPort[];
   readonly outputs: readonly OnnxPort[];
-  /** Largest difference between the model's and the classifier's probabilities on the trial inputs. */
+  /** Largest difference between the model's and the classifier's probabilities on the trial inputs, both with the quantised encoder if there is one. */
   readonly difference: number;
   /** With `quantise`: what 8-bit weights of the encoder change. */
   readonly quantised?: MeasuredLoss;

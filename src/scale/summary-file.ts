@@ -36,7 +36,7 @@ export function decodeShardSums(
   path: string,
   { dimension, classes }: { readonly dimension: number; readonly classes: number },
 ): ShardSums {
-  const { tensors, metadata } = parseSafetensors(bytes, path);
+  const { tensors, metadata } = safetensorsIn(bytes, path);
   const { 'left.rows': rows, 'left.labels': labels, ...rest } = Object.fromEntries(tensors);
   const splits = splitsIn(metadata.splits);
   if (
@@ -49,15 +49,27 @@ export function decodeShardSums(
     labels.data.length !== rows.shape[0] ||
     !(labels.data as Int32Array).every((label) => label >= 0 && label < classes) ||
     !splits
-  ) {
-    throw new ModelError(`${path} does not hold the sums of a shard`, {
-      code: 'summary/file',
-      hint: 'Remove the file and run the same command again, which makes only this file anew.',
-      details: { path },
-    });
-  }
+  )
+    throw noSums(path);
   const summary = summaryOf(new Map(Object.entries(rest)), metadata.origin, path);
   return { summary, left: { rows: matrixOf(rows), labels: labels.data as Int32Array }, splits };
+}
+
+function safetensorsIn(bytes: Uint8Array, path: string) {
+  try {
+    return parseSafetensors(bytes, path);
+  } catch (error) {
+    throw noSums(path, error as Error);
+  }
+}
+
+function noSums(path: string, cause?: Error): ModelError {
+  return new ModelError(`${path} does not hold the sums of a shard`, {
+    code: 'summary/file',
+    hint: 'Remove the file and run the same command again, which makes only this file anew.',
+    details: { path },
+    cause,
+  });
 }
 
 function splitsIn(text = ''): string[] | undefined {

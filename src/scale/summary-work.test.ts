@@ -152,7 +152,10 @@ describe('a summary whose parts are shards', () => {
     await difference(localQueue);
     const [name] = await readdir(output());
     await writeFile(join(output(), name!), new Uint8Array(3));
-    await expect(difference(localQueue)).rejects.toThrow(name);
+    await expect(difference(localQueue)).rejects.toMatchObject({
+      code: 'summary/file',
+      message: expect.stringContaining(name!),
+    });
     await rm(output(), { recursive: true });
     await writeFeatures(4, '');
     // Each worker sees one kind of split only.

@@ -144,7 +144,7 @@ const makers: Readonly<
     await writeFileAtomic(target, content);
     const ports = (list: typeof facts.inputs) =>
       list.map(({ name, dtype, shape }) => `${name} ${dtype} [${shape.join(', ')}]`).join(', ');
-    tried(io, facts.difference);
+    tried(io, facts.difference, quantise);
     io.note('docs/export.md says how to run it.');
     const loss = await lossOf(quantised);
     return {
@@ -168,7 +168,7 @@ const makers: Readonly<
       exportWeb(classifier, { title, quantise, data, signal: io.signal }),
     );
     await writeFileAtomic(target, content);
-    tried(io, difference);
+    tried(io, difference, quantise);
     io.note(`Open ${target} in a browser; it needs no network.`);
     const loss = await lossOf(quantised);
     return {
@@ -225,9 +225,10 @@ const makers: Readonly<
   },
 };
 
-function tried(io: Io, difference: number): void {
+function tried(io: Io, difference: number, quantised = false): void {
+  const whose = quantised ? 'that of the classifier with the same 8-bit encoder' : "the classifier's";
   io.note(
-    `Checked: on a trial input, no probability differs from the classifier's by more than ${difference.toExponential(0)}.`,
+    `Checked: on a trial input, no probability differs from ${whose} by more than ${difference.toExponential(0)}.`,
   );
 }
 
