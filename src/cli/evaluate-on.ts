@@ -2,6 +2,7 @@ import type { Classifier } from '../classifier/index.ts';
 import type { Evaluation } from '../classifier/types.ts';
 import type { Dataset } from '../dataset/types.ts';
 import type { Io } from './io.ts';
+import { partJson } from './print.ts';
 import { withBar } from './progress-bars.ts';
 import { tellFindings } from './tell.ts';
 
@@ -21,4 +22,9 @@ export async function evaluateOn(
   );
   tellFindings(io, untold(evaluation.findings, dataset));
   return { dataset, evaluation };
+}
+
+/** The accuracy in JSON, with what it does not cover. */
+export function evaluationJson({ accuracy, total, interval, excluded, failures, findings }: Evaluation) {
+  return { accuracy, total, interval, excluded, ...partJson(failures), findings };
 }

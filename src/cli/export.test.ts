@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
@@ -60,8 +60,38 @@ describe('tip-adapter export', () => {
     const judged = await run(classifier(), '--to', 'report', '--data', test, '-o', at('judged.md'));
     expect(judged.status, judged.err).toBe(0);
     expect(judged.out).toContain(' on 3 pictures');
+    const options = ['--to', 'report', '--data', test, '-o', at('judged.md'), '--json'];
+    const facts = JSON.parse((await run(classifier(), ...options)).out);
+    expect(facts).toMatchObject({ total: 3, excluded: [], partial: false, failures: [] });
+    expect(facts.findings[0]).toMatchObject({ level: 'info', code: 'dataset/found' });
     expect(await readFile(at('judged.md'), 'utf8')).toContain('95% interval');
     expect(await readFile(at('judged.report.html'), 'utf8')).toContain('<title>');
+  });
+
+  it('says what the loss of 8-bit weights does not cover', async () => {
+    const test = await writePictures(at('part'), { cat: [0, 7], dog: [8], zebra: [9, 10] });
+    await writeFile(join(test, 'dog', 'broken.png'), 'not a picture');
+    const options = ['--quantise', '--data', test, '-o', at('small.onnx')];
+    const { status, out, err } = await run(classifier(), ...options);
+    expect([status, out]).toEqual([3, expect.stringContaining('on 2 pictures')]);
+    for (const line of [
+      '1 picture was left out as an example of the classifier.',
+      'The figures do not cover 1 picture that could not be read.',
+      '1 class had no picture to be evaluated on.',
+    ])
+      expect(out).toContain(line);
+    const unknown = 'warning: 2 pictures of 1 class that the classifier does not know';
+    expect(err.split(unknown), err).toHaveLength(2);
+    const { quantised } = JSON.parse((await run(classifier(), ...options, '--json')).out);
+    expect(quantised).toMatchObject({
+      pictures: 2,
+      excluded: [expect.stringContaining('0.png')],
+      partial: true,
+      failures: [{ image: expect.stringContaining('broken.png') }],
+      perClass: [{ total: 1 }, { total: 1 }, { id: 'owl', total: 0 }],
+    });
+    const codes = quantised.findings.map(({ code }: { code: string }) => code);
+    expect(codes).toContain('eval/unknown-classes');
   });
 
   it('never overwrites the classifier or a folder', async () => {

@@ -70,6 +70,16 @@ const learntPart = {
     .describe('Whether something could not be read, so that the classifier has learnt from the others'),
   failures: z.array(failure),
 };
+/** What the accuracy on labelled pictures does not cover. */
+const uncovered = {
+  excluded: z.array(z.string()).describe('Pictures left out because they are examples of the classifier'),
+  partial: z
+    .boolean()
+    .describe('Whether some pictures could not be read, so that the figures cover only the others'),
+  failures: z.array(failure),
+  findings: z.array(finding),
+};
+const evaluated = object({ accuracy: share, total: count, interval, ...uncovered }).partial().shape;
 const side = object({
   method: z.string(),
   encoder: z.string(),
@@ -227,12 +237,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     method: z.string(),
     protocol: z.string(),
     seed: count,
-    excluded: z.array(z.string()).describe('Pictures left out because they are examples of the classifier'),
-    partial: z
-      .boolean()
-      .describe('Whether some pictures could not be read, so that the figures cover only the others'),
-    failures: z.array(failure),
-    findings: z.array(finding),
+    ...uncovered,
     suspects,
     leftOutFolds: count
       .optional()
@@ -296,14 +301,13 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       probability: z.number().describe('Largest difference of a probability'),
       accuracy: object({ before: share, after: share }).optional(),
       bytes: object({ before: count, after: count }).describe('Size of the image tower'),
+      perClass: z.array(object({ id: z.string(), total: count })).describe('Empty for thumbnails'),
+      ...uncovered,
     })
       .optional()
       .describe('What 8-bit weights of the encoder change'),
     report: z.string().optional(),
-    accuracy: share.optional(),
-    total: count.optional(),
-    interval: interval.optional(),
-    partial: z.boolean().optional(),
+    ...evaluated,
   }),
   push: object({
     place: z.string().describe('The classifier on the hub, with its commit'),
@@ -313,7 +317,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     removed: z.array(z.string()).describe('Paths of an earlier push that were removed'),
     files: z.array(object({ path: z.string(), bytes: count })),
     withoutOnnx: z.string().optional().describe('Why there is no ONNX model, if one was wanted'),
-    accuracy: share.optional(),
+    ...evaluated,
     partial: z.boolean().describe('Whether some labelled pictures could not be read'),
   }),
   bench: object({

@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
-import { fit } from '../classifier/index.ts';
+import { type Classifier, fit, type SupportExample } from '../classifier/index.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { createEngine } from '../engine/node.ts';
 import { constant, input } from '../graph/expression.ts';
@@ -117,9 +117,24 @@ it('exports a classifier with the measured loss, on thumbnails or given pictures
     code: 'option/no-effect',
   });
   await expect(exportOnnx(classifier, { data: test })).rejects.toMatchObject({ code: 'option/no-effect' });
-  const examples = classifier.data.examples.map(({ thumbnail: _, ...rest }) => rest);
-  const bare = Object.create(classifier, { data: { value: { ...classifier.data, examples } } });
+  const withExamples = (examples: readonly SupportExample[]): Classifier =>
+    Object.create(classifier, {
+      data: { value: { ...classifier.data, examples } },
+      probabilities: { value: classifier.probabilities.bind(classifier) },
+    });
+  const bare = withExamples(classifier.data.examples.map(({ thumbnail: _, ...rest }) => rest));
   await expect(exportOnnx(bare, { quantise: true })).rejects.toMatchObject({ code: 'export/unmeasured' });
+  let read = 0;
+  const many = Array.from({ length: 500 }, (_, i): SupportExample => {
+    const { id, sha256, thumbnail } = classifier.data.examples[i % 12]!;
+    const counted = () => {
+      read++;
+      return i === 0 ? undefined : thumbnail;
+    };
+    return Object.defineProperty({ id, sha256 }, 'thumbnail', { get: counted });
+  });
+  const { loss: spread } = (await exportOnnx(withExamples(many), { quantise: true })).quantised!;
+  expect([spread.pictures, read]).toEqual([200, 201]);
   await classifier.close();
 });
 

@@ -1,5 +1,5 @@
 import type { Classifier } from '../classifier/classifier.ts';
-import type { Failure } from '../classifier/types.ts';
+import type { TestSet } from '../classifier/test-set.ts';
 import { readDataset } from '../dataset/read.ts';
 import type { Dataset } from '../dataset/types.ts';
 import { type EncodableImage, encodeImages } from '../encoder/encode.ts';
@@ -36,10 +36,11 @@ export interface QuantisationLoss {
   readonly bytes: { readonly before: number; readonly after: number };
 }
 
-/** The loss of a quantised tower, and the given pictures that could not be read. */
-export interface MeasuredLoss {
+/** The loss of a quantised tower, and what its figures do not cover of the given pictures, as an evaluation has it. */
+export interface MeasuredLoss extends Pick<TestSet, 'excluded' | 'failures' | 'findings'> {
   readonly loss: QuantisationLoss;
-  readonly failures: readonly Failure[];
+  /** Number of compared pictures of each class. Empty for thumbnails. */
+  readonly perClass: readonly { readonly id: string; readonly total: number }[];
 }
 
 /** The image tower with its large weights in 8 bits. Throws `ModelError` (`export/quantised`) if none is in single precision. */
@@ -87,7 +88,7 @@ export async function measureLoss(
   };
   if (data !== undefined) {
     const dataset = typeof data === 'string' ? await readDataset(data, { signal }) : data;
-    const { features, truth, failures } = await classifier.encodeTestSet(dataset, { signal });
+    const { features, truth, ...beside } = await classifier.encodeTestSet(dataset, { signal });
     const byId = new Map(dataset.examples.map((example) => [example.id, example]));
     const after = await encode(
       encoder,
@@ -95,7 +96,12 @@ export async function measureLoss(
     );
     const labels = truth.map(({ label }) => label);
     const loss = await compared(classifier, features, after, { from: 'data', labels, signal });
-    return { loss: { ...loss, bytes: sizes }, failures };
+    const { excluded, failures, findings } = beside;
+    const perClass = beside.classes.map((id, c) => ({
+      id,
+      total: labels.filter((label) => label === c).length,
+    }));
+    return { loss: { ...loss, bytes: sizes }, excluded, failures, findings, perClass };
   }
   const pictures = thumbnailsOf(classifier);
   const own = await loadEncoder(classifier.data.encoder.id, { signal });
@@ -103,27 +109,33 @@ export async function measureLoss(
     const before = await encode(own, pictures);
     const after = await encode(encoder, pictures);
     const loss = await compared(classifier, before, after, { from: 'thumbnails', signal });
-    return { loss: { ...loss, bytes: sizes }, failures: [] };
+    return { loss: { ...loss, bytes: sizes }, excluded: [], failures: [], findings: [], perClass: [] };
   } finally {
     await own.close();
   }
 }
 
-/** Thumbnails of the examples, evenly spread over them. */
+/** Thumbnails of the examples, evenly spread over them: the first one of each stretch. No other is read, because reading copies it. */
 function thumbnailsOf({ data: { examples } }: Classifier): EncodableImage[] {
-  const all = examples.flatMap(({ id, thumbnail }) =>
-    thumbnail ? [{ id, read: async () => thumbnail }] : [],
+  const stretches = Math.min(examples.length, MOST_THUMBNAILS);
+  const start = (i: number) => Math.floor((i * examples.length) / stretches);
+  const pictures: EncodableImage[] = [];
+  for (let i = 0; i < stretches; i++) {
+    for (let k = start(i); k < start(i + 1); k++) {
+      const { id, thumbnail } = examples[k]!;
+      if (!thumbnail) continue;
+      pictures.push({ id, read: async () => thumbnail });
+      break;
+    }
+  }
+  if (pictures.length > 0) return pictures;
+  throw new UsageError(
+    'The classifier keeps no thumbnails on which the loss of 8-bit weights can be measured',
+    {
+      code: 'export/unmeasured',
+      hint: 'Give labelled pictures with --data (in a program, the option data).',
+    },
   );
-  if (all.length === 0)
-    throw new UsageError(
-      'The classifier keeps no thumbnails on which the loss of 8-bit weights can be measured',
-      {
-        code: 'export/unmeasured',
-        hint: 'Give labelled pictures with --data (in a program, the option data).',
-      },
-    );
-  const step = Math.max(1, all.length / MOST_THUMBNAILS);
-  return Array.from({ length: Math.min(all.length, MOST_THUMBNAILS) }, (_, i) => all[Math.floor(i * step)]!);
 }
 
 async function compared(

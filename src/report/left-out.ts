@@ -8,7 +8,9 @@ export function leftOut({
   failures,
   leftOutFolds,
   perClass,
-}: Pick<Evaluation, 'excluded' | 'failures' | 'leftOutFolds' | 'perClass'>): string[] {
+}: Pick<Evaluation, 'excluded' | 'failures' | 'leftOutFolds'> & {
+  readonly perClass: readonly { readonly total: number }[];
+}): string[] {
   const own = excluded.length;
   const empty = perClass.filter(({ total }) => total === 0).length;
   return [

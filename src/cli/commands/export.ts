@@ -1,4 +1,5 @@
 import { hubName, isOnHub } from '../../classifier/classifier-file.ts';
+import type { Dataset } from '../../dataset/types.ts';
 import type { MeasuredLoss, OnnxInput } from '../../export/index.ts';
 import { ONNX_INPUTS } from '../../export/inputs.ts';
 import { choice, flag, optional, text } from '../../options.ts';
@@ -7,13 +8,15 @@ import { percent } from '../../report/numbers.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
 import { count } from '../../words.ts';
 import { defineCommand, jsonOption, noEffect } from '../command.ts';
-import { evaluateOn } from '../evaluate-on.ts';
+import { evaluateOn, evaluationJson } from '../evaluate-on.ts';
 import { bytes } from '../format.ts';
 import { checkAllRead, PARTIAL_HINT } from '../images.ts';
 import type { Io } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
 import { checkOutput, checkOutputFolder } from '../output-checks.ts';
-import { printJson } from '../print.ts';
+import { partJson, printJson } from '../print.ts';
+import { tellFindings } from '../tell.ts';
+import { readTold, untold } from '../told-data.ts';
 
 /** The format that each option belongs to. */
 const FOR = { input: ['onnx'], title: ['web'], quantise: ['onnx', 'web'] } as const;
@@ -139,7 +142,9 @@ const makers: Readonly<
       quantised,
       ...facts
     } = await withClassifier(path, io, (classifier) =>
-      exportOnnx(classifier, { input, quantise, data, signal: io.signal }),
+      measuredOn(data, io, (pictures) =>
+        exportOnnx(classifier, { input, quantise, data: pictures, signal: io.signal }),
+      ),
     );
     await writeFileAtomic(target, content);
     const ports = (list: typeof facts.inputs) =>
@@ -165,7 +170,9 @@ const makers: Readonly<
       difference,
       quantised,
     } = await withClassifier(path, io, (classifier) =>
-      exportWeb(classifier, { title, quantise, data, signal: io.signal }),
+      measuredOn(data, io, (pictures) =>
+        exportWeb(classifier, { title, quantise, data: pictures, signal: io.signal }),
+      ),
     );
     await writeFileAtomic(target, content);
     tried(io, difference, quantise);
@@ -210,9 +217,9 @@ const makers: Readonly<
         page,
         renderReport(await evalReport(classifier, evaluation, dataset, command, io.signal)),
       );
-      const { accuracy, total, interval, failures } = evaluation;
+      const { accuracy, total, failures } = evaluation;
       return {
-        facts: { file: target, report: page, accuracy, total, interval, partial: failures.length > 0 },
+        facts: { file: target, report: page, ...evaluationJson(evaluation) },
         lines: [
           `${target}, ${page}`,
           `Accuracy ${percent(accuracy)} on ${count(total, 'picture')}`,
@@ -232,15 +239,28 @@ function tried(io: Io, difference: number, quantised = false): void {
   );
 }
 
-/** The loss of quantisation as JSON and text, with the pictures that could not be read. */
+/** Exports with the pictures that the loss is measured on, and tells what was found in them. */
+async function measuredOn<T extends { readonly quantised?: MeasuredLoss }>(
+  data: string | undefined,
+  io: Io,
+  make: (pictures?: Dataset | string) => Promise<T>,
+): Promise<T> {
+  if (data === undefined) return make();
+  const pictures = await readTold(data, io);
+  const made = await make(pictures);
+  tellFindings(io, untold(made.quantised?.findings ?? [], pictures));
+  return made;
+}
+
+/** The loss of quantisation as JSON and text, with what it does not cover. */
 async function lossOf(measured: MeasuredLoss | undefined): Promise<Made> {
   if (!measured) return { facts: {}, lines: [] };
   const { lossInWords } = await import('../../export/index.ts');
-  const { loss, failures } = measured;
+  const { loss, failures, ...beside } = measured;
   const { line, warning } = lossInWords(loss);
   return {
-    facts: { quantised: loss },
-    lines: warning === undefined ? [line] : [line, warning],
+    facts: { quantised: { ...loss, ...beside, ...partJson(failures) } },
+    lines: [line, ...(warning === undefined ? [] : [warning]), ...leftOut(measured)],
     unread: failures.map(({ image }) => image),
     tested: loss.pictures,
   };

@@ -4,7 +4,7 @@ import { flag, optional, text } from '../../options.ts';
 import { leftOut } from '../../report/left-out.ts';
 import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
-import { evaluateOn } from '../evaluate-on.ts';
+import { evaluateOn, evaluationJson } from '../evaluate-on.ts';
 import { bytes } from '../format.ts';
 import { checkAllRead, PARTIAL_HINT } from '../images.ts';
 import { withClassifier } from '../open-classifier.ts';
@@ -63,8 +63,7 @@ export const pushCommand = defineCommand({
       io.note('The new repository is private. Its settings on the hub can change that.');
     if (!isNew && options.public)
       io.note(`${repo} was there already; --public did not change who may read it.`);
-    const accuracy = evaluation?.accuracy;
-    if (json) printJson(io, { ...pushed, accuracy, partial: unread.length > 0 });
+    if (json) printJson(io, { ...pushed, ...(evaluation ? evaluationJson(evaluation) : { partial: false }) });
     else
       io.print([
         `${place}: ${count(files.length, 'file')}, ${bytes(size)}`,
