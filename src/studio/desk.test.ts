@@ -8,6 +8,7 @@ import type { Session } from './session.ts';
 /** A journal's file that forgets what is written. */
 const emptyFile: JournalFile = {
   name: 'session.jsonl',
+  hint: '',
   read: async () => undefined,
   replace: async () => {},
   open: async () => ({

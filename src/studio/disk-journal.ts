@@ -5,11 +5,11 @@ import { type FileUse, readRegular, unlessMissing } from '../store/regular.ts';
 import type { Board } from './board.ts';
 import { type Journal, type JournalFile, openJournal, readJournal } from './journal.ts';
 
-const JOURNAL: FileUse = {
+const JOURNAL = {
   area: 'studio',
   limit: 2 ** 29 - 1024,
   hint: 'Move the file away to begin anew; the pictures stay beside it.',
-};
+} satisfies FileUse;
 
 const FILE = 'session.jsonl';
 
@@ -30,6 +30,7 @@ function fileIn(folder: string): JournalFile {
   };
   return {
     name: path,
+    hint: JOURNAL.hint,
     read: async () => (await readRegular(path, JOURNAL).catch(unlessMissing))?.toString('utf8'),
     replace: (text) => writeFileAtomic(path, text),
     async open() {

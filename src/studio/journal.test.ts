@@ -91,6 +91,30 @@ it('drops an incomplete last line, and continues after the lines before it', asy
   await again.close();
 });
 
+it.each([
+  ['empty', ''],
+  ['without a complete line', '{"base":{"cla'],
+])('is refused if it is %s, and is not replaced by an empty board', async (_, text) => {
+  await writeFile(path(), text);
+  await expect(openDiskJournal(folder)).rejects.toMatchObject({
+    code: 'studio/journal',
+    details: { line: 1 },
+  });
+  expect(await readFile(path(), 'utf8')).toBe(text);
+});
+
+it('is replaced by its board if it has too many lines, also if the last one is incomplete', async () => {
+  await leave(add('cat'));
+  await appendFile(path(), `${'{"move":"redo"}\n'.repeat(20_000)}{"command":`);
+  const journal = await openDiskJournal(folder);
+  // The steps to undo are lost in the file too.
+  await journal.append({ move: 'undo' });
+  await journal.close();
+  const again = await openDiskJournal(folder);
+  expect(again.history.board.classes.map(({ id }) => id)).toEqual(['cat']);
+  await again.close();
+});
+
 it('reports the damaged line, and does not change the file', async () => {
   await leave(add('cat'), add('dog'));
   const lines = (await readFile(path(), 'utf8')).split('\n');

@@ -97,7 +97,9 @@ export interface Journal {
 export interface JournalFile {
   /** The file's name in messages. */
   readonly name: string;
-  /** The whole text; undefined if there is no file. */
+  /** What a person can do if the file is damaged. */
+  readonly hint: string;
+  /** The whole text; undefined if there is no file because the project is new. */
   read(): Promise<string | undefined>;
   /** Replaces the whole text: a reader sees the old one or the new one. */
   replace(text: string): Promise<void>;
@@ -116,14 +118,15 @@ interface OpenJournalFile {
 
 /**
  * Opens or creates a journal. Every change is appended and flushed before it is acknowledged, so a killed process loses no
- * acknowledged change. An incomplete last line is dropped. Throws `DataError`.
+ * acknowledged change. An incomplete last line is dropped. Throws `DataError` `studio/journal` if a line is damaged, or if the file has no
+ * complete line.
  */
 export async function openJournal(storage: JournalFile): Promise<Journal> {
   let { history, lines, torn } = await readJournal(storage);
-  if (lines === 0 || torn || lines > LONGEST) {
-    await storage.replace(torn && lines > 0 ? torn : line({ base: boardToJson(history.board) }));
-    if (lines > LONGEST) history = beginHistory(history.board);
-  }
+  if (lines === 0 || lines > LONGEST) {
+    history = beginHistory(history.board);
+    await storage.replace(line({ base: boardToJson(history.board) }));
+  } else if (torn !== undefined) await storage.replace(torn);
   let file = await storage.open();
   /** The written history, and the length of the file in bytes. */
   let kept = { history, length: file.length };
@@ -215,22 +218,24 @@ function lostBehind(name: string): DataError {
 
 const line = (value: unknown) => `${JSON.stringify(value)}\n`;
 
-/** Replays the journal. If the last line is incomplete, `torn` is the text before it. */
+/** Replays the journal. A new one has no lines. If the last line is incomplete, `torn` is the text before it. */
 export async function readJournal({
   name,
+  hint,
   read: readText,
-}: Pick<JournalFile, 'name' | 'read'>): Promise<{ history: History; lines: number; torn?: string }> {
-  const text = (await readText()) ?? '';
+}: Pick<JournalFile, 'name' | 'hint' | 'read'>): Promise<{ history: History; lines: number; torn?: string }> {
+  const text = await readText();
+  if (text === undefined) return { history: beginHistory(EMPTY_BOARD), lines: 0 };
   const end = text.lastIndexOf('\n') + 1;
-  const [base, ...changes] = text.slice(0, end).split('\n').slice(0, -1);
-  if (base === undefined) return { history: beginHistory(EMPTY_BOARD), lines: 0 };
+  // The first line is written with the file, so a file without it has lost its board, which is not to be taken for an empty one.
+  const [base = '', ...changes] = text.slice(0, end).split('\n').slice(0, -1);
   const read = <T>(schema: z.ZodType<T>, line: string, at: number): T => {
     try {
       return schema.parse(JSON.parse(line));
     } catch (cause) {
       throw new DataError(`${name} is damaged in line ${at}`, {
         code: 'studio/journal',
-        hint: 'Move the file away to begin anew; the pictures stay beside it.',
+        hint,
         details: { path: name, line: at },
         cause,
       });

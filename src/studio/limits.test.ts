@@ -35,6 +35,7 @@ it('a change that could not be read again is refused, and nothing of it is writt
   let text = '';
   const journal = await openJournal({
     name: 'journal',
+    hint: '',
     read: async () => text || undefined,
     replace: async (whole) => {
       text = whole;

@@ -1,11 +1,23 @@
+import { DataError } from '../../../errors.ts';
 import type { JournalFile } from '../../journal.ts';
 import { named, type StoredFolder, writeAll } from './storage.ts';
+import { PICTURES } from './stored-pictures.ts';
 
 /** The journal's file in the browser's storage. */
 export function storedJournal(folder: StoredFolder): JournalFile {
   return {
     name: JOURNAL,
-    read: async () => (await folder.file(JOURNAL))?.text(),
+    hint: HINT,
+    async read() {
+      const file = await folder.file(JOURNAL);
+      // In a browser nobody moves the file away to begin anew, so a project with pictures has lost it.
+      if (!file && (await folder.folder(PICTURES).names()).length > 0)
+        throw new DataError(`${JOURNAL} is missing beside the pictures`, {
+          code: 'studio/journal',
+          hint: HINT,
+        });
+      return file?.text();
+    },
     replace: (text) => folder.replace(JOURNAL, new TextEncoder().encode(text)),
     async open() {
       const file = await folder.open(JOURNAL);
@@ -20,3 +32,5 @@ export function storedJournal(folder: StoredFolder): JournalFile {
 }
 
 export const JOURNAL = 'session.jsonl';
+const HINT =
+  'Clear the data of this website in the browser to begin anew. The pictures of all its projects are lost then.';

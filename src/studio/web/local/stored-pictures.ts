@@ -23,7 +23,7 @@ export function storedPictures(
   folder: StoredFolder,
   isRemembered: (hash: string) => boolean,
 ): StoredPictures {
-  const [whole, small] = [folder.folder('pictures'), folder.folder('thumbnails')];
+  const [whole, small] = [folder.folder(PICTURES), folder.folder('thumbnails')];
   const file = async (hash: string) => (await whole.file(checkHash(hash))) ?? notKept(hash, undefined);
   const read = async (hash: string) => new Uint8Array(await (await file(hash)).arrayBuffer());
   const makeThumbnail = async (hash: string, picture: Blob) => {
@@ -117,5 +117,8 @@ export function storedPictures(
     },
   };
 }
+
+/** The folder of the pictures in a project's folder. */
+export const PICTURES = 'pictures';
 
 const thumbnailName = (hash: string) => `${hash}.jpg`;

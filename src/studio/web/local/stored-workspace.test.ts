@@ -43,15 +43,6 @@ it('removes at its start what interrupted imports and copies left, and nothing e
   expect(before.filter((path) => !storage.files.has(path))).toEqual(gone);
 });
 
-it('a project that cannot be read keeps everything', async () => {
-  const storage = new MemoryStorage();
-  const workspace = await workspaceOf(storage);
-  storage.files.set('session.jsonl', new TextEncoder().encode('{"base":"damaged"}\n'));
-  const before = storage.paths;
-  await workspace.tidy();
-  expect(storage.paths).toEqual(before);
-});
-
 it('a project whose files cannot be opened keeps everything, and the others are tidied', async () => {
   const storage = new MemoryStorage();
   const workspace = await workspaceOf(storage);
@@ -64,10 +55,11 @@ it('a project whose files cannot be opened keeps everything, and the others are 
 });
 
 it.each([
+  ['a damaged journal', '{"base":"damaged"}\n'],
   ['an empty journal', ''],
   ['a torn first line', '{"base":{"cla'],
   ['no journal', undefined],
-])('a project with %s keeps everything', async (_, text) => {
+])('a project with %s is not opened and keeps everything', async (_, text) => {
   const storage = new MemoryStorage();
   const workspace = await workspaceOf(storage);
   if (text === undefined) storage.files.delete('session.jsonl');
@@ -76,7 +68,11 @@ it.each([
   storage.files.set('projects/copy/session.jsonl.new', Uint8Array.of(1));
   storage.files.set(`projects/copy/pictures/${first}`, Uint8Array.of(1));
   const before = storage.paths;
-  await workspace.tidy();
+  for (let start = 0; start < 2; start++) {
+    await workspace.tidy();
+    for (const id of [FIRST, 'copy'])
+      await expect(workspace.openJournal(id)).rejects.toMatchObject({ code: 'studio/journal' });
+  }
   expect(storage.paths).toEqual(before);
 });
 

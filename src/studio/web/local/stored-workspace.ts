@@ -6,7 +6,7 @@ import { Session, type SessionParts } from '../../session.ts';
 import type { StoredFolder } from './storage.ts';
 import { storedFeatures } from './stored-features.ts';
 import { JOURNAL, storedJournal } from './stored-journal.ts';
-import { type StoredPictures, storedPictures } from './stored-pictures.ts';
+import { PICTURES, type StoredPictures, storedPictures } from './stored-pictures.ts';
 import { storedTeacher } from './stored-teacher.ts';
 
 const CURRENT = 'current-project';
@@ -17,7 +17,7 @@ const NEW_JOURNAL = `${JOURNAL}.new`;
 export interface StoredWorkspace extends Workspace<Session<StoredPictures>> {
   /**
    * Removes what an interrupted import or copy left: pictures and features that no project remembers, and copies that have no journal. No
-   * project may be open. A project keeps everything if its journal cannot be read or has no complete line.
+   * project may be open. A project keeps everything if its journal cannot be read.
    */
   tidy(): Promise<void>;
 }
@@ -36,7 +36,7 @@ export function storedWorkspace(
     openJournal: (id) => openJournal(storedJournal(folderOf(id))),
     // The journal is last: a folder without one is a copy that was interrupted.
     async copy(from, to) {
-      for (const part of ['pictures', 'thumbnails']) {
+      for (const part of [PICTURES, 'thumbnails']) {
         const [source, target] = [folderOf(from).folder(part), folderOf(to).folder(part)];
         for (const name of await source.names()) await copyFile(source, target, name);
       }
@@ -73,17 +73,11 @@ export function storedWorkspace(
             await projects.remove(id);
             continue;
           }
-          const { history, lines } = await readJournal(storedJournal(folder));
-          // A journal without a complete line does not tell which pictures its project had.
-          if (lines === 0) {
-            areAllRead = false;
-            continue;
-          }
-          const own = rememberedHashes(history);
+          const own = rememberedHashes((await readJournal(storedJournal(folder))).history);
           for (const hash of own) remembered.add(hash);
           await storedPictures(folder, (hash) => own.has(hash)).removeOrphans();
         } catch {
-          // What cannot be removed now is removed at a later start.
+          // Without its journal, nobody knows which pictures a project has. What cannot be removed now is removed at a later start.
           areAllRead = false;
         }
       }
