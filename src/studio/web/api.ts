@@ -81,6 +81,8 @@ export interface Backend {
   /** The URL of an export; undefined if `export` makes it. */
   exportUrl(what: Export): string | undefined;
   export(what: Export): Promise<{ name: string; content: Blob }>;
+  /** Ends the claims of pictures that were kept, once each is on the board or will not be. Those that the board does not remember are removed. */
+  settle?(hashes: readonly string[]): Promise<void>;
   /** Removes deleted pictures, which undo then does not bring back. Resolves with the size of their files in bytes. */
   removeDeleted?(): Promise<number>;
   sampleUrl(thing: string): string;

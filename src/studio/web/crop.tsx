@@ -1,6 +1,6 @@
 import { ApiError, api } from './api.ts';
 import { messages } from './messages.ts';
-import { board, perform } from './store.ts';
+import { board, perform, saved } from './store.ts';
 
 /** A part of a picture, as shares of its width and height. */
 export interface Box {
@@ -122,5 +122,7 @@ export async function cropPicture(
   const step = crypto.randomUUID();
   perform({ do: 'discard', hashes: [hash] }, step);
   perform({ do: 'add', pictures: [{ ...picture, hash: kept.hash }] }, step);
+  await saved();
+  await api.settle?.([kept.hash]);
   return kept.hash;
 }

@@ -62,6 +62,7 @@ export async function uploadPictures(files: readonly Incoming[], target: Target 
   arrival.end();
   // The number of pictures to embed is known only when the program has the changes.
   await saved();
+  await api.settle?.(arrival.claimed).catch(tellError);
   if (coming.value.done === coming.value.total) coming.value = { done: 0, total: 0 };
 }
 
@@ -70,9 +71,9 @@ async function keep({ path: name, file }: Incoming, arrival: Arrival): Promise<(
   for (;;) {
     if (arrival.full) return [{ name, problem: arrival.full }];
     try {
-      if (isZip(name)) return await api.keepZip(name, file);
+      if (isZip(name)) return arrival.claim(await api.keepZip(name, file));
       const hash = await hashOf(file);
-      return [arrival.knows(hash) ? { name, hash } : await api.keep(name, file)];
+      return arrival.knows(hash) ? [{ name, hash }] : arrival.claim([await api.keep(name, file)]);
     } catch (error) {
       if (error instanceof ApiError) {
         if (error.problem.code === 'studio/quota') arrival.full = error.problem;
@@ -130,6 +131,8 @@ class Arrival {
   #heldOut = 0;
   /** The problem of a storage that has no more room. The remaining files are not tried, so that later changes can still be written. */
   full?: Problem;
+  /** The hash of each picture that was sent, once for each time. Some of them are not put on the board: duplicates, and those held out. */
+  readonly claimed: string[] = [];
 
   constructor(target: Target) {
     this.#target = target;
@@ -140,6 +143,12 @@ class Arrival {
     const isWanted = this.#target.classId !== undefined || !label?.isHeldOut;
     if (!isWanted) this.#heldOut++;
     return isWanted;
+  }
+
+  /** Remembers pictures that were sent, until they can be settled. */
+  claim<T extends Kept | HeldOut>(kept: T[]): T[] {
+    for (const one of kept) if ('hash' in one) this.claimed.push(one.hash);
+    return kept;
   }
 
   /** Adds pictures with the labels of their paths. Pictures of a zip have labels of their own. */

@@ -13,6 +13,7 @@ export const CALLS = [
   'pause',
   'keep',
   'keepZip',
+  'settle',
   'try',
   'next',
   'guesses',

@@ -88,13 +88,7 @@ function callsOf(desk: StoredDesk): Calls {
       const { session } = desk;
       if (version !== session.version)
         throw new Conflict('The board has changed', { code: 'studio/version' });
-      const commands = changes.flatMap((change) => ('command' in change ? change.command : []));
-      const added = commands.flatMap((command) => (command.do === 'add' ? command.pictures : []));
-      try {
-        return { version: await session.change(...changes) };
-      } finally {
-        await session.pictures.settle(added.map(({ hash }) => hash));
-      }
+      return { version: await session.change(...changes) };
     },
     methods: async () => methodFacts(),
     answerDownload: async (yes) => desk.session.answerDownload(yes),
@@ -104,6 +98,7 @@ function callsOf(desk: StoredDesk): Calls {
     pause: async (paused) => lessons()?.pause(paused),
     keep: async (name, picture) => desk.session.pictures.keep(name, await bytes(picture)),
     keepZip: (_, zip) => keepZip(desk.session.pictures, zip),
+    settle: (hashes) => desk.session.pictures.settle(hashes),
     try: async (picture) => trialAnswer(desk.session, await bytes(picture)),
     next: async (kept) => (await lessons()?.next(desk.session.board, new Set(kept))) ?? [],
     guesses: async () => (await lessons()?.guesses(desk.session.board)) ?? [],
