@@ -4,7 +4,7 @@ import { type MisreadPrompts, presetTemplates, readsNone, textHead } from '../en
 import type { Encoder } from '../encoder/types.ts';
 import { concatRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
-import { lacksProjection } from '../methods/method.ts';
+import { lacksProjection, lacksTextTower } from '../methods/method.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { count, plural } from '../words.ts';
 import type { EncoderSession } from './encoder-session.ts';
@@ -35,6 +35,7 @@ export function checkEncoderSuits(
   const { id } = askedFor(wanted);
   const method = id === 'auto' ? undefined : methodById(id);
   if (method?.needs.includes('projection') && !encoder.projection) throw lacksProjection(method);
+  if (method?.needs.includes('text-tower') && !encoder.textTower) throw lacksTextTower(method);
   if (encoder.embedTexts) return;
   const given = wanted.template ? 'template' : wanted.prompts === undefined ? undefined : 'prompts';
   const needs = method?.needs.includes('text') ? `${method.name} needs class names` : undefined;

@@ -8,9 +8,11 @@ import type { Dataset, Finding } from '../dataset/types.ts';
 import { currentNames } from '../deprecation.ts';
 import { checkedEncoder } from '../encoder/checked.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
+import type { ClipPart } from '../encoder/clip-parts.ts';
 import { checkEncoderName, loadEncoder } from '../encoder/load.ts';
 import { withSuffix } from '../encoder/pre-projection.ts';
 import type { PullProgress } from '../encoder/pull.ts';
+import { registeredEncoder } from '../encoder/registered.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { UsageError } from '../errors.ts';
@@ -31,7 +33,7 @@ import { preparePictures } from './fit-pictures.ts';
 import { fitBySummary } from './fit-summary.ts';
 import { askedFor, checkGiven, promptFindings } from './given.ts';
 import { weighPictures } from './joined-weights.ts';
-import { learn, type Prepared } from './learn.ts';
+import { learn, type Prepared, partsOf } from './learn.ts';
 import type { LeftOutOptions } from './left-out.ts';
 import type { SumRows } from './row-sums.ts';
 import { fileCheckpoint } from './training-checkpoint.ts';
@@ -89,8 +91,8 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
   /** The encoder of stored features, if the data are such and no other is wanted. */
   let own: string | undefined;
   const { id } = askedFor({ ...values, options: methodOptions });
-  const preProjection = id !== 'auto' && methodById(id).needs.includes('projection');
-  const open = () => openEncoder(own ?? wanted, { note, ask, onPull, signal, preProjection });
+  const parts = id === 'auto' ? [] : partsOf(methodById(id));
+  const open = () => openEncoder(own ?? wanted, { note, ask, onPull, signal, parts });
   const session = openSession(open, { lent: typeof wanted !== 'string' });
   try {
     if (values.summary) {
@@ -175,20 +177,25 @@ function readAlready(): UsageError {
   });
 }
 
-/** Options of `openEncoder`: `preProjection` adds the features before the last projection to an encoder that is given by its name. */
+/** Options of `openEncoder`: `parts` of the encoder that the method learns from. */
 type OpenOptions = Pick<FitOptions, 'note' | 'ask' | 'onPull' | 'signal'> & {
-  readonly preProjection?: boolean;
+  readonly parts?: readonly ClipPart[];
 };
 
-/** Opens the encoder that `fit` uses. An object is returned unchanged. `note` gets a line about the choice and a download. */
+/**
+ * Opens the encoder that `fit` uses. An object is returned unchanged. If the method learns the projection, the features before it are added to
+ * an encoder that is given by its name, unless the program registered it. `note` gets a line about the choice and a download.
+ */
 export async function openEncoder(
   wanted: string | Encoder,
-  { note, ask, onPull, signal, preProjection }: OpenOptions = {},
+  { note, ask, onPull, signal, parts = [] }: OpenOptions = {},
 ): Promise<Encoder> {
   if (typeof wanted !== 'string') return wanted;
-  const { name, reason } = await chooseEncoder(wanted, { ask, signal });
+  const { name, reason } = await chooseEncoder(wanted, { ask, signal, parts });
   note?.(reason);
-  return loadEncoder(preProjection ? withSuffix(name) : name, {
+  const widened = parts.includes('projection') && !registeredEncoder(name);
+  return loadEncoder(widened ? withSuffix(name) : name, {
+    fromWeights: parts.length > 0,
     confirm: async ({ id, bytes, licence }) => {
       const size = bytes === undefined ? '' : `${Math.round(bytes / 1e6)} MB, `;
       note?.(`Downloading ${id} (${size}licence ${licence})`);

@@ -1,5 +1,6 @@
 import { giveWay, waitFor } from '../abort.ts';
 import type { Finding } from '../dataset/types.ts';
+import type { ClipPart } from '../encoder/clip-parts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { argmax, dot, type Matrix, norm, row, selectRows, softmaxRows } from '../math/matrix.ts';
@@ -112,9 +113,9 @@ export async function fitMethod(
 /** The parts of an encoder that some methods learn from. */
 export type OpenEncoder = Pick<Encoder, 'textTower' | 'projection'>;
 
-/** Whether a method learns from parts of the encoder. */
-export function needsParts({ needs }: Pick<Method, 'needs'>): boolean {
-  return needs.includes('text-tower') || needs.includes('projection');
+/** The parts of the encoder that a method learns from. */
+export function partsOf({ needs }: Pick<Method, 'needs'>): ClipPart[] {
+  return needs.filter((need) => need === 'text-tower' || need === 'projection');
 }
 
 /** The parts of the encoder that the method needs, if the encoder has them: the open text tower with the classes' names, the projection. */
@@ -140,9 +141,10 @@ export async function learnAgain(
 ): Promise<ClassifierData> {
   await giveWay(signal);
   const method = methodById(data.method);
-  const parts = needsParts(method)
-    ? await waitFor(openParts(data, await session.encoder(), method.id), signal)
-    : {};
+  const parts =
+    partsOf(method).length > 0
+      ? await waitFor(openParts(data, await session.encoder(), method.id), signal)
+      : {};
   // The previous state is near the new optimum, so a convex fit starts from it.
   const task = { ...taskOf(data, signal), engine: sharedEngine(), ...parts, start: data.state };
   checkNeeds(method, task);

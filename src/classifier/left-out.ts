@@ -9,7 +9,7 @@ import { resolveOptions } from '../options.ts';
 import { tuningRowsOfFolds } from '../tuning/cache-search.ts';
 import { outOfFold } from '../tuning/out-of-fold.ts';
 import { taskOf } from './classifier-task.ts';
-import { needsParts, openParts } from './learn.ts';
+import { openParts, partsOf } from './learn.ts';
 import type { ClassifierData } from './types.ts';
 
 /** Answers to a classifier's own examples, from classifiers of the same method and options that have not learnt from them. */
@@ -46,7 +46,9 @@ export async function leftOutAnswers(
   const folds = leaveOneShotOut(data.support, most);
   if (folds.count < 2) return undefined;
   const parts =
-    encoder && needsParts(method) ? await waitFor(openParts(data, await encoder(), method.id), signal) : {};
+    encoder && partsOf(method).length > 0
+      ? await waitFor(openParts(data, await encoder(), method.id), signal)
+      : {};
   const engine = sharedEngine();
   const task = { ...taskOf(data, signal), engine, ...parts, onProgress: onFit };
   const rows = tuningRowsOfFolds(data.support, folds);

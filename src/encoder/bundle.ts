@@ -9,6 +9,7 @@ import { openZip, type Zip } from '../store/zip.ts';
 import { MOST_ZIP_BYTES, type ZipFile, zipped } from '../store/zip-writer.ts';
 import { install } from './install.ts';
 import { findEncoder, type LocalEncoder, notInstalled } from './installed.ts';
+import { withoutSuffix } from './pre-projection.ts';
 import { type EncoderRecord, parseRecord, RECORD_FILE } from './record.ts';
 
 /** Folders inside a bundle. */
@@ -26,7 +27,7 @@ export async function bundleEncoder(
   path: string,
   { classifier, signal }: { classifier?: string; signal?: AbortSignal } = {},
 ): Promise<number> {
-  const local = await findEncoder(name);
+  const local = await findEncoder(withoutSuffix(name) ?? name);
   if (!local) throw notInstalled(name);
   const { record, folder } = local;
   const files = [RECORD_FILE, ...record.files.map((file) => file.path)].map((file) => ({

@@ -6,6 +6,7 @@ import { hubAnswers } from '../store/hub.ts';
 import type { Fetch } from '../store/network.ts';
 import { readRegularText } from '../store/regular.ts';
 import { BUILTIN_ID } from './builtin/packages.ts';
+import { type ClipPart, hasParts, noneHasParts } from './clip-parts.ts';
 import { listEncoders } from './installed.ts';
 import { DEFAULT_CLIP, REGISTRY, type RegisteredEncoder } from './registry.ts';
 
@@ -16,6 +17,8 @@ export interface ChooseOptions {
    * then the variable TIP_ADAPTER_YES agrees to the download.
    */
   ask?(question: string, signal: AbortSignal, preset: boolean): Promise<boolean>;
+  /** Parts that the encoder must have for the method. `auto` then takes only an encoder on this machine that has them. */
+  readonly parts?: readonly ClipPart[];
   readonly signal?: AbortSignal;
   /** Replaces the global `fetch`. */
   readonly fetch?: Fetch;
@@ -35,12 +38,16 @@ const PERSON_PATIENCE = 15_000;
 
 /**
  * Returns the encoder to use: the wanted one, or for `auto` a CLIP that is on this machine, else a small CLIP if the hub answers and the
- * user agrees to the download, else the built-in one. A user who declined is not asked again.
+ * user agrees to the download, else the built-in one. A user who declined is not asked again. Throws `UsageError`
+ * (`encoder/from-weights`) for `auto` if no encoder on this machine has the wanted parts.
  */
 export async function chooseEncoder(wanted: string, options: ChooseOptions = {}): Promise<EncoderChoice> {
   if (wanted !== 'auto') return { name: wanted, reason: `Encoder: ${wanted}.` };
-  const clip = await clipOnDisk();
+  const { parts = [] } = options;
+  const clip = await clipOnDisk(parts);
   if (clip) return { name: clip, reason: `Encoder: ${clip}, a CLIP on this machine.` };
+  // The CLIP that would be downloaded is not built from weights.
+  if (parts.length > 0) throw noneHasParts(parts);
   const offered = REGISTRY.find(({ id }) => id === DEFAULT_CLIP) as RegisteredEncoder;
   const { id, megabytes, licence } = offered;
   const obstacle = await obstacleTo(offered, options);
@@ -57,12 +64,13 @@ export async function chooseEncoder(wanted: string, options: ChooseOptions = {})
       };
 }
 
-/** The first CLIP in the registry's order, else any other pair of towers. */
-async function clipOnDisk(): Promise<string | undefined> {
-  const ids = (await listEncoders())
-    .filter(({ record }) => record.kind === 'dual')
-    .map(({ record }) => record.id);
-  return REGISTRY.map(({ id }) => id).find((id) => ids.includes(id)) ?? ids[0];
+/** The first CLIP with these parts in the registry's order, else any other such pair of towers. */
+async function clipOnDisk(parts: readonly ClipPart[]): Promise<string | undefined> {
+  const local = await listEncoders();
+  const named = REGISTRY.flatMap(({ id }) => local.find(({ record }) => record.id === id) ?? []);
+  for (const encoder of new Set([...named, ...local]))
+    if (await hasParts(encoder, parts)) return encoder.record.id;
+  return undefined;
 }
 
 /** The reason not to download an encoder, as the end of a sentence; empty if nobody can agree. Undefined if it may be downloaded. */

@@ -1,5 +1,7 @@
 export { bundleEncoder, type Unbundled, unbundle } from './bundle.ts';
 export { type ChooseOptions, chooseEncoder, type EncoderChoice } from './choose.ts';
+export type { ClipPart } from './clip-parts.ts';
+export { describeEncoder, type EncoderDescription } from './describe.ts';
 export {
   type EncodableImage,
   type EncodedImages,
@@ -8,13 +10,7 @@ export {
   type EncodeProgress,
   encodeImages,
 } from './encode.ts';
-export {
-  describeEncoder,
-  type EncoderDescription,
-  type LocalEncoder,
-  listEncoders,
-  removeEncoder,
-} from './installed.ts';
+export { type LocalEncoder, listEncoders, removeEncoder } from './installed.ts';
 export { joinEncoders } from './joined.ts';
 export { type LoadOptions, loadEncoder } from './load.ts';
 export type { Precision, TowerPrecision } from './precision.ts';

@@ -6,7 +6,7 @@ import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { removeFolder } from '../store/temporary.ts';
 import { ENCODER_FILE } from './configuration-files.ts';
 import { type EncoderRecord, parseRecord, RECORD_FILE } from './record.ts';
-import { REGISTRY, type RegisteredEncoder, unknownName } from './registry.ts';
+import { REGISTRY, unknownName } from './registry.ts';
 
 /** An encoder on disk, with its folder and its record. It needs no network. */
 export interface LocalEncoder {
@@ -47,20 +47,6 @@ export async function encoderIn(folder: string): Promise<LocalEncoder | undefine
 /** Returns the encoder of this name in the home, or undefined. */
 export async function findEncoder(name: string): Promise<LocalEncoder | undefined> {
   return encoderIn(encoderFolder(name));
-}
-
-/** Facts about an encoder from the registry, from the disk, or from both. */
-export interface EncoderDescription {
-  readonly registered?: RegisteredEncoder;
-  readonly local?: LocalEncoder & { readonly bytes: number };
-}
-
-/** Returns the facts about a name. Throws `UsageError` with the nearest name if neither the registry nor the disk has it. */
-export async function describeEncoder(name: string): Promise<EncoderDescription> {
-  const local = await findEncoder(name);
-  const registered = REGISTRY.find(({ id }) => id === name);
-  if (!local && !registered) throw notInstalled(name);
-  return { registered, local: local && { ...local, bytes: await folderSize(local.folder) } };
 }
 
 /** Removes an encoder from the home. Returns the bytes freed. Throws `UsageError` for an unknown name, `ModelError` for a missing one. */

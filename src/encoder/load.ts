@@ -70,7 +70,8 @@ export async function locateEncoder(name: string, options: LoadOptions = {}): Pr
   const { engine = sharedEngine(), signal, pull = true } = options;
   throwIfAborted(signal);
   const plain = withoutSuffix(name);
-  if (plain !== undefined) return withPreProjection(await locateEncoder(plain, options));
+  if (plain !== undefined)
+    return withPreProjection(await locateEncoder(plain, { ...options, fromWeights: true }));
   if (await joinedParts(name))
     throw new UsageError(`${name} joins several encoders, which have no files in common`, {
       code: 'encoder/joined',

@@ -13,7 +13,8 @@ import { sha256 } from '../sha256.ts';
 import { commitOf, type FakeHub, startFakeHub } from '../store/fake-hub.fixture.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
 import { bundleEncoder, unbundle } from './bundle.ts';
-import { describeEncoder, encoderFolder, listEncoders, removeEncoder } from './installed.ts';
+import { describeEncoder } from './describe.ts';
+import { encoderFolder, listEncoders, removeEncoder } from './installed.ts';
 import { loadEncoder } from './load.ts';
 import { pullEncoder } from './pull.ts';
 

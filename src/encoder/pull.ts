@@ -11,11 +11,13 @@ import { fetchUrl } from '../store/sources.ts';
 import { buildBuiltin, minilmMembers, resnetMembers } from './builtin/build.ts';
 import { MINILM, RESNET } from './builtin/packages.ts';
 import { unbundle } from './bundle.ts';
-import { findDualFiles } from './dual-files.ts';
+import { notFromWeights } from './clip-parts.ts';
+import { findDualFiles, isWeights } from './dual-files.ts';
 import { dualRecord, measured } from './dual-record.ts';
 import { externalFiles } from './external-data.ts';
 import { install } from './install.ts';
 import { findEncoder, type LocalEncoder } from './installed.ts';
+import { withoutSuffix, withPreProjection } from './pre-projection.ts';
 import type { EncoderRecord, RecordedFile } from './record.ts';
 import { type EncoderSource, encoderSource } from './registry.ts';
 
@@ -24,6 +26,8 @@ export interface PullOptions extends NetworkOptions {
   /** The engine that tests models and converts the built-in encoder (default: the shared one). */
   readonly engine?: Engine;
   onProgress?(progress: PullProgress): void;
+  /** Refuse a model that is not built from weights before it is downloaded (default false). The files of a bundle are known only afterwards. */
+  readonly fromWeights?: boolean;
   /**
    * Called before the download, and again for weights in further files that only the downloaded models name. The pull stops if it returns
    * false.
@@ -50,12 +54,17 @@ export interface PullProgress {
 /**
  * Downloads an encoder, checks every file, runs both towers once, and then installs it in the home. Returns the installed encoder. An
  * interrupted download continues. An encoder that is already installed is not changed. Throws `UsageError` for an unknown name or a
- * folder, `InterruptedError` if declined or aborted, and `ModelError` (`network/…`, `checksum/…`, `encoder/…`).
+ * folder, `InterruptedError` if declined or aborted, and `ModelError` (`network/…`, `checksum/…`, `encoder/…`). A name that ends with
+ * `+pre-projection` is that of the plain encoder's files.
  */
 export async function pullEncoder(name: string, options: PullOptions = {}): Promise<LocalEncoder> {
+  const plain = withoutSuffix(name);
+  if (plain !== undefined)
+    return withPreProjection(await pullEncoder(plain, { ...options, fromWeights: true }));
   const there = await findEncoder(name);
   if (there) return there;
   const source = encoderSource(name);
+  if (options.fromWeights && source.kind === 'builtin') throw notFromWeights(name);
   switch (source.kind) {
     case 'builtin':
       return pullBuiltin(source.id, options);
@@ -131,13 +140,14 @@ export async function checkSource(source: EncoderSource, options: PullOptions): 
   if (source.kind === 'hub') await listDual(source, options);
 }
 
-async function listDual({ repo, revision, precision }: HubSource, options: PullOptions) {
+async function listDual({ id, repo, revision, precision }: HubSource, options: PullOptions) {
   const listing = await listHub(repo, revision, options);
-  const { all } = findDualFiles(
+  const { all, imageModel } = findDualFiles(
     listing.files.map(({ path }) => path),
     precision,
     `hf:${repo}`,
   );
+  if (options.fromWeights && !isWeights(imageModel)) throw notFromWeights(id);
   return { listing, all };
 }
 

@@ -1,6 +1,5 @@
 import { stringify } from 'yaml';
 import type { ClassifierData, Evaluation } from '../classifier/types.ts';
-import { withoutSuffix } from '../encoder/pre-projection.ts';
 import { modelCard } from './card.ts';
 
 /** What a repository on the hub holds beside the classifier's file. */
@@ -108,10 +107,7 @@ function usage({ encoder, classes }: ClassifierData, { repo, onnx, site, page }:
   return [
     '## How to use it',
     'With [tip-adapter](https://www.npmjs.com/package/tip-adapter), on the command line and in a program:',
-    fenced(
-      'sh',
-      `npx tip-adapter encoders pull ${withoutSuffix(encoder.id) ?? encoder.id}\nnpx tip-adapter predict hf:${repo} photo.jpg`,
-    ),
+    fenced('sh', `npx tip-adapter encoders pull ${encoder.id}\nnpx tip-adapter predict hf:${repo} photo.jpg`),
     fenced(
       'js',
       `import { load } from 'tip-adapter';\n\nconst classifier = await load('hf:${repo}');\nconst { name, probability } = await classifier.predict('photo.jpg');`,

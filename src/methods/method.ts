@@ -314,12 +314,8 @@ export function checkNeeds(
   }
   if (classes < 2)
     refuse('at least two classes', 'Add a second folder of pictures: a classifier chooses between classes.');
-  if (method.needs.includes('text-tower') && !textTower && (!fitted || method.readsTexts)) {
-    refuse(
-      'an encoder whose text tower takes learnt words',
-      'Use a CLIP that is built from weights: tip-adapter encoders list names them.',
-    );
-  }
+  if (method.needs.includes('text-tower') && !textTower && (!fitted || method.readsTexts))
+    throw lacksTextTower(method);
   if (fitted) return;
   if (method.needs.includes('projection') && !projection) throw lacksProjection(method);
   if (method.needs.includes('two-examples') && largest(support.labels) < 2) {
@@ -335,6 +331,15 @@ export function lacksProjection({ id, name }: Pick<Method, 'id' | 'name'>): Usag
   return new UsageError(`${name} needs the features before the last projection of the image tower`, {
     code: 'method/needs',
     hint: 'Give pictures, or features of such an encoder, and add +pre-projection to the name of a CLIP that is built from weights: --encoder clip-rn50+pre-projection.',
+    details: { method: id },
+  });
+}
+
+/** The error of a method that learns words, if the encoder's text tower does not take them. */
+export function lacksTextTower({ id, name }: Pick<Method, 'id' | 'name'>): UsageError {
+  return new UsageError(`${name} needs an encoder whose text tower takes learnt words`, {
+    code: 'method/needs',
+    hint: 'Use a CLIP that is built from weights: tip-adapter encoders list names them.',
     details: { method: id },
   });
 }

@@ -1,4 +1,4 @@
-import type { EncoderDescription } from '../../encoder/installed.ts';
+import type { EncoderDescription } from '../../encoder/describe.ts';
 import type { PullPlan } from '../../encoder/pull.ts';
 import type { RegisteredEncoder } from '../../encoder/registry.ts';
 import { UsageError } from '../../errors.ts';
@@ -163,7 +163,7 @@ export const showCommand = defineCommand({
   options: { json: jsonOption },
   examples: [['tip-adapter encoders show clip-vit-b32', 'Prints its size, source and licence.']],
   async run([name], { json }, io) {
-    const { describeEncoder } = await import('../../encoder/installed.ts');
+    const { describeEncoder } = await import('../../encoder/describe.ts');
     const found = await describeEncoder(name);
     if (json) return printJson(io, plain(found));
     io.print(facts(found).map(([label, value]) => `${label.padEnd(13)}${value}`));
@@ -198,13 +198,13 @@ const sourceOf = ({ registered, local }: EncoderDescription) =>
 
 function facts({ registered, local }: EncoderDescription): [string, string | number][] {
   const facts: [string, string | number | undefined][] = [
-    ['Encoder', registered?.id ?? local?.record.id],
+    ['Encoder', local?.record.id ?? registered?.id],
     ['About', registered?.about],
     [
       'Installed',
       local ? `yes, ${bytes(local.bytes)} in ${local.folder}` : `no, ${registered?.megabytes} MB to download`,
     ],
-    ['Dimension', registered?.dimension ?? local?.record.dimension],
+    ['Dimension', local?.record.dimension ?? registered?.dimension],
     ['Licence', registered?.licence ?? local?.record.licence],
     ['Source', sourceOf({ registered, local })],
     ['Revision', local?.record.revision ?? registered?.revision],

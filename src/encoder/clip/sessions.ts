@@ -119,14 +119,18 @@ function checkedTokenizer(
   };
 }
 
+/** Whether prompts can be learnt with a text tower: their tokens are cut after the end, which only a causal tower that reads the end token allows. */
+export function takesLearntWords({ causal, pool }: TextShape): boolean {
+  return causal && pool === 'end';
+}
+
 /** The text tower from its tokens' embeddings to the text's embedding, with its weights as inputs. */
 async function openTextTower(
   checkpoint: Checkpoint,
   { shape: { text, features } }: ClipFacts,
   encode: (text: string) => number[],
 ): Promise<TextTower> {
-  // A prompt's tokens are cut after its end, and only a causal tower that reads the end token may have them cut.
-  if (!text.causal || text.pool !== 'end')
+  if (!takesLearntWords(text))
     throw new ModelError(
       'Prompts cannot be learnt with this encoder: its text tower attends to the padding',
       {

@@ -1,0 +1,25 @@
+import { folderSize } from '../store/home.ts';
+import { findEncoder, type LocalEncoder, notHere, notInstalled } from './installed.ts';
+import { withoutSuffix, withPreProjection } from './pre-projection.ts';
+import { REGISTRY, type RegisteredEncoder } from './registry.ts';
+
+/** Facts about an encoder from the registry, from the disk, or from both. */
+export interface EncoderDescription {
+  readonly registered?: RegisteredEncoder;
+  readonly local?: LocalEncoder & { readonly bytes: number };
+}
+
+/**
+ * Returns the facts about a name. Throws `UsageError` with the nearest name if neither the registry nor the disk has it, and `ModelError` if
+ * it ends with `+pre-projection` and the encoder is not on this machine or cannot give such features.
+ */
+export async function describeEncoder(name: string): Promise<EncoderDescription> {
+  const plain = withoutSuffix(name);
+  const found = await findEncoder(plain ?? name);
+  const registered = REGISTRY.find(({ id }) => id === (plain ?? name));
+  if (!found && !registered) throw notInstalled(plain ?? name);
+  // The number of pre-projection features is known only from the weights.
+  if (!found && plain !== undefined) throw notHere(name);
+  const local = found && plain !== undefined ? await withPreProjection(found) : found;
+  return { registered, local: local && { ...local, bytes: await folderSize(local.folder) } };
+}
