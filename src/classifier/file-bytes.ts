@@ -65,8 +65,8 @@ export function* classifierContent(
     else tensors[`state.${name}`] = value;
   }
   if (summary) Object.assign(tensors, summaryTensors(summary));
-  if (examples.length > 0 && examples.every((example) => example.thumbnail)) {
-    const pictures = examples.map((example) => example.thumbnail as Uint8Array);
+  const pictures = thumbnailsOf(examples);
+  if (pictures) {
     const offsets = new Int32Array(pictures.length + 1);
     pictures.forEach((picture, i) => {
       offsets[i + 1] = offsets[i]! + picture.length;
@@ -89,6 +89,16 @@ export function* classifierContent(
   const sha256 = yield* contentHashInPieces(tensors, classifier);
   noteHash(data, sha256);
   return { tensors, metadata: { format: FORMAT, classifier, sha256 } };
+}
+
+/** The thumbnails, if all examples have one. */
+function thumbnailsOf(examples: ClassifierData['examples']): Uint8Array[] | undefined {
+  const pictures: Uint8Array[] = [];
+  for (const { thumbnail } of examples) {
+    if (!thumbnail) return undefined;
+    pictures.push(thumbnail);
+  }
+  return pictures.length > 0 ? pictures : undefined;
 }
 
 function* featureTensors({ support: { features }, keys }: ClassifierData): Pieces<Record<string, Tensor>> {
