@@ -1,21 +1,19 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { built } from '../../tests/built.ts';
 import { npy, npyLabels, rowsOf } from '../bench/dump.fixture.ts';
 import type { FinishedTable } from '../bench/run.ts';
 import { type BenchSettings, openBench, runBench } from './bench-work.ts';
-import { openBullQueue } from './bull-queue.ts';
 import { localQueue } from './local-queue.ts';
 import { openWork } from './open-work.ts';
+import { withOwnWorker } from './own-worker.fixture.ts';
 import { openProcessQueue } from './process-queue.ts';
-import { REDIS_SKIP, RedisServer, redisProgram } from './redis-server.fixture.ts';
+import { REDIS_SKIP, redisProgram } from './redis-server.fixture.ts';
 import { runWork } from './run-work.ts';
-import type { ShardProcess } from './shard-process.ts';
 import { openWaitingWork, waiting, writeSource } from './waiting-work.fixture.ts';
 import type { Queue, RunProgress } from './work.ts';
-import { startWorker } from './worker.ts';
 
 let folder: string;
 const at = (...names: string[]) => join(folder, ...names);
@@ -121,28 +119,11 @@ describe('a benchmark whose fits are shards', () => {
     expect(refused).toEqual(expect.arrayContaining(['scale/other-data']));
   });
 
-  it.skipIf(!redisProgram)(`is the same by a worker on Redis${REDIS_SKIP}`, async () => {
-    const redis = await RedisServer.start();
-    /** Does shards as the process of a worker does, in this process. */
-    const inProcess = (): Pick<ShardProcess, 'do' | 'close'> => ({
-      async do(task) {
-        const work = await openWork(task.run.description);
-        if (task.kind === 'finish') return { kind: 'finish', summary: await work.finish() };
-        return { kind: 'shard', outcome: await work.run(task.shard) };
-      },
-      close: vi.fn(),
-    });
-    const stop = new AbortController();
-    const worker = await startWorker(redis.address, { process: inProcess, lock: 60_000 }, stop);
-    try {
-      await using queue = await openBullQueue(redis.address);
+  it.skipIf(!redisProgram)(`is the same by a worker on Redis${REDIS_SKIP}`, () =>
+    withOwnWorker(async (queue, worker) => {
       const { tables, fits } = await bench('redis', queue);
       expect(worker.counts).toMatchObject({ shards: fits, pictures: 0 });
       expect(textOf(tables)).toBe(textOf((await bench('alone', localQueue)).tables));
-    } finally {
-      stop.abort();
-      await worker.ended;
-      await redis.close();
-    }
-  });
+    }),
+  );
 });

@@ -1,20 +1,18 @@
 import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { rowsOf } from '../bench/dump.fixture.ts';
 import { type FitOptions, fit } from '../classifier/index.ts';
 import { ownFolder } from '../dataset/folder.fixture.ts';
 import { floatColumn, parquetBytes } from '../dataset/parquet-writer.ts';
 import { matrix } from '../math/matrix.ts';
-import { openBullQueue } from './bull-queue.ts';
 import { localQueue } from './local-queue.ts';
 import { openWork } from './open-work.ts';
-import { REDIS_SKIP, RedisServer, redisProgram } from './redis-server.fixture.ts';
-import type { ShardProcess } from './shard-process.ts';
+import { withOwnWorker } from './own-worker.fixture.ts';
+import { REDIS_SKIP, redisProgram } from './redis-server.fixture.ts';
 import { decodeShardSums, encodeShardSums } from './summary-file.ts';
 import { sumRowsOn } from './summary-work.ts';
 import type { Queue, Shard, Work } from './work.ts';
-import { startWorker } from './worker.ts';
 
 const own = ownFolder();
 const CLASSES = ['cat', 'dog', 'eel'];
@@ -166,26 +164,10 @@ describe('a summary whose parts are shards', () => {
     await expect(difference(apart)).rejects.toMatchObject({ code: 'dump/splits' });
   });
 
-  it.skipIf(!redisProgram)(`is done by a worker on Redis${REDIS_SKIP}`, async () => {
-    const redis = await RedisServer.start();
-    const inProcess = (): Pick<ShardProcess, 'do' | 'close'> => ({
-      async do(task) {
-        const work = await openWork(task.run.description);
-        if (task.kind === 'finish') return { kind: 'finish', summary: await work.finish() };
-        return { kind: 'shard', outcome: await work.run(task.shard) };
-      },
-      close: vi.fn(),
-    });
-    const stop = new AbortController();
-    const worker = await startWorker(redis.address, { process: inProcess, lock: 60_000 }, stop);
-    try {
-      await using queue = await openBullQueue(redis.address);
+  it.skipIf(!redisProgram)(`is done by a worker on Redis${REDIS_SKIP}`, () =>
+    withOwnWorker(async (queue, worker) => {
       expect(await difference(queue)).toBeLessThan(1e-6);
       expect(worker.counts).toMatchObject({ shards: FILES, pictures: LABELS.length, failed: 0 });
-    } finally {
-      stop.abort();
-      await worker.ended;
-      await redis.close();
-    }
-  });
+    }),
+  );
 });
