@@ -1,11 +1,11 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import type { Settings } from './protocol.ts';
 
-/** A session of ONNX Runtime with the model that it was made from. */
+/** A session of ONNX Runtime. */
 export interface LoadedModel {
-  readonly model: Uint8Array | string;
-  readonly settings: Settings;
   readonly session: InferenceSession;
+  /** What it was made from. Absent for large models, which an open session need not hold in memory. */
+  readonly source?: { readonly model: Uint8Array; readonly settings: string };
   /** Bytes of the largest inputs and outputs of a run. */
   largest: number;
 }
@@ -17,22 +17,29 @@ const LARGEST_MODEL = 1 << 16;
 const LARGEST_RUN = 1 << 24;
 
 /**
- * Closed sessions that wait for the same model. Searches open and close the same small graphs for each fold and candidate, and opening one,
- * with its threads, takes longer than most runs.
+ * Sessions, of which closed ones wait for the same model. Searches open and close the same small graphs for each fold and candidate, and
+ * opening one, with its threads, takes longer than most runs. Only models that are bytes wait: they hold all of their weights, and a file may
+ * have changed. Sessions that wait are freed when the engine's thread ends.
  */
 export function createIdleSessions() {
   const idle: LoadedModel[] = [];
   return {
-    /** Removes and returns a session of this model. */
-    take(model: Uint8Array | string, settings: Settings): LoadedModel | undefined {
-      const at = idle.findIndex((one) => isSameModel(one.model, model) && isSame(one.settings, settings));
-      return at < 0 ? undefined : idle.splice(at, 1)[0];
+    /** A session that waits for this model, or the one that `create` makes. */
+    async open(
+      model: Uint8Array | string,
+      settings: Settings,
+      create: () => Promise<InferenceSession>,
+    ): Promise<LoadedModel> {
+      if (typeof model === 'string' || model.length > LARGEST_MODEL)
+        return { session: await create(), largest: 0 };
+      const source = { model, settings: JSON.stringify(settings) };
+      const at = idle.findIndex((one) => isSame(one.source!, source));
+      return at < 0 ? { session: await create(), source, largest: 0 } : idle.splice(at, 1)[0]!;
     },
     /** Keeps a closed session, or frees it; the one that has waited longest makes room. */
     async put(loaded: LoadedModel): Promise<void> {
-      const { model, largest, session } = loaded;
-      if (typeof model === 'string' || model.length > LARGEST_MODEL || largest > LARGEST_RUN) {
-        await session.release();
+      if (!loaded.source || loaded.largest > LARGEST_RUN) {
+        await loaded.session.release();
         return;
       }
       idle.push(loaded);
@@ -41,11 +48,12 @@ export function createIdleSessions() {
   };
 }
 
-function isSameModel(a: Uint8Array | string, b: Uint8Array | string): boolean {
-  if (typeof a === 'string' || typeof b === 'string') return false;
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
+type Source = NonNullable<LoadedModel['source']>;
 
-function isSame(a: Settings, b: Settings): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+function isSame(a: Source, b: Source): boolean {
+  return (
+    a.settings === b.settings &&
+    a.model.length === b.model.length &&
+    a.model.every((byte, i) => byte === b.model[i])
+  );
 }

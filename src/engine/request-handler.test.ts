@@ -5,6 +5,7 @@ import { graphWriter, modelMessage, valueInfo } from '../graph/onnx.ts';
 import { bytesField, Message } from '../graph/protobuf.ts';
 import { toHalf } from '../math/half.ts';
 import type { Tensor } from '../math/tensor.ts';
+import { createIdleSessions } from './idle-sessions.ts';
 import { type Backend, createRequestHandler } from './request-handler.ts';
 
 /** A model that returns the halves that it is given. */
@@ -62,6 +63,14 @@ it('gives a closed session to the next load of the same model and settings, with
   await handle({ id: 6, kind: 'load', session: 3, model: identity(), settings });
   await handle({ id: 7, kind: 'load', session: 4, model: identity(), settings: { ...settings, threads: 2 } });
   expect(made).toBe(3);
+});
+
+it('does not hold the bytes of a large model while its session is open', async () => {
+  const settings = { device: 'cpu', threads: 1 } as const;
+  const open = (bytes: number) =>
+    createIdleSessions().open(new Uint8Array(bytes), settings, async () => ({}) as native.InferenceSession);
+  expect(await open(1 << 17)).not.toHaveProperty('source');
+  expect(await open(1 << 10)).toHaveProperty('source');
 });
 
 it('does not keep a session whose run failed', async () => {

@@ -49,10 +49,7 @@ export function createRequestHandler(
       case 'load': {
         const { model, settings } = request;
         const backend = await backendFor(settings);
-        const loaded = idle.take(model, settings) ?? {
-          ...{ model, settings, largest: 0 },
-          session: await backend.create(model),
-        };
+        const loaded = await idle.open(model, settings, () => backend.create(model));
         const { session } = loaded;
         sessions.set(request.session, { backend, loaded, kept: {} });
         return {
