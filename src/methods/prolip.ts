@@ -3,6 +3,7 @@ import { mul } from '../graph/elementwise.ts';
 import { constant, type Expr, knownSize } from '../graph/expression.ts';
 import { concat, slice } from '../graph/layout.ts';
 import { matmul, matmulT, unit } from '../graph/products.ts';
+import { concatRows, matrixOf } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { COUNT, defineMethod, type SymbolicTaskWith } from './method.ts';
 import { learnNearStart, nearStartOptions } from './near-start.ts';
@@ -34,10 +35,9 @@ export const proLip = defineMethod({
       (f, learnt, symbolic) => projectedLogits(f, whole(learnt), symbolic),
       options,
     );
-    const { shape, data } = parameters.matrix;
-    const rows = [...(data as Float32Array), ...((bias?.data ?? []) as Float32Array)];
-    const projection = floatTensor([shape[0]! + task.projection.bias, shape[1]!], Float32Array.from(rows));
-    return { projection, embedding: shape[1]!, epochs };
+    const parts = [parameters.matrix, ...(bias ? [bias] : [])];
+    const { rows, cols, data } = concatRows(parts.map(matrixOf));
+    return { projection: floatTensor([rows, cols], data), embedding: cols, epochs };
   },
   holds: () => ({
     projection: { shape: ['features', 'embedding'] },
