@@ -3,6 +3,7 @@ import type { FeatureBlock, FeaturePart } from '../dataset/row-blocks.ts';
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
+import { listMethods } from '../methods/index.ts';
 import type { SummaryForm } from '../methods/method.ts';
 import type { Samples } from '../methods/samples.ts';
 import { createSummariser, type Summarising } from '../methods/summariser.ts';
@@ -74,12 +75,16 @@ export async function eachBlock(
   }
 }
 
-/** Refuses a method that reads the rows several times, which only one process does. Throws `UsageError`. */
+/** Refuses a method that reads the rows several times: sums of parts are made in one reading. Throws `UsageError`. */
 export function checkOneReading(form: SummaryForm, method: string): void {
   if (!form.basis) return;
-  throw new UsageError(`${method} reads the features several times, which only one process can do`, {
-    code: 'fit/several-readings',
-    hint: 'Give a method that reads them once, such as gda, or let one process sum up the rows.',
-    details: { method },
-  });
+  const able = listMethods().flatMap(({ id, summary }) => (summary && !summary.basis ? [id] : []));
+  throw new UsageError(
+    `${method} reads the features several times, and sums of parts are made in one reading`,
+    {
+      code: 'fit/several-readings',
+      hint: `Leave out --queue and --sums (in a program sumRows), or give a method that reads them once: ${able.join(', ')}.`,
+      details: { method },
+    },
+  );
 }

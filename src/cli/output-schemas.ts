@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { WORK_KINDS } from '../scale/work.ts';
 
 /**
  * Schemas of the output of each command under `--json`. The files in schema/ are made from them. The program itself does not use
@@ -348,6 +349,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
   worker: object({
     shards: count,
     pictures: count,
+    rows: count.describe('Rows of features that were summed up'),
     failures: count.describe('Pictures that could not be read'),
   }),
   jobs: object({
@@ -355,7 +357,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     runs: z.array(
       object({
         run: z.string(),
-        work: z.enum(['embed', 'predict', 'bench']),
+        work: z.enum(WORK_KINDS),
         state: z.enum(['running', 'done', 'cancelled', 'set aside']),
         version: z.string().describe('Version of the program that started the run'),
         started: z.iso.datetime(),
@@ -366,9 +368,11 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
           'Shards done at an earlier start, if their unreadable pictures are not counted yet; 0 when the result is made',
         ),
         shardsLeft: count,
-        pictures: count.describe('Pictures of the shards that are done'),
+        pictures: count.describe(
+          'Pictures of the shards that are done; rows of features if the work is a summary',
+        ),
         unreadable: count,
-        bytes: count.describe('Bytes of pictures that were read'),
+        bytes: count.describe('Bytes of pictures or features that were read'),
         setAside: z.array(object({ name: z.string(), pictures: count.optional(), reason: z.string() })),
       }),
     ),

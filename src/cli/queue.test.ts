@@ -73,9 +73,13 @@ describe.skipIf(!redisProgram)(`embed on workers${REDIS_SKIP}`, { timeout: 60_00
       expect((await run('jobs', redis.address, name)).out).toMatch(/embed\s+done\s+8 of 8\s+1\s+0\s+0/);
     }, 20_000);
     expect(await contents('left')).toEqual(await contents('more'));
+    const summed = ['--summary', '--method', 'prototype', '--queue', redis.address];
+    const fitted = await run('fit', at('more'), '-o', at('summed.safetensors'), ...summed);
+    expect(fitted.status, fitted.err).toBe(0);
+    expect((await run('jobs', redis.address)).out).toMatch(/summary\s+done\s+7 rows\s+0\s+0\s+0/);
     stop.abort();
     expect(await worker).toBe(0);
-    expect(io.out()).toBe('Done: 3 shards with 22 pictures, of which 3 could not be read\n');
+    expect(io.out()).toBe('Done: 4 shards with 7 rows and 22 pictures, of which 3 could not be read\n');
   });
 
   it('leaves the answers of predict to the workers', async () => {

@@ -17,7 +17,7 @@ export interface Shard {
   readonly name: string;
 }
 
-/** What came of a shard. */
+/** What came of a shard. In the work of a summary, rows of features are counted in place of pictures. */
 export interface ShardOutcome {
   /** Number of pictures, with the unreadable ones. */
   readonly pictures: number;
@@ -28,9 +28,11 @@ export interface ShardOutcome {
   readonly bytesRead: number;
 }
 
+export const WORK_KINDS = ['embed', 'predict', 'bench', 'summary'] as const;
+
 /** All that a worker needs to do shards of the same work: addresses and options, and nothing secret. */
 export interface WorkDescription {
-  readonly kind: 'embed' | 'predict' | 'bench' | 'summary';
+  readonly kind: (typeof WORK_KINDS)[number];
   readonly [key: string]: Json;
 }
 

@@ -54,6 +54,8 @@ export interface WorkerCounts {
   readonly busy: number;
   readonly shards: number;
   readonly pictures: number;
+  /** Rows of features that were summed up. */
+  readonly rows: number;
   readonly failures: number;
   readonly bytes: number;
   readonly seconds: number;
@@ -97,6 +99,7 @@ export async function startWorker(
     busy: 0,
     shards: 0,
     pictures: 0,
+    rows: 0,
     failures: 0,
     bytes: 0,
     seconds: 0,
@@ -257,7 +260,7 @@ class ShardWorker {
     const last = await countDone(this.#redis, run, shard, outcome);
     const counts = this.#counts;
     counts.shards++;
-    counts.pictures += outcome.pictures;
+    counts[record.description.kind === 'summary' ? 'rows' : 'pictures'] += outcome.pictures;
     counts.failures += outcome.failures;
     counts.bytes += outcome.bytesRead;
     counts.seconds += outcome.seconds;

@@ -7,6 +7,7 @@ const counts = {
     busy: 1,
     shards: 2,
     pictures: 4000,
+    rows: 500,
     failures: 3,
     bytes: 5e6,
     seconds: 81.5,
@@ -22,6 +23,7 @@ describe('the status of a worker', () => {
     expect(await (await ask('/healthz')).json()).toEqual({ status: 'ok', redis: true });
     const metrics = await (await ask('/metrics')).text();
     expect(metrics).toContain('\ntip_adapter_worker_pictures_total 4000\n');
+    expect(metrics).toContain('\ntip_adapter_worker_rows_total 500\n');
     expect(metrics).toContain('\ntip_adapter_queue_shards{state="waiting"} 7\n');
     worker.queued = () => new Promise(() => {});
     const without = await (await ask('/metrics')).text();

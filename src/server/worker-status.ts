@@ -53,13 +53,19 @@ async function metricsOf({ counts, queued }: Pick<RunningWorker, 'counts' | 'que
   return renderMetrics([
     own('counter', 'shards_total', 'Shards done.', ({ shards }) => shards),
     own('counter', 'pictures_total', 'Pictures of these shards.', ({ pictures }) => pictures),
+    own('counter', 'rows_total', 'Rows of features that were summed up.', ({ rows }) => rows),
     own(
       'counter',
       'unreadable_pictures_total',
       'Pictures that could not be read.',
       ({ failures }) => failures,
     ),
-    own('counter', 'read_bytes_total', 'Bytes of pictures that were read.', ({ bytes }) => bytes),
+    own(
+      'counter',
+      'read_bytes_total',
+      'Bytes of pictures and features that were read.',
+      ({ bytes }) => bytes,
+    ),
     own('counter', 'shard_seconds_total', 'Seconds of work on shards.', ({ seconds }) => seconds),
     own('counter', 'failed_attempts_total', 'Attempts at a shard that failed.', ({ failed }) => failed),
     own('gauge', 'busy', 'Shards that are worked on.', ({ busy }) => busy),

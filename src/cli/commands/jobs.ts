@@ -56,8 +56,8 @@ export const jobsCommand = defineCommand({
         ],
       }),
     );
-    for (const { run, kept } of runs)
-      if (kept > 0)
+    for (const { run, kept, description } of runs)
+      if (kept > 0 && ofPictures(description))
         io.note(
           `${run}: the unreadable pictures of ${count(kept, 'shard')} from an earlier start are not counted yet`,
         );
@@ -85,9 +85,14 @@ async function answered(
   return { workers, runs: name === undefined ? await jobs.list() : [await jobs.show(name)] };
 }
 
-/** Pictures of the shards that are done, and of all. The fits of a benchmark have none. */
+function ofPictures({ kind }: ShownRun['description']): boolean {
+  return kind === 'embed' || kind === 'predict';
+}
+
+/** Pictures of the shards that are done, and of all. The fits of a benchmark have none, and a summary is of rows. */
 function picturesOf({ description, pictures, total }: ShownRun): string {
   if (description.kind === 'bench') return '–';
+  if (description.kind === 'summary') return count(pictures, 'row');
   return total === undefined ? number(pictures) : `${number(pictures)} of ${number(total)}`;
 }
 

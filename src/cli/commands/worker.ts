@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { TipAdapterError, UsageError } from '../../errors.ts';
 import { flag, integer, optional, text } from '../../options.ts';
-import type { WorkerEvent } from '../../scale/worker.ts';
+import type { WorkerCounts, WorkerEvent } from '../../scale/worker.ts';
 import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { printJson } from '../print.ts';
@@ -89,16 +89,25 @@ export const workerCommand = defineCommand({
     } finally {
       await status?.close();
     }
-    const { shards, pictures, failures } = worker.counts;
-    if (json) printJson(io, { shards, pictures, failures });
-    else
-      io.print(
-        pictures === 0
-          ? `Done: ${count(shards, 'shard')}`
-          : `Done: ${count(shards, 'shard')} with ${count(pictures, 'picture')}, of which ${failures} could not be read`,
-      );
+    const { shards, pictures, rows, failures } = worker.counts;
+    if (json) printJson(io, { shards, pictures, rows, failures });
+    else io.print(doneText({ shards, pictures, rows, failures }));
   },
 });
+
+/** What a worker has done. The fits of a benchmark have neither pictures nor rows. */
+function doneText({
+  shards,
+  pictures,
+  rows,
+  failures,
+}: Pick<WorkerCounts, 'shards' | 'pictures' | 'rows' | 'failures'>): string {
+  const parts = [
+    ...(rows > 0 ? [count(rows, 'row')] : []),
+    ...(pictures > 0 ? [`${count(pictures, 'picture')}, of which ${failures} could not be read`] : []),
+  ];
+  return `Done: ${count(shards, 'shard')}${parts.length > 0 ? ` with ${parts.join(' and ')}` : ''}`;
+}
 
 /** The facts of an event for the log. */
 function factsOf(event: WorkerEvent): Record<string, unknown> {
