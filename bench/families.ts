@@ -37,6 +37,9 @@ const CASES = {
   'ViT-B/16': 'vit',
 } as const;
 
+/** Names of the cases as flags. */
+export const FLAGS: readonly string[] = Object.values(CASES).map((name) => `--${name}`);
+
 interface Row {
   readonly model: string;
   readonly picture: string;
@@ -45,8 +48,8 @@ interface Row {
 }
 
 /**
- * Largest differences between the towers from weights and PyTorch's, for random weights of the published shapes. `flags` are arguments of the
- * script with two dashes, such as `--dinov3`; by default all.
+ * Largest differences between the towers from weights and PyTorch's, for random weights of the published shapes. `flags` are some of
+ * `FLAGS`; by default all.
  */
 export async function benchFamilies(flags: readonly string[]): Promise<string[]> {
   const wanted = flags.map((flag) => flag.replace(/^--/, ''));

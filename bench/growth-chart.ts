@@ -13,7 +13,7 @@ const [WIDTH, HEIGHT, LEFT, TOP, GAP] = [300, 190, 58, 34, 46];
 
 /** Panels of time and memory in two columns, with logarithmic axes. The dashed line is growth in proportion. */
 export function growthChart(curves: readonly Growth[]): string {
-  const [width, height] = [2 * (WIDTH + LEFT) + GAP, curves.length * (HEIGHT + TOP + GAP)];
+  const [width, height] = [2 * (WIDTH + LEFT + GAP), curves.length * (HEIGHT + TOP + GAP)];
   const panels = curves.flatMap((curve, i) => [
     panel(curve, 'ms', 0, i * (HEIGHT + TOP + GAP)),
     panel(curve, 'mib', WIDTH + LEFT + GAP, i * (HEIGHT + TOP + GAP)),

@@ -6,18 +6,20 @@ import { encodeImages } from '../src/encoder/encode.ts';
 import { loadEncoder } from '../src/encoder/load.ts';
 import { createEngine } from '../src/engine/node.ts';
 import { sharedEngine } from '../src/engine/shared.ts';
+import { createImageLoader } from '../src/image/loader.ts';
 import { methodById } from '../src/methods/index.ts';
 import { renderMarkdown } from '../src/report/table.ts';
 import { searchMethod, tuningSetOfFolds } from '../src/tuning/search-method.ts';
 import { type Growth, growthChart } from './growth-chart.ts';
-import { photoPaths, tinyClip } from './inputs.ts';
+import { hasTinyClip, photoPaths, tinyClip } from './inputs.ts';
 import { median } from './measure.ts';
 import { noiseTask, tipAdapter, unitNoise } from './score.ts';
 
+const BUILTIN = 'resnet50-minilm';
 const CHART = join(import.meta.dirname, '../docs/images/growth.svg');
 const [QUERIES, ROUNDS] = [64, 5];
 
-/** What grows, with its values, what the time is of, and one measurement. The time is in milliseconds. */
+/** What grows, with its values, what the time is of, and one measurement of it in milliseconds. */
 interface Curve {
   readonly title: string;
   readonly time: string;
@@ -51,7 +53,7 @@ const CURVES: Record<string, Curve> = {
     measure: (shots) => choosing(shots),
   },
   pictures: {
-    title: 'pictures (tiny CLIP)',
+    title: `pictures (${hasTinyClip ? 'tiny CLIP' : BUILTIN})`,
     time: 'decoding and encoding',
     values: [100, 1e3, 1e4],
     measure: (pictures) => encoding(pictures),
@@ -63,15 +65,13 @@ const CURVES: Record<string, Curve> = {
  * `--write` also draws the curves in docs/images/growth.svg.
  */
 export async function benchGrowth(flags: readonly string[]): Promise<string[]> {
-  const lines: string[] = [];
   const drawn: Growth[] = [];
   for (const [name, { title, time, values }] of Object.entries(CURVES)) {
     const points = values.map((value) => ({ value, ...point(name, value) }));
-    lines.push(`${title}; time of ${time}`, '', ...table(points), '');
-    console.log(lines.splice(0).join('\n'));
+    console.log([`${title}; time of ${time}`, '', table(name, points), ''].join('\n'));
     drawn.push({ title, time, points });
   }
-  if (!flags.includes('--write')) return lines;
+  if (!flags.includes('--write')) return [];
   writeFileSync(CHART, growthChart(drawn));
   return [`Wrote ${CHART}`];
 }
@@ -86,13 +86,13 @@ function point(name: string, value: number): Omit<Point, 'value'> {
 }
 
 /** The last column is the exponent between a point and the one before: 1 is in proportion, 0 is constant. */
-function table(points: readonly Point[]): string[] {
+function table(counted: string, points: readonly Point[]): string {
   const rows = points.map((now, i) => ({ now, before: points[i - 1] }));
   const number = (value: number) => value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 1 : 0 });
   return renderMarkdown({
     rows,
     columns: [
-      { title: 'number', value: ({ now }) => number(now.value) },
+      { title: counted, value: ({ now }) => number(now.value) },
       { title: 'ms', value: ({ now }) => number(now.ms) },
       { title: 'peak MiB', value: ({ now }) => number(now.mib) },
       {
@@ -101,7 +101,7 @@ function table(points: readonly Point[]): string[] {
           before ? (Math.log(now.ms / before.ms) / Math.log(now.value / before.value)).toFixed(2) : '',
       },
     ],
-  }).split('\n');
+  });
 }
 
 /** One point, in this process. */
@@ -143,12 +143,16 @@ async function choosing(shots: number): Promise<number> {
 
 async function encoding(pictures: number): Promise<number> {
   const tiny = tinyClip();
-  const encoder = await loadEncoder(tiny?.folder ?? 'resnet50-minilm');
+  const encoder = await loadEncoder(tiny?.folder ?? BUILTIN);
   const { paths } = await photoPaths(pictures);
   const items = paths.map((path) => ({ id: path, read: async () => readFileSync(path) }));
+  const loader = createImageLoader();
+  // The processes that decode start with the first pictures.
+  await encodeImages(encoder, items.slice(0, 16), { loader });
   const start = performance.now();
-  await encodeImages(encoder, items);
+  await encodeImages(encoder, items, { loader });
   const ms = performance.now() - start;
+  await loader.close();
   await encoder.close();
   tiny?.done();
   return ms;

@@ -22,12 +22,14 @@ export async function photoPaths(count: number): Promise<{ paths: string[]; what
   return { paths, what: files.length < count ? `${name} (${files.length}, repeated)` : name };
 }
 
+const TINY_CLIP = join(shared, 'golden/tiny_clip_onnx');
+export const hasTinyClip: boolean = existsSync(TINY_CLIP);
+
 /** A folder with the tiny CLIP (64 pixels, 2 blocks), removed by `done`. Undefined if it is not available. */
 export function tinyClip(): { folder: string; done(): void } | undefined {
-  const source = join(shared, 'golden/tiny_clip_onnx');
-  if (!existsSync(source)) return undefined;
+  if (!hasTinyClip) return undefined;
   const folder = mkdtempSync(join(tmpdir(), 'tiny-clip-'));
-  cpSync(source, folder, { recursive: true });
+  cpSync(TINY_CLIP, folder, { recursive: true });
   cpSync(join(shared, 'data/tokenizer/tokenizer.json'), join(folder, 'tokenizer.json'));
   return { folder, done: () => rmSync(folder, { recursive: true, force: true }) };
 }

@@ -38,9 +38,10 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
   'scale-workers': async () => (await import('./scale.ts')).benchScale(),
   photos: async () => (await import('./photos.ts')).benchPhotos(),
   guard: async (args) => (await import('./guard.ts')).benchGuard(args),
-  growth: async ([what, value]) => {
+  growth: async (args) => {
     const { benchGrowth, growthPart } = await import('./growth.ts');
-    return value ? growthPart(what!, value) : benchGrowth([what ?? '']);
+    const [what, value] = args;
+    return value ? growthPart(what!, value) : benchGrowth(args);
   },
   joined: async () => (await import('./joined.ts')).benchJoined(),
   families: async (args) => (await import('./families.ts')).benchFamilies(args),
@@ -48,6 +49,13 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
     const { benchReading, readingPart } = await import('./reading.ts');
     return source ? readingPart(source) : benchReading();
   },
+};
+
+/** The flags of the parts that have some. */
+const flagsOf: Record<string, () => Promise<readonly string[]>> = {
+  guard: async () => ['--write'],
+  growth: async () => ['--write'],
+  families: async () => (await import('./families.ts')).FLAGS,
 };
 
 /** Several parts under one name. */
@@ -74,10 +82,25 @@ if (first === '--part') {
     );
     process.exit(2);
   }
+  const chosen = asked.length > 0 ? asked : Object.keys(parts).filter((part) => part !== 'guard');
+  const runs: { name: string; known: readonly string[] }[] = [];
+  for (const name of chosen) runs.push({ name, known: (await flagsOf[name]?.()) ?? [] });
+  const known = new Set(runs.flatMap((run) => run.known));
+  const wrong = flags.filter((flag) => !known.has(flag));
+  if (wrong.length > 0) {
+    console.error(`There is no flag ${wrong.join(', ')} here; there are ${[...known].join(', ') || 'none'}.`);
+    process.exit(2);
+  }
   console.log(machineLine(availableParallelism()));
-  for (const name of asked.length > 0 ? asked : Object.keys(parts).filter((part) => part !== 'guard')) {
+  for (const { name, known } of runs) {
     console.log();
-    const args = [...process.execArgv, process.argv[1]!, '--part', name, ...flags];
+    const args = [
+      ...process.execArgv,
+      process.argv[1]!,
+      '--part',
+      name,
+      ...flags.filter((flag) => known.includes(flag)),
+    ];
     const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
     if (status !== 0) process.exitCode = 1;
   }

@@ -42,10 +42,10 @@ export function peerFigures(
 ): Record<string, string | number> | string {
   const python = peerPython();
   if (!python) return 'not measured: there is no Python with the packages of bench/peers/requirements.txt';
-  const { status, stdout, stderr } = spawnSync(python, [join(PEERS, script), ...args], {
+  const { status, stdout, stderr, error } = spawnSync(python, [join(PEERS, script), ...args], {
     input,
     encoding: 'utf8',
   });
   if (status === 0) return JSON.parse(stdout);
-  return `not measured: ${stderr.trim().split('\n').at(-1)}`;
+  return `not measured: ${error?.message ?? stderr.trim().split('\n').at(-1)}`;
 }

@@ -66,8 +66,6 @@ async function writePictures(folder: string): Promise<void> {
 
 /** Watches an import of so many pictures until they are learnt. Runs in the page. */
 function watch(pictures: number): Promise<Watched> {
-  // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
-  const { document, performance } = globalThis as any;
   return new Promise((resolve) => {
     let [started, moved, still, answered] = [0, 0, 0, 0];
     let last: string | undefined;
@@ -92,6 +90,9 @@ function watch(pictures: number): Promise<Watched> {
     look();
   });
 }
+declare const document: {
+  querySelector(selector: string): { innerText: string; value: number; max: number } | null;
+};
 
 const ROUNDS = 3;
 

@@ -128,6 +128,11 @@ async function scroll(tab: Page) {
   return { scripting, thumbnails, elements };
 }
 declare function requestAnimationFrame(callback: (time: number) => void): number;
+declare class MutationObserver {
+  constructor(onChange: () => void);
+  observe(node: object, what: Readonly<Record<string, boolean>>): void;
+  disconnect(): void;
+}
 
 const TRIALS = 60;
 const WARM_UP = 10;
@@ -155,8 +160,6 @@ async function tryPictures(tab: Page, folder: string, { answering }: Session) {
     const clock = tab.locator('#try').evaluate(
       (section) =>
         new Promise<{ shown: number; program: number }>((resolve) => {
-          // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
-          const { MutationObserver, performance } = globalThis as any;
           let started = 0;
           section.addEventListener(
             'change',
