@@ -15,7 +15,7 @@ import { random } from '../math/random.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { number } from '../words.ts';
 import { headGraph } from './head.ts';
-import { imageTower } from './image-tower.ts';
+import { type ImageTower, imageTower } from './image-tower.ts';
 import type { OnnxInput } from './inputs.ts';
 import { joinModels, type PictureInput } from './join.ts';
 import { exportMetadata } from './onnx-metadata.ts';
@@ -88,13 +88,9 @@ export async function exportOnnx(
     ? towerEncoder(located.record, tower)
     : await loadEncoder(data.encoder.id, { signal });
   try {
-    const sizes = () => ({
-      before: encodeModel(whole.model, {}).length,
-      after: encodeModel(tower.model, {}).length,
-    });
-    const measured = quantise
-      ? await measureLoss(classifier, encoder, sizes(), { data: pictures, signal })
-      : undefined;
+    const sizeOf = ({ model }: ImageTower) => encodeModel(model, {}).length;
+    const sizes = quantise ? { before: sizeOf(whole), after: sizeOf(tower) } : undefined;
+    const measured = sizes && (await measureLoss(classifier, encoder, sizes, { data: pictures, signal }));
     const metadata = exportMetadata(data, measured?.loss);
     const model = joinModels(tower, parseModel(toOnnx(head)), preprocessing, input);
     const trial = await trialPictures(encoder, preprocessing, input, signal);

@@ -1,6 +1,6 @@
 import type { OnnxWriter } from '../graph/expression.ts';
 import { fieldsOf, integersOf, textOf, type WireField } from '../graph/wire.ts';
-import { floatTensor, sizeOf, type Tensor } from '../math/tensor.ts';
+import { floatTensor, sizeOf, type Tensor, transposed } from '../math/tensor.ts';
 import { fragment } from './fragment.ts';
 import { AXES_AS_INPUT } from './join.ts';
 import { namesReadBy, type OnnxGraph, type OnnxModel, type OnnxNode } from './onnx-model.ts';
@@ -181,14 +181,6 @@ const packedFloats = ([field]: readonly WireField[]) => field?.content ?? new Ui
 
 /** Numbers in a file's bytes, which need not be aligned. */
 const littleEndian = (bytes: Uint8Array) => new Float32Array(new Uint8Array(bytes).buffer);
-
-function transposed({ shape, data }: Tensor): Tensor {
-  const [rows, cols] = shape as [number, number];
-  const out = new Float32Array(rows * cols);
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < cols; j++) out[j * rows + i] = (data as Float32Array)[i * cols + j]!;
-  return floatTensor([cols, rows], out);
-}
 
 /** A weight as multiples of a unit for each place of `axis`, its first or last. */
 function inUnits({ shape, data }: Tensor, axis: 'first' | 'last', units: number) {

@@ -56,3 +56,12 @@ export function ofRank<D, R extends keyof OfRank<D>>(shape: readonly D[], rank: 
 export function floatTensor(shape: readonly number[], data: Float32Array): Tensor {
   return { dtype: 'float32', shape, data };
 }
+
+/** The transpose [c, r] of a matrix [r, c], in float32. */
+export function transposed({ shape, data }: Tensor): Tensor {
+  const [rows, cols] = ofRank(shape, 2);
+  const out = new Float32Array(rows * cols);
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < cols; j++) out[j * rows + i] = Number(data[i * cols + j]);
+  return floatTensor([cols, rows], out);
+}

@@ -2,12 +2,11 @@ import { extname } from 'node:path';
 import { answerOptions } from '../../classifier/answer-options.ts';
 import type { Classifier } from '../../classifier/index.ts';
 import type { Failure, Prediction } from '../../classifier/types.ts';
-import { listOptions } from '../../dataset/read-options.ts';
+import { type ListValues, listOptions } from '../../dataset/read-options.ts';
 import { errorAbout, messageAbout, throwIfAborted, UsageError } from '../../errors.ts';
 import { flag, integer, optional, realOr, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
-import { probability } from '../../report/numbers.ts';
-import { renderCsv, type Table } from '../../report/table.ts';
+import { renderCsv } from '../../report/table.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
 import { isHubData } from '../../store/store-address.ts';
 import { count, plural, UNCALIBRATED } from '../../words.ts';
@@ -25,6 +24,7 @@ import type { Io } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
 import { checkOutput, checkOutputFolder } from '../output-checks.ts';
 import { checkAnswerFolder, isAnswerFolder, predictInto } from '../predict-folder.ts';
+import { answerTable, commonFolder, csvTable, resultJson } from '../prediction-output.ts';
 import { failureJson, printJson, rounded, tableLines } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { checkQueue, queueOptions } from '../queue-options.ts';
@@ -34,40 +34,42 @@ import { tellFindings } from '../tell.ts';
 /** Number of pictures answered together, after which NDJSON lines are printed. */
 const TOGETHER = 256;
 
+const options = {
+  top: optional(
+    integer({ min: 1, help: 'Number of classes to show for each picture (default: 1; in JSON, all).' }),
+  ),
+  reject: optional(
+    realOr(['auto'], {
+      min: 0,
+      max: 1,
+      help: 'Answer "none of these" below this probability. auto takes the probability that 95% of the right answers to left-out examples exceed.',
+    }),
+  ),
+  sigmoid: answerOptions.sigmoid,
+  copyTo: optional(
+    text({
+      value: '<folder>',
+      help: 'Copy each picture into a folder of its class. Existing files are not overwritten.',
+    }),
+  ),
+  ...listOptions,
+  ...adaptingOptions,
+  output: optional(
+    text({
+      short: 'o',
+      value: '<file>',
+      help: 'Write the answers to this file as CSV, JSON or NDJSON, by its ending or by the option. Into a folder (answers/) or bucket (s3://…) they are written as Parquet files of about 2,000 pictures each; an interrupted run continues.',
+    }),
+  ),
+  ...queueOptions,
+  json: jsonOption,
+  csv: flag({ help: 'Print CSV.' }),
+  ndjson: flag({ help: 'Print one line of JSON for each picture as soon as it is answered.' }),
+} as const;
+
 export const predictCommand = defineCommand({
   args: ['<classifier>', '<images...>'],
-  options: {
-    top: optional(
-      integer({ min: 1, help: 'Number of classes to show for each picture (default: 1; in JSON, all).' }),
-    ),
-    reject: optional(
-      realOr(['auto'], {
-        min: 0,
-        max: 1,
-        help: 'Answer "none of these" below this probability. auto takes the probability that 95% of the right answers to left-out examples exceed.',
-      }),
-    ),
-    sigmoid: answerOptions.sigmoid,
-    copyTo: optional(
-      text({
-        value: '<folder>',
-        help: 'Copy each picture into a folder of its class. Existing files are not overwritten.',
-      }),
-    ),
-    ...listOptions,
-    ...adaptingOptions,
-    output: optional(
-      text({
-        short: 'o',
-        value: '<file>',
-        help: 'Write the answers to this file as CSV, JSON or NDJSON, by its ending or by the option. Into a folder (answers/) or bucket (s3://…) they are written as Parquet files of about 2,000 pictures each; an interrupted run continues.',
-      }),
-    ),
-    ...queueOptions,
-    json: jsonOption,
-    csv: flag({ help: 'Print CSV.' }),
-    ndjson: flag({ help: 'Print one line of JSON for each picture as soon as it is answered.' }),
-  },
+  options,
   more: async (argv) => adaptingMethodOptions(argv),
   computes: 'on-device',
   examples: [
@@ -90,31 +92,17 @@ export const predictCommand = defineCommand({
     ],
   ],
   async check([path, ...given], values) {
-    const {
-      reject,
-      sigmoid,
-      copyTo,
-      output,
-      json,
-      csv,
-      ndjson,
-      together,
-      stream,
-      method,
-      top,
-      queue,
-      detach,
-    } = values;
-    const { followLinks, zipEncoding } = values;
-    await checkQueue({ queue, detach });
+    const { reject, sigmoid, copyTo, output } = values;
+    await checkQueue(values);
     if (isAnswerFolder(output)) {
+      const { json, csv, ndjson, together, stream, method, top } = values;
       const auto = reject === 'auto' ? { reject } : {};
       const idle = { sigmoid, copyTo, json, csv, ndjson, together, stream, method, top, ...auto };
-      return checkAnswerFolder(output, given, { followLinks, zipEncoding }, idle);
+      return checkAnswerFolder(output, given, listingOf(values), idle);
     }
-    if (queue !== undefined)
+    if (values.queue !== undefined)
       throw noEffect('queue', 'answers in one file', 'Give -o answers/ or -o s3://bucket/answers/.');
-    const adapting = askedAdapting({ together, stream, method });
+    const adapting = askedAdapting(values);
     if (adapting && reject === 'auto') {
       throw noEffect(
         'reject auto',
@@ -134,7 +122,7 @@ export const predictCommand = defineCommand({
         '--sigmoid',
         'Its threshold is for probabilities that add up to 1. Give a number.',
       );
-    if ([json, csv, ndjson].filter(Boolean).length > 1) {
+    if (FORMATS.filter((format) => values[format]).length > 1) {
       throw new UsageError('The options --json, --csv and --ndjson exclude each other', {
         code: 'usage',
         hint: 'Give one of them.',
@@ -150,42 +138,27 @@ export const predictCommand = defineCommand({
     if (copyTo) await checkOutputFolder(copyTo);
     if (output === undefined) return;
     await checkOutput(output, [path, ...given]);
-    if (formatOf(output, { json, csv, ndjson })) return;
+    if (formatOf(output, values)) return;
     throw new UsageError(`The format of ${output} is not known`, {
       code: 'usage',
       hint: 'Give it the ending .csv, .json or .ndjson, or add --csv, --json or --ndjson.',
     });
   },
   async run([path, ...given], values, screen) {
-    if (isAnswerFolder(values.output)) {
-      const { output, queue, detach, followLinks, zipEncoding } = values;
-      const reject = typeof values.reject === 'number' ? values.reject : undefined;
-      const listing = { followLinks, zipEncoding };
-      return predictInto(path, given[0]!, { output, reject, queue, detach, listing }, screen);
+    const { top, reject, sigmoid, copyTo, output } = values;
+    const listing = listingOf(values);
+    if (isAnswerFolder(output)) {
+      const { queue, detach } = values;
+      // `check` has refused `auto`.
+      const threshold = reject === 'auto' ? undefined : reject;
+      return predictInto(path, given[0]!, { output, reject: threshold, queue, detach, listing }, screen);
     }
-    const {
-      queue: _,
-      detach: __,
-      top,
-      reject,
-      sigmoid,
-      copyTo,
-      output,
-      json,
-      csv,
-      ndjson,
-      together,
-      stream,
-      method,
-      ...rest
-    } = values;
-    const { followLinks, zipEncoding, ...options } = rest;
-    const format = formatOf(output, { json, csv, ndjson });
-    const adapting = askedAdapting({ together, stream, method });
+    const format = formatOf(output, values);
+    const adapting = askedAdapting(values);
     const written: string[] = [];
     const io = output === undefined ? screen : writingTo(written, screen);
     const { predictions, failures } = await withClassifier(path, io, async (classifier) => {
-      const { images, unread } = await findImages(given, io, { except: copyTo, followLinks, zipEncoding });
+      const { images, unread } = await findImages(given, io, { except: copyTo, ...listing });
       const print =
         format === 'ndjson'
           ? (result: Prediction | Failure) =>
@@ -194,7 +167,13 @@ export const predictCommand = defineCommand({
       for (const failure of unread) print?.(failure);
       const threshold = reject === 'auto' ? await thresholdOf(classifier, io) : reject;
       const results: AdaptedPredictions = adapting
-        ? await predictAdapted(classifier, images, adapting, { reject: threshold, options, print }, io)
+        ? await predictAdapted(
+            classifier,
+            images,
+            adapting,
+            { reject: threshold, options: ownOptions(values), print },
+            io,
+          )
         : await predictAll(classifier, images, { reject: threshold, sigmoid, print }, io);
       results.failures.unshift(...unread);
       const pictures = results.predictions.length;
@@ -211,7 +190,9 @@ export const predictCommand = defineCommand({
       printJson(io, { predictions: answers, failures: failures.map(failureJson) });
     } else if (format === 'csv') io.data(renderCsv(csvTable([...predictions, ...failures], top ?? 1)));
     else if (!format && predictions.length > 0)
-      io.print(tableLines(io, table(predictions, top ?? 1, io.terminal ? commonFolder(predictions) : '')));
+      io.print(
+        tableLines(io, answerTable(predictions, top ?? 1, io.terminal ? commonFolder(predictions) : '')),
+      );
     if (output !== undefined) {
       await writeFileAtomic(output, written.join(''));
       io.note(`Written: ${output}`);
@@ -222,6 +203,14 @@ export const predictCommand = defineCommand({
 
 const SIGMOID =
   "The probabilities are the encoder's own, each of its class alone: they do not add up to 1, and they are not calibrated.";
+
+/** How folders and archives of pictures are listed. */
+const listingOf = ({ followLinks, zipEncoding }: ListValues): ListValues => ({ followLinks, zipEncoding });
+
+/** The values of the options of a method without labels, which `more` adds. */
+function ownOptions(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !(name in options)));
+}
 
 const FORMATS = ['json', 'csv', 'ndjson'] as const;
 type Format = (typeof FORMATS)[number];
@@ -323,76 +312,4 @@ function tellFailures(failures: readonly Failure[], answered: number, io: Io): v
       hint: answered > 0 ? 'The other pictures are answered.' : undefined,
     },
   );
-}
-
-function resultJson(result: Prediction | Failure, top?: number) {
-  if (isFailure(result)) return failureJson(result);
-  const { ranking, ...answer } = result;
-  return { ...answer, ranking: ranking.slice(0, top) };
-}
-
-/** The path without the folder that all pictures share, so that the distinct parts fit the column. */
-function table(rows: readonly Prediction[], top: number, folder: string): Table<Prediction> {
-  const others = {
-    title: 'Then',
-    value: ({ ranking }: Prediction) =>
-      ranking
-        .slice(1, top)
-        .map(({ name, probability: p }) => `${name} ${probability(p)}`)
-        .join(', '),
-  };
-  return {
-    rows,
-    columns: [
-      { title: 'Picture', value: ({ image }) => image.slice(folder.length) },
-      { title: 'Answer', value: ({ name, rejected }) => (rejected ? `none of these (${name}?)` : name) },
-      { title: 'Sure', value: ({ probability: p }) => probability(p), align: 'right' },
-      ...(top > 1 ? [others] : []),
-    ],
-  };
-}
-
-/** Unreadable pictures also have a row, because a table without them would look complete. */
-function csvTable(results: readonly (Prediction | Failure)[], top: number): Table<Prediction | Failure> {
-  const answered =
-    (value: (prediction: Prediction) => string) =>
-    (result: Prediction | Failure): string =>
-      isFailure(result) ? '' : value(result);
-  const first = results.find((result): result is Prediction => !isFailure(result));
-  const others = [
-    ...(first?.sigmoid ? [{ title: 'sigmoid', value: answered(() => 'true') }] : []),
-    ...(first?.transductive ? [{ title: 'transductive', value: answered((p) => p.transductive!) }] : []),
-    ...(first?.testTime ? [{ title: 'test_time', value: answered((p) => p.testTime!) }] : []),
-  ];
-  // Every answer ranks all classes.
-  const ranks = Array.from({ length: Math.min(top, first?.ranking.length ?? 1) }, (_, i) => i);
-  return {
-    rows: results,
-    columns: [
-      { title: 'image', value: ({ image }) => image },
-      { title: 'id', value: answered(({ id }) => id) },
-      { title: 'name', value: answered(({ name }) => name) },
-      { title: 'probability', value: answered(({ probability: p }) => p.toFixed(6)) },
-      { title: 'calibrated', value: answered(({ calibrated }) => String(calibrated)) },
-      { title: 'rejected', value: answered(({ rejected }) => String(rejected)) },
-      ...others,
-      ...ranks.slice(1).flatMap((rank) => [
-        { title: `name_${rank + 1}`, value: answered(({ ranking }) => ranking[rank]!.name) },
-        {
-          title: `probability_${rank + 1}`,
-          value: answered(({ ranking }) => ranking[rank]!.probability.toFixed(6)),
-        },
-      ]),
-      { title: 'error', value: (result) => (isFailure(result) ? result.error.message : '') },
-    ],
-  };
-}
-
-const isFailure = (result: Prediction | Failure): result is Failure => 'error' in result;
-
-/** The common beginning of all paths, up to a separator. */
-function commonFolder(predictions: readonly Prediction[]): string {
-  const [first = [], ...others] = predictions.map(({ image }) => image.split(/(?<=[\\/])/).slice(0, -1));
-  const end = first.findIndex((part, i) => others.some((parts) => parts[i] !== part));
-  return first.slice(0, end < 0 ? undefined : end).join('');
 }

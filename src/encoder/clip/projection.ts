@@ -2,9 +2,10 @@ import { type Expr, scalar } from '../../graph/expression.ts';
 import { concat, expandTo } from '../../graph/layout.ts';
 import { matmul } from '../../graph/products.ts';
 import { concatRows, matrix, matrixOf } from '../../math/matrix.ts';
+import { transposed } from '../../math/tensor.ts';
 import { type Projection, rowsWithFeatures } from '../../methods/projection.ts';
 import { dense, type Weights } from './transformer.ts';
-import { type Checkpoint, type ClipShape, transposed } from './weights.ts';
+import type { Checkpoint, ClipShape } from './weights.ts';
 
 /** The number of a picture's pre-projection features, with the 1 that a bias is multiplied by. Undefined if the tower has no projection. */
 export function featureCount({ image }: Pick<ClipShape, 'image'>): number | undefined {

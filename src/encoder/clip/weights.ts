@@ -1,6 +1,6 @@
 import { ModelError } from '../../errors.ts';
 import { fromBfloat16, fromHalf } from '../../math/half.ts';
-import { floatTensor, ofRank, sizeOf, type Tensor } from '../../math/tensor.ts';
+import { floatTensor, ofRank, sizeOf, type Tensor, transposed } from '../../math/tensor.ts';
 import { plural } from '../../words.ts';
 import { namingOf, type View, viewsOf } from './names.ts';
 import type { ResNetShape } from './resnet.ts';
@@ -206,14 +206,6 @@ function slice({ shape, data }: Tensor, [index, of]: readonly [number, number]):
     [shape[0]! / of, ...shape.slice(1)],
     (data as Float32Array).slice(index * size, (index + 1) * size),
   );
-}
-
-export function transposed({ shape, data }: Tensor): Tensor {
-  const [rows, cols] = ofRank(shape, 2);
-  const out = new Float32Array(rows * cols);
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < cols; j++) out[j * rows + i] = Number(data[i * cols + j]);
-  return floatTensor([cols, rows], out);
 }
 
 /** Weight or bias of a convolution with the following batch normalisation folded in (evaluation mode, eps 1e-5). */
