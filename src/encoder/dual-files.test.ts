@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { findDualFiles, readConfiguration } from './dual-files.ts';
+import { readConfiguration } from './dual-configuration.ts';
+import { findDualFiles } from './dual-files.ts';
 
 const configuration = ['preprocessor_config.json', 'tokenizer.json', 'config.json'];
 

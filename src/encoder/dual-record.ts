@@ -15,14 +15,10 @@ import { checkReleases } from './clip/openai-releases.ts';
 import { hashOfTensors } from './clip/tensor-hash.ts';
 import type { Checkpoint } from './clip/weights.ts';
 import { ENCODER_FILE, readConfigurationFiles } from './configuration-files.ts';
-import {
-  type DualConfiguration,
-  findDualFiles,
-  isWeights,
-  MODEL_FOLDERS,
-  readConfiguration,
-} from './dual-files.ts';
+import { type DualConfiguration, readConfiguration } from './dual-configuration.ts';
+import { findDualFiles, isWeights, MODEL_FOLDERS } from './dual-files.ts';
 import { encoderOf } from './encoder-of.ts';
+import type { EncoderSource } from './encoder-source.ts';
 import { externalFiles } from './external-data.ts';
 import { configurationPath, type Json } from './fields.ts';
 import { hashedFiles, refuseChanged, rememberedHash } from './folder-hashes.ts';
@@ -37,7 +33,7 @@ import {
   tokenizerMeaning,
   tokenizerSense,
 } from './record.ts';
-import { CLIP_DEFAULTS, type EncoderSource } from './registry.ts';
+import { CLIP_DEFAULTS } from './registry.ts';
 import { type VisionFamily, visionFamily } from './vision/configuration.ts';
 import { type VisionFacts, visionFacts } from './vision/facts.ts';
 

@@ -5,8 +5,9 @@ import { folderSize, homeFolder } from '../store/home.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { removeFolder } from '../store/temporary.ts';
 import { ENCODER_FILE } from './configuration-files.ts';
+import { unknownName } from './encoder-source.ts';
 import { type EncoderRecord, parseRecord, RECORD_FILE } from './record.ts';
-import { REGISTRY, unknownName } from './registry.ts';
+import { REGISTRY } from './registry.ts';
 
 /** An encoder on disk, with its folder and its record. It needs no network. */
 export interface LocalEncoder {

@@ -7,9 +7,9 @@ import type { Engine } from '../engine/types.ts';
 import { startFakeHub } from '../store/fake-hub.fixture.ts';
 import { describeFolder } from './dual-record.ts';
 import { encoderOf } from './encoder-of.ts';
+import { type EncoderSource, encoderSource } from './encoder-source.ts';
 import { pullEncoder } from './pull.ts';
 import type { PairRecord } from './record.ts';
-import { type EncoderSource, encoderSource } from './registry.ts';
 import { SIDE, type TinyTower, tinyModel, type Weights, WIDTH } from './tiny-models.fixture.ts';
 
 /** One ONNX file of a layout. The mark of its embeddings is its place in the list, counted from 1. */

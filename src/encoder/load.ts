@@ -9,12 +9,12 @@ import { withNamedErrors } from '../system-error.ts';
 import { checkedEncoder } from './checked.ts';
 import { isWeights } from './dual-files.ts';
 import { encoderOf } from './encoder-of.ts';
+import { type EncoderSource, encoderSource } from './encoder-source.ts';
 import { encoderIn, findEncoder, type LocalEncoder, notHere } from './installed.ts';
 import { joinEncoders, type NamedPart, partsOfName } from './joined.ts';
 import { withoutSuffix, withPreProjection } from './pre-projection.ts';
 import type { PullOptions } from './pull.ts';
 import { registeredEncoder } from './registered.ts';
-import { type EncoderSource, encoderSource } from './registry.ts';
 import type { Encoder } from './types.ts';
 import { verifyFiles } from './verified.ts';
 

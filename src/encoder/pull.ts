@@ -14,12 +14,12 @@ import { unbundle } from './bundle.ts';
 import { notFromWeights } from './clip-parts.ts';
 import { findDualFiles, isWeights } from './dual-files.ts';
 import { dualRecord, measured } from './dual-record.ts';
+import { type EncoderSource, encoderSource } from './encoder-source.ts';
 import { externalFiles } from './external-data.ts';
 import { install } from './install.ts';
 import { findEncoder, type LocalEncoder } from './installed.ts';
 import { withoutSuffix, withPreProjection } from './pre-projection.ts';
 import type { EncoderRecord, RecordedFile } from './record.ts';
-import { type EncoderSource, encoderSource } from './registry.ts';
 
 /** Options of `pullEncoder`. */
 export interface PullOptions extends NetworkOptions {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_CLIP, encoderSource, REGISTRY } from './registry.ts';
+import { encoderSource } from './encoder-source.ts';
+import { DEFAULT_CLIP, REGISTRY } from './registry.ts';
 
 describe('names of encoders', () => {
   it('in the registry stand for a repository, a revision and a precision', () => {

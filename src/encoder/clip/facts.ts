@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ModelError, TipAdapterError } from '../../errors.ts';
 import type { Expr } from '../../graph/expression.ts';
 import type { Preprocessing } from '../../image/types.ts';
-import { padToken, separatorToken } from '../dual-files.ts';
+import { padToken, separatorToken } from '../dual-configuration.ts';
 import type { Json } from '../fields.ts';
 import { OPENAI_COLOURS, preprocessingOf, preprocessorOf } from '../preprocessor-config.ts';
 import type { TextRule } from '../record.ts';
