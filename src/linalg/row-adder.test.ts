@@ -102,6 +102,33 @@ describe('a row adder', () => {
   );
 });
 
+it('adds rows of different widths, also of the same numbers', async () => {
+  const data = drawn(24, 2);
+  await withProducts(undefined, async (products) => {
+    const adder = new RowAdder(products);
+    const sums = [3, 8, 2].map((d) => {
+      const sum = new Float64Array(d);
+      adder.addByClass(sum, matrix(24 / d, d, data), new Int32Array(24 / d));
+      return sum;
+    });
+    const wide = matrix(3000, 40, drawn(120_000, 3));
+    const total = new Float64Array(40);
+    adder.addByClass(total, wide, new Int32Array(3000));
+    adder.flush();
+    for (const sum of [...sums, total]) {
+      const own = sum === total ? wide.data : data;
+      sum.forEach((x, j) => {
+        const column = own.filter((_, i) => i % sum.length === j);
+        expect(x).toBeCloseTo(
+          column.reduce((a, b) => a + b, 0),
+          9,
+        );
+      });
+    }
+    await expect(adder.addSquares(new Float64Array(9), matrix(1, 2))).rejects.toThrow(RangeError);
+  });
+});
+
 it('refuses labels that are no rows of the sums', async () => {
   await withProducts(undefined, async (products) => {
     const adder = new RowAdder(products);

@@ -33,10 +33,15 @@ export class RowAdder {
   readonly #byClass = new Map<Float64Array, number>();
   readonly #squares = new Map<Float64Array, Squares>();
   #end = 0;
-  /** Addresses of rows, of labels and of panels. */
-  #scratch?: { readonly rows: number; readonly labels: number; readonly panels: number };
+  /** Addresses of rows, of labels and of panels, for rows of at most so many columns. */
+  #scratch?: {
+    readonly cols: number;
+    readonly rows: number;
+    readonly labels: number;
+    readonly panels: number;
+  };
   /** The rows that the memory holds. */
-  #held?: { readonly data: Float32Array; readonly from: number };
+  #held?: { readonly data: Float32Array; readonly cols: number; readonly from: number };
 
   constructor(products: Products) {
     this.#products = products;
@@ -45,7 +50,7 @@ export class RowAdder {
   /** Adds rows [n, d] to the sums [classes, d] of their classes. Throws `RangeError` for other labels, because the kernel does not look at them. */
   addByClass(sums: Float64Array, rows: Matrix, labels: Int32Array): void {
     const d = rows.cols;
-    const classes = sums.length / d;
+    const classes = Math.floor(sums.length / d);
     if (!labels.every((label) => label >= 0 && label < classes))
       throw new RangeError(`A label is not one of 0 to ${classes - 1}`);
     const target = this.#byClass.get(sums) ?? this.#allocate(8 * sums.length);
@@ -57,9 +62,11 @@ export class RowAdder {
     }
   }
 
-  /** Adds the rows' x x^T to the sum [d, d]. The products are in float32, of rows around the mean of the first ones, whose square would hide their variation. */
+  /** Adds the rows' x x^T to the sum [d, d]. Throws `RangeError` for a sum of another size. The products are in float32, of rows around the mean of the first ones, whose square would hide their variation. */
   async addSquares(sum: Float64Array, rows: Matrix): Promise<void> {
     const d = rows.cols;
+    if (sum.length !== d * d)
+      throw new RangeError(`The sum has ${sum.length} numbers instead of ${d} x ${d}`);
     const products: Promise<Matrix[]>[] = [];
     for (const [from, n] of tiles(rows)) {
       const own = this.#squaresOf(sum, rows);
@@ -114,15 +121,20 @@ export class RowAdder {
 
   /** Copies rows into the memory, unless it holds them. */
   #take({ data, cols }: Matrix, from: number, n: number) {
-    this.#scratch ??= {
-      rows: this.#allocate(4 * AT_ONCE * cols),
-      labels: this.#allocate(4 * AT_ONCE),
-      panels: this.#allocate(4 * AT_ONCE * cols),
-    };
-    if (this.#held?.data !== data || this.#held.from !== from) {
+    if (!this.#scratch || this.#scratch.cols < cols) {
+      this.#scratch = {
+        cols,
+        rows: this.#allocate(4 * AT_ONCE * cols),
+        labels: this.#allocate(4 * AT_ONCE),
+        panels: this.#allocate(4 * AT_ONCE * cols),
+      };
+      this.#held = undefined;
+    }
+    const held = this.#held;
+    if (held?.data !== data || held.cols !== cols || held.from !== from) {
       const part = data.subarray(from * cols, (from + n) * cols);
       new Float32Array(this.#memory.buffer, this.#scratch.rows, part.length).set(part);
-      this.#held = { data, from };
+      this.#held = { data, cols, from };
     }
     return this.#scratch;
   }
