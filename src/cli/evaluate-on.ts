@@ -4,7 +4,6 @@ import type { Dataset } from '../dataset/types.ts';
 import type { Io } from './io.ts';
 import { partJson } from './print.ts';
 import { withBar } from './progress-bars.ts';
-import { tellFindings } from './tell.ts';
 
 /** Reads labelled pictures, tells about them, and evaluates a classifier on them. */
 export async function evaluateOn(
@@ -13,14 +12,14 @@ export async function evaluateOn(
   io: Io,
 ): Promise<{ dataset: Dataset; evaluation: Evaluation }> {
   const { readDataset } = await import('../dataset/read.ts');
-  const { tellData, untold } = await import('./told-data.ts');
+  const { tellData, tellUncovered } = await import('./told-data.ts');
   const { signal } = io;
   const dataset = await readDataset(data, { signal });
   await tellData(dataset, io);
   const evaluation = await withBar(io, 'Encoding', (bar) =>
     classifier.evaluate(dataset, { signal, onProgress: bar.update }),
   );
-  tellFindings(io, untold(evaluation.findings, dataset));
+  tellUncovered(io, evaluation, dataset);
   return { dataset, evaluation };
 }
 

@@ -82,6 +82,7 @@ describe('tip-adapter export', () => {
       expect(out).toContain(line);
     const unknown = 'warning: 2 pictures of 1 class that the classifier does not know';
     expect(err.split(unknown), err).toHaveLength(2);
+    expect(err).toMatch(/1 picture could not be read:\n.*broken\.png: /);
     const { quantised } = JSON.parse((await run(classifier(), ...options, '--json')).out);
     expect(quantised).toMatchObject({
       pictures: 2,

@@ -1,14 +1,16 @@
+import type { Evaluation } from '../classifier/types.ts';
 import { doubtsOf } from '../dataset/doubts.ts';
+import { countUnread } from '../dataset/findings.ts';
 import { overviewOf, sizesText } from '../dataset/overview.ts';
 import type { ReadOptions } from '../dataset/read.ts';
 import { givenReading } from '../dataset/read-options.ts';
 import type { Dataset, Finding } from '../dataset/types.ts';
-import { DataError } from '../errors.ts';
+import { DataError, messageAbout } from '../errors.ts';
 import { flag } from '../options.ts';
 import { count, plural } from '../words.ts';
 import { noEffect } from './command.ts';
 import type { Io } from './io.ts';
-import { tellFindings } from './tell.ts';
+import { tellFindings, tellSome } from './tell.ts';
 
 export const strictOption = flag({ help: 'End with an error if there is a warning about the data.' });
 
@@ -73,6 +75,20 @@ export async function tellData(
 /** The findings that `tellData` has not printed. */
 export function untold(findings: readonly Finding[], source: Dataset | string): readonly Finding[] {
   return typeof source === 'string' ? findings : findings.filter((one) => !source.findings.includes(one));
+}
+
+/** Prints the findings and unreadable pictures of an evaluation that are not told yet. */
+export function tellUncovered(
+  io: Io,
+  { findings, failures }: Pick<Evaluation, 'findings' | 'failures'>,
+  source: Dataset | string,
+): void {
+  tellFindings(io, untold(findings, source));
+  if (failures.length > 0) io.note(`${countUnread(failures.map(({ image }) => image))} could not be read:`);
+  tellSome(
+    io,
+    failures.map(({ image, error }) => messageAbout(image, error.message)),
+  );
 }
 
 /** Throws `DataError` if one of the findings is a warning. */

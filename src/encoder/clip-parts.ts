@@ -28,7 +28,7 @@ const HINT =
 /** The error of a choice by `auto` for a method that learns from parts which no encoder on this machine has. */
 export function noneHasParts(parts: readonly ClipPart[]): UsageError {
   const what = parts.map((part) =>
-    part === 'projection' ? 'the projection of its image tower' : 'an open text tower',
+    part === 'projection' ? 'the projection of the image tower' : 'an open text tower',
   );
   return new UsageError(
     `The method needs ${what.join(' and ')}, which no encoder on this machine has and auto does not download`,

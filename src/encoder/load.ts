@@ -114,7 +114,7 @@ export async function checkEncoderSource(name: string, options: PullOptions = {}
   const plain = withoutSuffix(name) ?? name;
   const parts = await joinedParts(plain);
   if (parts) for (const part of parts) await checkPartSource(part.name, options);
-  else await checkPartSource(plain, options);
+  else await checkPartSource(plain, { ...options, fromWeights: plain !== name });
 }
 
 async function checkPartSource(name: string, options: PullOptions): Promise<void> {

@@ -1,7 +1,6 @@
 import type { Evaluation } from '../../classifier/types.ts';
-import { countUnread } from '../../dataset/findings.ts';
 import { readOptions } from '../../dataset/read-options.ts';
-import { messageAbout, UsageError } from '../../errors.ts';
+import { UsageError } from '../../errors.ts';
 import { choice, flag, optional, text } from '../../options.ts';
 import { leftOut } from '../../report/left-out.ts';
 import { percent } from '../../report/numbers.ts';
@@ -17,8 +16,7 @@ import { checkOutput } from '../output-checks.ts';
 import { partJson, printJson, tableLines } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
 import { suspectLines } from '../suspect-lines.ts';
-import { tellFindings, tellSome } from '../tell.ts';
-import { readTold, refuseWarnings, strictOption, untold } from '../told-data.ts';
+import { readTold, refuseWarnings, strictOption, tellUncovered } from '../told-data.ts';
 
 /** Number of classes shown without --json. If there are more, those with the lowest accuracy are shown. */
 const SHOWN = 20;
@@ -93,7 +91,7 @@ export const evalCommand = defineCommand({
           renderReport(await evalReport(classifier, result, dataset, command, signal)),
         );
       }
-      tell(io, { ...evaluated, findings: untold(result.findings, dataset) });
+      tellUncovered(io, evaluated, dataset);
       return evaluated;
     });
     if (json) printJson(io, plain(evaluation));
@@ -123,15 +121,6 @@ function plain({ predictions, failures, ...measured }: Evaluation) {
     ...partJson(failures),
     predictions: predictions.map(({ ranking: _, ...answer }) => answer),
   };
-}
-
-function tell(io: Io, { findings, failures }: Evaluation): void {
-  tellFindings(io, findings);
-  if (failures.length > 0) io.note(`${countUnread(failures.map(({ image }) => image))} could not be read:`);
-  tellSome(
-    io,
-    failures.map(({ image, error }) => messageAbout(image, error.message)),
-  );
 }
 
 function summary(evaluation: Evaluation): string[] {

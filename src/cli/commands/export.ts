@@ -15,8 +15,7 @@ import type { Io } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
 import { checkOutput, checkOutputFolder } from '../output-checks.ts';
 import { partJson, printJson } from '../print.ts';
-import { tellFindings } from '../tell.ts';
-import { readTold, untold } from '../told-data.ts';
+import { readTold, tellUncovered } from '../told-data.ts';
 
 /** The format that each option belongs to. */
 const FOR = { input: ['onnx'], title: ['web'], quantise: ['onnx', 'web'] } as const;
@@ -248,7 +247,7 @@ async function measuredOn<T extends { readonly quantised?: MeasuredLoss }>(
   if (data === undefined) return make();
   const pictures = await readTold(data, io);
   const made = await make(pictures);
-  tellFindings(io, untold(made.quantised?.findings ?? [], pictures));
+  if (made.quantised) tellUncovered(io, made.quantised, pictures);
   return made;
 }
 
