@@ -217,7 +217,9 @@ describe('the commands, one after the other', () => {
       expect(status, command[0]).toBe(3);
       expect(out).toContain('The figures do not cover 1 picture that could not be read.');
       expect(err).toContain('error: 1 of 7 pictures could not be read');
-      expect(JSON.parse((await run([...command, '--json'])).out)).toMatchObject({ partial: true });
+      expect(err).toMatch(/1 picture could not be read:\n.*broken\.jpg: /);
+      const { partial, findings } = JSON.parse((await run([...command, '--json'])).out);
+      expect([partial, findings[0].code]).toEqual([true, 'dataset/found']);
     }
     const whole = await run(['eval', classifier(), at('photos'), '--json']);
     expect([whole.status, JSON.parse(whole.out).partial]).toEqual([0, false]);

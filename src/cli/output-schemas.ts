@@ -269,6 +269,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     ),
     partial: z.boolean(),
     unread: z.array(z.string()),
+    findings: z.array(finding),
   }),
   explain: object({
     prediction,

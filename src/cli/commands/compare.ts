@@ -14,8 +14,7 @@ import type { Io } from '../io.ts';
 import { withClassifier } from '../open-classifier.ts';
 import { printJson, tableLines } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
-import { tellFindings } from '../tell.ts';
-import { readTold, untold } from '../told-data.ts';
+import { readTold, tellUncovered } from '../told-data.ts';
 
 /** Number of pictures shown without --json. */
 const SHOWN = 40;
@@ -51,16 +50,28 @@ export const compareCommand = defineCommand({
         withBar(io, path, (bar) => classifier.evaluate(data, { split, signal, onProgress: bar.update })),
       );
     const evaluations = [await evaluate(first, dataset), await evaluate(second, dataset)] as const;
-    const findings = evaluations.flatMap((evaluation) => evaluation.findings);
-    tellFindings(io, [...new Map(untold(findings, dataset).map((one) => [one.message, one])).values()]);
+    const findings = distinct(
+      evaluations.flatMap((evaluation) => evaluation.findings),
+      ({ message }) => message,
+    );
+    const failures = distinct(
+      evaluations.flatMap((evaluation) => evaluation.failures),
+      ({ image }) => image,
+    );
+    tellUncovered(io, { findings, failures }, dataset);
     const comparison = compareEvaluations(...evaluations);
-    const unread = [...new Set(evaluations.flatMap(({ failures }) => failures.map(({ image }) => image)))];
-    if (json) printJson(io, { ...comparison, partial: unread.length > 0, unread });
+    const unread = failures.map(({ image }) => image);
+    if (json) printJson(io, { ...comparison, partial: unread.length > 0, unread, findings });
     else tell(io, comparison, evaluations, [first, second]);
     const { total } = comparison;
     checkAllRead(unread, { all: total + unread.length, code: 'compare/unreadable', hint: PARTIAL_HINT });
   },
 });
+
+/** A list without repeats by a key. */
+function distinct<T>(all: readonly T[], key: (one: T) => string): T[] {
+  return [...new Map(all.map((one) => [key(one), one])).values()];
+}
 
 /** Notes about pictures outside of the comparison: examples of a classifier, unreadable ones, and those of a class that one lacks. */
 function leftOutLines(comparison: Comparison, evaluations: readonly Evaluation[]): string[] {
