@@ -66,7 +66,7 @@ export class RowAdder {
   async addSquares(sum: Float64Array, rows: Matrix): Promise<void> {
     const d = rows.cols;
     if (sum.length !== d * d)
-      throw new RangeError(`The sum has ${sum.length} numbers instead of ${d} x ${d}`);
+      throw new RangeError(`The sum has the length ${sum.length} instead of ${d} x ${d}`);
     const products: Promise<Matrix[]>[] = [];
     for (const [from, n] of tiles(rows)) {
       const own = this.#squaresOf(sum, rows);
