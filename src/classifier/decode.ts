@@ -43,9 +43,23 @@ export function* decoding(bytes: Uint8Array, path = 'the file'): Pieces<Classifi
   const text = checkFormat(metadata, path, refuse);
   const hash = yield* contentHashInPieces(Object.fromEntries(tensors), text.classifier);
   if (metadata.sha256 !== hash) refuse('its checksum does not match');
-  const data = yield* dataOf(tensorReader(tensors, refuse), tensors, text, path);
+  const own = yield* detached(tensors);
+  const data = yield* dataOf(tensorReader(own, refuse), own, text, path);
   noteHash(data, hash);
   return data;
+}
+
+/** Tensors of which the classifier holds converted numbers only. */
+const CONVERTED: readonly string[] = [FEATURES, 'text.features'];
+
+/** The tensors of a file with memory of their own: each that the classifier holds would keep the bytes of the whole file in memory. */
+function* detached(tensors: ReadonlyMap<string, Tensor>): Pieces<Map<string, Tensor>> {
+  const own = new Map<string, Tensor>();
+  for (const [name, tensor] of tensors) {
+    own.set(name, CONVERTED.includes(name) ? tensor : ({ ...tensor, data: tensor.data.slice() } as Tensor));
+    yield;
+  }
+  return own;
 }
 
 /** Throws `ModelError` that names the file. */

@@ -132,6 +132,13 @@ describe('a file of format 1', () => {
     expect(classifierBytes(decodeClassifier(bytes))).toEqual(bytes);
   });
 
+  it('holds nothing of the bytes that it was read from', () => {
+    const bytes = classifierBytes(old);
+    const read = decodeClassifier(bytes);
+    bytes.fill(0);
+    expect(read).toEqual(old);
+  });
+
   it('is refused if its examples are damaged', () => {
     for (const examples of [undefined, 6, [], [{ id: 'a' }], [{ id: 'a', sha256: 'x' }]])
       expect(() => decodeClassifier(sealed(OLD, (about) => Object.assign(about, { examples })))).toThrow(

@@ -13,7 +13,8 @@ import type { ClassifierData } from './types.ts';
 /**
  * A classifier is one safetensors file. Tensors: `text.features` F16 [p, d] and `text.class` I32 [p]; `support.features` F16 [r, d], or
  * I8 [r, d] with `support.steps` F32 [d] and `support.scales` F32 [r]; `support.example` and `support.view` I32 [r], `support.labels`
- * and `support.groups` I32 [n]; `examples.ids` U8 with `examples.ids.offsets` I32 [n + 1], and `examples.sha256` U8 [n, 32]; `state.*`; `summary.sums.*` F64 and `summary.basis.*` F32; `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in
+ * and `support.groups` I32 [n]; `examples.ids` U8 with `examples.ids.offsets` I32 [n + 1], and `examples.sha256` U8 [n, 32]; `state.*`;
+ * `summary.sums.*` F64 and `summary.basis.*` F32; `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in
  * the metadata, with a sha256 over all of it. docs/file-format.md describes the layout for other programs.
  */
 export const FORMAT = 'tip-adapter/2';

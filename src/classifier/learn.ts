@@ -53,7 +53,7 @@ export interface Told {
 /** Input of `learn`, with the remarks about the data. */
 export interface Prepared extends Told {
   readonly known: Known;
-  readonly encoder: Pick<Encoder, 'defaults'> & OpenEncoder;
+  readonly encoder: Pick<Encoder, 'defaults'> & EncoderParts;
   readonly rows: OtherRows;
 }
 
@@ -74,7 +74,7 @@ export interface OtherRows {
 export async function learn(
   known: Known,
   wanted: Wanted,
-  encoder: Pick<Encoder, 'defaults'> & OpenEncoder,
+  encoder: Pick<Encoder, 'defaults'> & EncoderParts,
   { exact, ...rows }: OtherRows = {},
   watch: FitWatch = {},
 ): Promise<ClassifierData> {
@@ -95,7 +95,7 @@ export interface FitWatch {
 /** Chooses the method's constants, fits it and calibrates it. This part of fitting needs only features. */
 export async function fitMethod(
   data: ClassifierData,
-  encoder: Pick<Encoder, 'defaults'> & OpenEncoder,
+  encoder: Pick<Encoder, 'defaults'> & EncoderParts,
   wanted: Wanted,
   { validation, calibration }: Omit<OtherRows, 'exact'> = {},
   { signal, onFit, checkpoint, resume }: FitWatch = {},
@@ -111,7 +111,7 @@ export async function fitMethod(
 }
 
 /** The parts of an encoder that some methods learn from. */
-export type OpenEncoder = Pick<Encoder, 'textTower' | 'projection'>;
+export type EncoderParts = Pick<Encoder, 'textTower' | 'projection'>;
 
 /** The parts of the encoder that a method learns from. */
 export function partsOf({ needs }: Pick<Method, 'needs'>): ClipPart[] {
@@ -121,7 +121,7 @@ export function partsOf({ needs }: Pick<Method, 'needs'>): ClipPart[] {
 /** The parts of the encoder that the method needs, if the encoder has them: the open text tower with the classes' names, the projection. */
 export async function openParts(
   { classes }: ClassifierData,
-  encoder: OpenEncoder,
+  encoder: EncoderParts,
   id: string,
 ): Promise<Pick<Task, 'textTower' | 'projection'>> {
   const needs = id === 'auto' ? [] : methodById(id).needs;
@@ -157,7 +157,7 @@ const ASKED = 1000;
 /** The effect of 8 bits: compares the classifier with one of the same constants whose examples have 16 bits, `features` [r, d]. */
 async function measureKeys(
   data: ClassifierData,
-  encoder: OpenEncoder,
+  encoder: EncoderParts,
   features: Matrix,
   signal?: AbortSignal,
 ): Promise<KeyStore> {
@@ -189,7 +189,7 @@ async function measureKeys(
 
 async function probabilities(
   data: ClassifierData,
-  encoder: OpenEncoder,
+  encoder: EncoderParts,
   queries: Matrix,
   signal?: AbortSignal,
 ): Promise<Matrix> {
