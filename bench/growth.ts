@@ -13,7 +13,8 @@ import { searchMethod, tuningSetOfFolds } from '../src/tuning/search-method.ts';
 import { type Growth, growthChart } from './growth-chart.ts';
 import { hasTinyClip, photoPaths, tinyClip } from './inputs.ts';
 import { median } from './measure.ts';
-import { noiseTask, tipAdapter, unitNoise } from './score.ts';
+import { noiseTask, unitNoise } from './noise.ts';
+import { tipAdapter } from './score.ts';
 
 const BUILTIN = 'resnet50-minilm';
 const CHART = join(import.meta.dirname, '../docs/images/growth.svg');

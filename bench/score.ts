@@ -4,13 +4,12 @@ import type { Engine } from '../src/engine/types.ts';
 import { input } from '../src/graph/expression.ts';
 import { matmulT } from '../src/graph/products.ts';
 import { sum } from '../src/graph/reduce.ts';
-import { type Matrix, matrix, unitRows } from '../src/math/matrix.ts';
-import { random } from '../src/math/random.ts';
+import type { Matrix } from '../src/math/matrix.ts';
 import { floatTensor } from '../src/math/tensor.ts';
 import { methodById } from '../src/methods/index.ts';
 import { createScorer } from '../src/methods/score.ts';
-import { plainSupport, type Task } from '../src/methods/task.ts';
 import { alternate, milliseconds, ratio } from './measure.ts';
+import { noiseTask, unitNoise } from './noise.ts';
 import { peerTimes, torchPeers } from './torch.ts';
 
 const [KEYS, CLASSES] = [16_000, 1000];
@@ -93,26 +92,6 @@ export function tipAdapter(engine: Engine, keys: Matrix, label: (i: number) => n
   return createScorer(engine, methodById('tip-adapter'), { alpha: 1, beta: 5.5 }, task);
 }
 
-/** A task of the given keys, with random text features. */
-export function noiseTask(keys: Matrix, label: (i: number) => number, classes: number): Task {
-  const text = unitNoise(classes, keys.cols);
-  return {
-    classes,
-    dimension: keys.cols,
-    support: plainSupport(
-      keys,
-      Int32Array.from({ length: keys.rows }, (_, i) => label(i)),
-    ),
-    head: {
-      weights: text,
-      promptFeatures: text,
-      promptClass: Int32Array.from({ length: classes }, (_, c) => c),
-      logitScale: 100,
-    },
-    seed: 1,
-  };
-}
-
 /** Number of queries in one run of the bare product. */
 const CHUNK = 1000;
 
@@ -129,15 +108,4 @@ export async function bareProduct(engine: Engine, keys: Matrix): Promise<(querie
       });
     }
   };
-}
-
-export function unitNoise(rows: number, dimension: number): Matrix {
-  const noise = random('bench', rows);
-  return unitRows(
-    matrix(
-      rows,
-      dimension,
-      Float32Array.from({ length: rows * dimension }, () => noise.uniform() - 0.5),
-    ),
-  );
 }

@@ -1,12 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { createEngine } from '../src/engine/node.ts';
-import { matrix, unitRows } from '../src/math/matrix.ts';
-import { random } from '../src/math/random.ts';
-import { plainSupport, type Task } from '../src/methods/task.ts';
 import { alphaIntervals, bestAlpha } from '../src/tuning/alpha-intervals.ts';
 import { prepareClassSums, textLogits, tuningRowsOfSplit } from '../src/tuning/cache-search.ts';
 import { paperSearch } from '../src/tuning/paper.ts';
 import { median, milliseconds, ratio } from './measure.ts';
+import { noiseTask, unitNoise } from './noise.ts';
 import { bareProduct } from './score.ts';
 import { peerTimes, torchPeers } from './torch.ts';
 
@@ -21,35 +19,9 @@ const SHARE = 1 / 20;
  */
 export async function benchSearch(): Promise<string[]> {
   const engine = createEngine();
-  const noise = (rows: number) => {
-    const { uniform } = random('search', rows);
-    return unitRows(
-      matrix(
-        rows,
-        DIMENSION,
-        Float32Array.from({ length: rows * DIMENSION }, () => uniform() - 0.5),
-      ),
-    );
-  };
-  const text = noise(CLASSES);
-  const keys = CLASSES * SHOTS;
-  const task: Task = {
-    classes: CLASSES,
-    dimension: DIMENSION,
-    support: plainSupport(
-      noise(keys),
-      Int32Array.from({ length: keys }, (_, i) => i % CLASSES),
-    ),
-    head: {
-      weights: text,
-      promptFeatures: text,
-      promptClass: Int32Array.from({ length: CLASSES }, (_, c) => c),
-      logitScale: 100,
-    },
-    seed: 1,
-  };
+  const task = noiseTask(unitNoise(CLASSES * SHOTS, DIMENSION), (i) => i % CLASSES, CLASSES);
   const labels = Int32Array.from({ length: QUERIES }, (_, i) => i % CLASSES);
-  const queries = noise(QUERIES);
+  const queries = unitNoise(QUERIES, DIMENSION);
   const tuningRows = tuningRowsOfSplit(task.support, queries, labels);
   const prepared = async () => {
     const zeroShot = await textLogits(engine, task, tuningRows);

@@ -4,14 +4,12 @@ import type { Trainer } from '../src/engine/training/types.ts';
 import { input } from '../src/graph/expression.ts';
 import { matmulT } from '../src/graph/products.ts';
 import { sum } from '../src/graph/reduce.ts';
-import { type Matrix, matrix, unitRows } from '../src/math/matrix.ts';
-import { random } from '../src/math/random.ts';
 import { floatTensor, type Tensor } from '../src/math/tensor.ts';
 import { countCorrect, crossEntropy } from '../src/methods/loss.ts';
 import type { TaskWith } from '../src/methods/method.ts';
-import { plainSupport } from '../src/methods/task.ts';
 import { keyTraining } from '../src/methods/tip-adapter-f.ts';
 import { milliseconds, ratio } from './measure.ts';
+import { noiseTask, unitNoise } from './noise.ts';
 import { peerTimes, torchPeers } from './torch.ts';
 
 const [KEYS, CLASSES, BATCH, ROUNDS, STEPS] = [16_000, 1000, 256, 7, 3];
@@ -107,20 +105,5 @@ async function prepareStep(dimension: number): Promise<{ trainer: Trainer; feeds
 
 /** A 16-shot task of ImageNet's size on random features. */
 export function imagenetSized(dimension: number): TaskWith<'text'> {
-  const text = unitNoise(CLASSES, dimension);
-  const promptClass = Int32Array.from({ length: CLASSES }, (_, c) => c);
-  const labels = Int32Array.from({ length: KEYS }, (_, i) => i % CLASSES);
-  return {
-    classes: CLASSES,
-    dimension,
-    support: plainSupport(unitNoise(KEYS, dimension), labels),
-    head: { weights: text, promptFeatures: text, promptClass, logitScale: 100 },
-    seed: 1,
-  };
-}
-
-function unitNoise(rows: number, dimension: number): Matrix {
-  const noise = random('bench', rows);
-  const data = Float32Array.from({ length: rows * dimension }, () => noise.uniform() - 0.5);
-  return unitRows(matrix(rows, dimension, data));
+  return noiseTask(unitNoise(KEYS, dimension), (i) => i % CLASSES, CLASSES);
 }
