@@ -1,5 +1,6 @@
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { Hono } from 'hono';
 
@@ -22,11 +23,16 @@ export async function serveFolders(folders: Readonly<Record<string, string>>) {
   for (const [path, root] of Object.entries(folders)) {
     app.use(`${path}/*`, serveStatic({ root, rewriteRequestPath: (whole) => whole.slice(path.length) }));
   }
-  const server = createAdaptorServer(app);
+  const server = createServer(getRequestListener(app.fetch));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
     address: `http://127.0.0.1:${port}`,
-    close: () => new Promise((resolve) => server.close(resolve)),
+    close: async () => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      // A browser opens connections before it needs them, and Node would wait a minute for their first request.
+      server.closeAllConnections();
+      await closed;
+    },
   };
 }
