@@ -12,7 +12,7 @@ import { random } from '../../src/math/random.ts';
 import type { BoardJson, BoardPicture, Command } from '../../src/studio/board.ts';
 import { launchChromium } from '../browser/chromium.ts';
 import { built } from '../built.ts';
-import { buildPage } from './build-page.ts';
+import { sharedPage } from './build-page.ts';
 
 /** What a test of a page eventually sees, also on a busy machine. */
 export const eventually = <T>(seen: () => Promise<T>): ReturnType<typeof expect.poll> =>
@@ -26,13 +26,13 @@ export class StudioProcess {
   #page = '';
   #browser?: Browser;
 
-  /** Starts it and opens its page in a browser that has so many cameras. */
+  /** Starts it and opens its page in a browser that has so many cameras, of 5 frames a second. */
   async open({ cameras = 0 } = {}): Promise<Page> {
-    this.#page = await buildPage(this.folder);
+    this.#page = await sharedPage();
     await this.start();
     this.#browser = await launchChromium([
       '--disable-gpu',
-      `--use-fake-device-for-media-stream=device-count=${cameras}`,
+      `--use-fake-device-for-media-stream=device-count=${cameras},fps=5`,
       '--use-fake-ui-for-media-stream',
     ]);
     return this.newPage();

@@ -8,16 +8,17 @@ import { Either } from './lists.tsx';
 import { messages } from './messages.ts';
 import { phoneFor } from './phone.tsx';
 import { classNames } from './store.ts';
-import { type Incoming, uploadPictures } from './upload.ts';
+import { hashOf, type Incoming, uploadPictures } from './upload.ts';
 
 /** The class that pictures are taken of; undefined if the camera is closed. */
 export const cameraFor = signal<string | undefined>(undefined);
 
 /** A burst: the pictures taken while the button is held, from one press to the next, or for a time. */
 interface Burst {
-  readonly frames: Promise<Incoming>[];
   readonly timers: number[];
   readonly group: string;
+  /** The pictures so far. A frame that is the same as the one before is left out: the camera is slower than the rate. */
+  pictures: Promise<readonly Incoming[]>;
 }
 
 /**
@@ -52,18 +53,23 @@ export function Camera() {
   }, [device]);
 
   const snap = () => {
-    const { frames, group } = burst.current as Burst;
+    const current = burst.current as Burst;
     const element = video.current as HTMLVideoElement;
     // The camera may not be ready yet.
     if (element.videoWidth === 0) return;
-    const path = `${group}-${frames.length + 1}.jpg`;
-    frames.push(grabFrame(element).then((file) => ({ path, file })));
-    setTaken((count) => count + 1);
+    const frame = grabFrame(element);
+    current.pictures = current.pictures.then(async (pictures) => {
+      const file = await frame;
+      const last = pictures.at(-1)?.file;
+      if (last && (await hashOf(last)) === (await hashOf(file))) return pictures;
+      setTaken((count) => count + 1);
+      return [...pictures, { path: `${current.group}-${pictures.length + 1}.jpg`, file }];
+    });
   };
   const begin = () => {
     if (burst.current || isDenied) return;
     const timers: number[] = [];
-    burst.current = { frames: [], timers, group: burstName() };
+    burst.current = { timers, group: burstName(), pictures: Promise.resolve([]) };
     setOn(true);
     const after = (seconds: number, act: () => void) => timers.push(window.setTimeout(act, 1000 * seconds));
     const take = () => {
@@ -85,8 +91,8 @@ export function Camera() {
     setOn(false);
     setCountdown(0);
     for (const each of current.timers) clearTimeout(each);
-    void Promise.all(current.frames)
-      .then((frames) => uploadPictures(frames, { classId, group: current.group }))
+    void current.pictures
+      .then((pictures) => uploadPictures(pictures, { classId, group: current.group }))
       .catch(() => setDenied(true));
   };
   const toggle = () => (burst.current ? end() : begin());

@@ -88,8 +88,8 @@ async function keep({ path: name, file }: Incoming, arrival: Arrival): Promise<(
   }
 }
 
-/** Whether a picture is already on the board, and need not be sent. */
-async function hashOf(file: Blob): Promise<string> {
+/** The hash by which the board knows a picture. */
+export async function hashOf(file: Blob): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
