@@ -10,7 +10,7 @@ import { sharedEngine } from '../../src/engine/shared.ts';
 import { exportStudio } from '../../src/studio/index.ts';
 import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
 import { serveFolders } from '../browser/serve.ts';
-import { buildPage } from './build-page.ts';
+import { sharedPage } from './build-page.ts';
 import { colourFolder, colourPicture, eventually } from './story.ts';
 
 /** Pictures of each colour. One red picture is among the green ones. */
@@ -25,7 +25,7 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
 
   beforeAll(async () => {
     await writeSmallEncoder(join(folder, 'encoder'));
-    const built = await buildPage(folder);
+    const built = await sharedPage();
     await exportStudio(join(folder, 'site'), { encoder: join(folder, 'encoder'), page: built });
     server = await serveFolders({ '/studio': join(folder, 'site') });
     browser = await launchChromium(['--disable-gpu', '--js-flags=--expose-gc']);
