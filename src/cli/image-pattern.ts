@@ -1,9 +1,9 @@
 import { readdir, realpath, stat } from 'node:fs';
 import { basename, isAbsolute, posix, relative } from 'node:path';
 import { type FileSystemAdapter, glob } from 'tinyglobby';
+import { linkReason } from '../dataset/folder-tree.ts';
 import { isHidden, isLeftover } from '../dataset/leftovers.ts';
 import { sortNaturally } from '../dataset/names.ts';
-import { linkReason } from '../dataset/source.ts';
 import type { Unreadable } from '../dataset/types.ts';
 import { isImagePath } from '../image/image-paths.ts';
 import { systemReason } from '../system-error.ts';

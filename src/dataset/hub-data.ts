@@ -4,10 +4,10 @@ import { type HubEntry, hubListing, type LocalFile, resolveHub } from '../store/
 import type { FetchOptions } from '../store/sources.ts';
 import { count } from '../words.ts';
 import { CARD_NAME, type CardConfig, configsOfCard } from './card.ts';
+import { diskFile } from './disk-file.ts';
 import { quoted, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
 import { openParquet } from './parquet-file.ts';
-import { diskFile } from './source.ts';
 import { grow, type SourceFile, type Tree } from './tree.ts';
 import type { Finding } from './types.ts';
 

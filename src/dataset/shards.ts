@@ -3,9 +3,9 @@ import { openTar } from '../store/tar.ts';
 import { openZip } from '../store/zip.ts';
 import { count } from '../words.ts';
 import { archiveStem, isTarName, isZipName } from './archive-names.ts';
+import { type Archive, type ArchiveOptions, archiveTree } from './archive-tree.ts';
 import { info } from './findings.ts';
 import { sortNaturally } from './names.ts';
-import { type Archive, type ArchiveOptions, archiveTree } from './source.ts';
 import { grow, type Tree } from './tree.ts';
 
 const isArchive = ({ path }: { path: string }) => isTarName(path) || isZipName(path);

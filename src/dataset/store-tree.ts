@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { outage } from '../store/object-store.ts';
 import { openStore } from '../store/open-store.ts';
-import { archiveTree } from './source.ts';
+import { archiveTree } from './archive-tree.ts';
 import type { Tree } from './tree.ts';
 
 /** The objects of a store as files. All their names are in memory. */

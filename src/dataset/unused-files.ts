@@ -4,7 +4,7 @@ import { count } from '../words.ts';
 import type { Labelled } from './dataset-layout.ts';
 import { info, warning } from './findings.ts';
 import { groupBy } from './groups.ts';
-import { hiddenFindings } from './source.ts';
+import { hiddenFindings } from './left-out.ts';
 import { splitWithin } from './splits.ts';
 import type { SourceFile, Tree } from './tree.ts';
 import type { Finding } from './types.ts';
