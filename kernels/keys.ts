@@ -50,6 +50,38 @@ export function votes8(
   }
 }
 
+/** Adds 128 to signed bytes, which makes them unsigned. `end - at` is a multiple of 16. */
+export function unsigned(at: usize, end: usize): void {
+  const bias = i8x16.splat(-128);
+  for (; at < end; at += 16) v128.store(at, v128.xor(v128.load(at), bias));
+}
+
+/**
+ * `votes8` from products that were computed before. `products` [rows, 2 m] are those of each key with the high bytes of the m queries
+ * and then with the low bytes: 256 times the first plus the second is the product with the query.
+ */
+export function votesOf(
+  products: usize,
+  scales: usize,
+  labels: usize,
+  rows: i32,
+  queryScales: usize,
+  m: i32,
+  beta: f32,
+  sums: usize,
+): void {
+  for (let row = 0; row < rows; row++) {
+    const scale = v128.load32_splat(scales + (usize(row) << 2));
+    for (let q = 0; q < m; q += 4) {
+      const high = products + ((usize(row) * 2 * usize(m) + usize(q)) << 2);
+      const low = high + (usize(m) << 2);
+      const whole = i32x4.add(i32x4.shl(v128.load(high), 8), v128.load(low));
+      const cosines = f32x4.mul(f32x4.convert_i32x4_s(whole), v128.load(queryScales + (usize(q) << 2)));
+      vote(f32x4.mul(cosines, scale), beta, place(sums, labels, row, m, q));
+    }
+  }
+}
+
 /** `votes8` for a single query and its sums [classes]. It takes four keys at a time instead of four queries. */
 export function votes8One(
   keys: usize,

@@ -36,7 +36,7 @@ export type Request =
   | { id: number; kind: 'shard-forward'; feeds: Record<string, Tensor> }
   | { id: number; kind: 'shard-backward'; upstream: Tensor; rate: number }
   | { id: number; kind: 'shard-read' }
-  | { id: number; kind: 'keys'; part: KeyPart }
+  | { id: number; kind: 'keys'; part: KeyPart; settings: Settings }
   | { id: number; kind: 'keys-sums'; features: Tensor; beta: number; each: boolean };
 
 export type Answer =

@@ -3,9 +3,10 @@ import { ModelError, TipAdapterError } from '../errors.ts';
 import { matrixOf } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { createIdleSessions, type LoadedModel } from './idle-sessions.ts';
+import type { ByteProducts } from './keys/byte-products.ts';
 import type { KeyPages } from './keys/pages.ts';
 import { type FileReader, noFiles } from './keys/types.ts';
-import type { Answer, Request, Settings } from './protocol.ts';
+import { type Answer, NATIVE_REFUSED, type Request, type Settings } from './protocol.ts';
 import { pick } from './training/pick.ts';
 import type { Shard } from './training/shard.ts';
 import type { Run, Trainer } from './training/types.ts';
@@ -41,6 +42,17 @@ export function createRequestHandler(
   function own<T>(one: T | undefined): T {
     if (!one) throw new Error('this thread was started for something else');
     return one;
+  }
+
+  /** Products of bytes by the native build, if there is one. */
+  async function productsOf(d: number, settings: Settings): Promise<ByteProducts | undefined> {
+    if (settings.native === undefined) return undefined;
+    const { byteProducts } = await import('./keys/byte-products.ts');
+    const backend = await backendFor(settings).catch((error) => {
+      if (error.code === NATIVE_REFUSED) return undefined;
+      throw error;
+    });
+    return backend && byteProducts(d, (model) => runner(backend, model));
   }
 
   async function handle(request: Request): Promise<Answer> {
@@ -116,12 +128,12 @@ export function createRequestHandler(
         return { id, state: await own(shard).read() };
       case 'keys': {
         const { openPages } = await import('./keys/pages.ts');
-        keys?.close();
-        keys = openPages(request.part, openFile);
+        await keys?.close();
+        keys = openPages(request.part, openFile, () => productsOf(request.part.cols, request.settings));
         return { id, tensors: {} };
       }
       case 'keys-sums': {
-        const sums = own(keys).sums(matrixOf(request.features), request.beta, request.each);
+        const sums = await own(keys).sums(matrixOf(request.features), request.beta, request.each);
         return { id, tensors: { sums: floatTensor([sums.rows, sums.cols], sums.data) } };
       }
     }

@@ -234,8 +234,7 @@ export function threadedEngine(
     compile: (outputs, work) => load(() => toOnnx(outputs), work),
     train,
     shard,
-    openKeys: (file, labels, classes) =>
-      platform.openKeys?.(platform.start, platform.settings.threads, file, labels, classes) ?? noFiles(),
+    openKeys: (file, labels, classes) => platform.openKeys?.(platform, file, labels, classes) ?? noFiles(),
     close,
   };
 }

@@ -19,8 +19,8 @@ export interface Expr<A extends object = object> {
 export type Dim = number | string;
 /** The sizes of an expression's axes, outermost first. */
 export type Shape = readonly Dim[];
-/** The number types of expressions. */
-export type ExprType = 'float32' | 'int64' | 'bool';
+/** The number types of expressions. Only `integerProduct` takes bytes and gives 32-bit integers. */
+export type ExprType = 'float32' | 'int64' | 'bool' | 'uint8' | 'int8' | 'int32';
 
 /**
  * An operation: its result's shape and type, its computation, and its ONNX nodes. Its gradient is a rule in `gradient.ts`. The

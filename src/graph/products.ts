@@ -102,6 +102,30 @@ export function matmul(a: Expr, b: Expr): Expr {
   return apply(matmulOp, [a, b], {});
 }
 
+/** What unsigned bytes mean by 0 in `integerProduct`. */
+const ZERO = 128;
+
+const integerProductOp: Op<object, [Expr, Expr]> = {
+  name: 'integerProduct',
+  infer: ([a, b]) => {
+    if (a.dtype !== 'uint8' || b.dtype !== 'int8' || a.shape.length !== 2 || b.shape.length !== 2)
+      throw shapeError('integerProduct', 'takes a matrix of unsigned and one of signed bytes', a, b);
+    if (a.shape[1] !== b.shape[0]) throw shapeError('integerProduct', 'inner sizes differ', a, b);
+    return { shape: [a.shape[0]!, b.shape[1]!], dtype: 'int32' };
+  },
+  evaluate: ([a, b]) => stackedProduct({ ...a, data: a.data.map((x) => x - ZERO) }, b),
+  onnx: (operands, _, write) =>
+    write.node('MatMulInteger', [
+      ...operands,
+      write.tensor({ dtype: 'uint8', shape: [], data: Uint8Array.of(ZERO) }),
+    ]),
+};
+
+/** (A - 128) B, [m, n], in 32-bit integers for matrices of unsigned bytes [m, k] and signed bytes [k, n]. */
+export function integerProduct(a: Expr, b: Expr): Expr {
+  return apply(integerProductOp, [a, b], {});
+}
+
 /** x with its last two axes exchanged. */
 export function swapLast(x: Expr): Expr {
   const rank = x.shape.length;

@@ -4,12 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { input } from '../../graph/expression.ts';
+import { interpret } from '../../graph/interpret.ts';
+import { integerProduct } from '../../graph/products.ts';
 import { toHalf } from '../../math/half.ts';
 import { inverseLengths, roundToInt8, toInt8 } from '../../math/int8.ts';
 import { dot, type Matrix, matrix, row, unitRows } from '../../math/matrix.ts';
 import { random } from '../../math/random.ts';
+import type { Tensor } from '../../math/tensor.ts';
 import { fileIdentity } from '../../store/regular.ts';
 import { createEngine } from '../node.ts';
+import { byteProducts } from './byte-products.ts';
 import { openFile } from './node.ts';
 import { openPages } from './pages.ts';
 import type { KeyFile } from './types.ts';
@@ -80,10 +85,14 @@ describe('keys in a file', () => {
         const pages = openPages({ ...(await fileOf(keys, dtype)), labels, classes }, openFile);
         const known = dtype === 'int8' ? roundToInt8(keys) : keys;
         const expected = classSums(known, labels, classes, features);
-        expectNear(pages.sums(features, BETA, false).data, expected, tolerance);
+        expectNear((await pages.sums(features, BETA, false)).data, expected, tolerance);
         const own = Int32Array.from(labels.keys());
-        expectNear(pages.sums(features, BETA, true).data, classSums(known, own, rows, features), tolerance);
-        pages.close();
+        expectNear(
+          (await pages.sums(features, BETA, true)).data,
+          classSums(known, own, rows, features),
+          tolerance,
+        );
+        await pages.close();
       }),
       { numRuns: 40 },
     );
@@ -111,6 +120,36 @@ describe('keys in a file', () => {
     await engine.close();
   });
 
+  it('give the same sums by ONNX Runtime as by the kernel, bit for bit', async () => {
+    const [rows, cols, classes] = [2100, 250, 3];
+    const keys = noise(rows, cols, 5);
+    const file = await fileOf(keys, 'int8');
+    const labels = Int32Array.from({ length: rows }, (_, n) => n % classes);
+    const features = noise(6, cols, 6);
+    const pages = openPages({ ...file, labels, classes }, openFile);
+    const engine = createEngine({ threads: 1 });
+    const cache = engine.openKeys(file, labels, classes);
+    expect(await cache.classSums(features, BETA)).toEqual(await pages.sums(features, BETA, false));
+    await Promise.all([pages.close(), cache.close(), engine.close()]);
+  });
+
+  it('are multiplied by the kernel on processors whose products of bytes overflow', async () => {
+    const saturating = (most: number) => async () => ({
+      inputs: [],
+      run: async (feeds: Readonly<Record<string, Tensor>>, into: Readonly<Record<string, Tensor>> = {}) => {
+        const { products } = interpret(
+          { products: integerProduct(input('keys', [16, 40], 'uint8'), input('queries', [40, 16], 'int8')) },
+          feeds,
+        );
+        (into.products!.data as Int32Array).set(products.data.map((x) => Math.max(-most, Math.min(most, x))));
+        return {};
+      },
+      close: async () => {},
+    });
+    expect(await byteProducts(40, saturating(2 ** 15))).toBeUndefined();
+    expect(await byteProducts(40, saturating(2 ** 31))).toBeDefined();
+  });
+
   it('are refused if their file was replaced or cut', async () => {
     const keys = noise(40, 16, 1);
     const file = await fileOf(keys, 'float16');
@@ -121,7 +160,7 @@ describe('keys in a file', () => {
     const cache = engine.openKeys(file, part.labels, 1);
     await expect(cache.classSums(keys, BETA)).rejects.toMatchObject({ code: 'keys/replaced' });
     const cut = { ...part, identity: fileIdentity(statSync(file.path)) };
-    expect(() => openPages(cut, openFile).sums(keys, BETA, false)).toThrow(/became shorter/);
+    await expect(openPages(cut, openFile).sums(keys, BETA, false)).rejects.toThrow(/became shorter/);
     await cache.close();
     await engine.close();
   });
@@ -131,8 +170,8 @@ describe('keys in a file', () => {
     for (const dtype of ['float16', 'int8'] as const) {
       const part = { ...(await fileOf(zero, dtype)), labels: new Int32Array(3), classes: 1 };
       const pages = openPages(part, openFile);
-      expectNear(pages.sums(noise(1, 20, 1), BETA, false).data, [3 * Math.exp(-BETA)], 1e-6);
-      pages.close();
+      expectNear((await pages.sums(noise(1, 20, 1), BETA, false)).data, [3 * Math.exp(-BETA)], 1e-6);
+      await pages.close();
     }
   });
 });

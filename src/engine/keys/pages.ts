@@ -3,25 +3,33 @@ import { type Matrix, matrix, norm, row } from '../../math/matrix.ts';
 import { layOutArrays } from '../kernels/arrays.ts';
 import { instantiate } from '../kernels/instantiate.ts';
 import { wasm } from '../kernels/keys.wasm.ts';
+import type { ByteProducts } from './byte-products.ts';
 import type { FileReader, KeyPart } from './types.ts';
 
-/** Number of bytes that are read at a time. */
-const PAGE = 1 << 21;
+/** Number of bytes that are read at a time. With its products with 64 queries, a page stays in a core's second-level cache. */
+const PAGE = 1 << 19;
 /** Largest number of queries that are answered in one pass over the keys. */
 export const QUERIES = 64;
-/** Largest 16-bit number of a query: sums of products with 8-bit numbers stay below 2^31. */
-const LARGEST = 32_767;
+/** Largest integer of a query: it is 256 times a signed byte plus another, and sums of products with 8-bit numbers stay below 2^31. */
+const LARGEST = 127 * 256 + 127;
 const largestFor = (cols: number) => Math.min(LARGEST, Math.floor(2 ** 31 / (128 * cols)) - 1);
 
 /** Answers for the keys of one part of a file. */
 export interface KeyPages {
   /** Class sums [m, classes] of at most 64 queries; with `each`, the vote of every key [m, rows]. */
-  sums(features: Matrix, beta: number, each: boolean): Matrix;
-  close(): void;
+  sums(features: Matrix, beta: number, each: boolean): Promise<Matrix>;
+  close(): Promise<void>;
 }
 
-/** Throws `ModelError` if the file was replaced or is shorter than its keys. */
-export function openPages(part: KeyPart, open: (path: string, identity: string) => FileReader): KeyPages {
+/**
+ * `prepare` makes what multiplies 8-bit keys by several queries, if something is faster than the kernel; it is called when it is first
+ * needed. Throws `ModelError` if the file was replaced or is shorter than its keys.
+ */
+export function openPages(
+  part: KeyPart,
+  open: (path: string, identity: string) => FileReader,
+  prepare: () => Promise<ByteProducts | undefined> = async () => undefined,
+): KeyPages {
   const { rows, cols, dtype, labels, classes, scales, steps } = part;
   const width = Math.ceil(cols / 16) * 16;
   const bytesPerRow = cols * (dtype === 'int8' ? 1 : 2);
@@ -33,11 +41,14 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
     scales: perPage + 3,
     labels: perPage,
     queries: QUERIES * width,
+    queryBytes: dtype === 'int8' ? (2 * QUERIES * cols) / 4 : 0,
+    products: dtype === 'int8' ? perPage * 2 * QUERIES : 0,
     queryScales: QUERIES,
     room: 16 * width,
     sums: Math.max(classes, perPage) * QUERIES,
   });
   const kernel = instantiate<Kernel>(wasm, memory);
+  let products: Promise<ByteProducts | undefined> | undefined;
   const page = new Uint8Array(memory.buffer, at.keys, perPage * bytesPerRow);
   const pageLabels = new Int32Array(memory.buffer, at.labels, perPage);
 
@@ -62,6 +73,30 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
     }
   }
 
+  /** The same from products that another kernel computes, for 8-bit keys and several queries. */
+  async function voteBy(products: ByteProducts, count: number, m: number, beta: number): Promise<void> {
+    kernel.unsigned(at.keys, at.keys + Math.ceil((count * cols) / 16) * 16);
+    await products.run(
+      page.subarray(0, count * cols),
+      new Int8Array(memory.buffer, at.queryBytes, 2 * m * cols),
+      new Int32Array(memory.buffer, at.products, count * 2 * m),
+    );
+    kernel.votesOf(at.products, at.scales, at.labels, count, at.queryScales, m, beta, at.sums);
+  }
+
+  /** Writes the integers of the queries as bytes, [cols, 2 m]: the high bytes of all queries, then the low bytes, both signed. */
+  function placeBytes(m: number): void {
+    const integers = new Int16Array(memory.buffer, at.queries, m * width);
+    const bytes = new Int8Array(memory.buffer, at.queryBytes, 2 * m * cols);
+    for (let j = 0; j < cols; j++) {
+      for (let i = 0; i < m; i++) {
+        const whole = integers[i * width + j]!;
+        bytes[j * 2 * m + i] = (whole + 128) >> 8;
+        bytes[j * 2 * m + m + i] = whole;
+      }
+    }
+  }
+
   function place(features: Matrix, m: number): void {
     view('queries').fill(0);
     view('queryScales').fill(0);
@@ -83,10 +118,13 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
   }
 
   return {
-    sums(features, beta, each) {
+    async sums(features, beta, each) {
       // The kernel takes four queries at a time. For 8-bit keys it has another function for a single query.
       const m = features.rows === 1 && dtype === 'int8' ? 1 : Math.ceil(features.rows / 4) * 4;
       place(features, m);
+      if (m > 1 && dtype === 'int8') products ??= prepare();
+      const by = m > 1 ? await products : undefined;
+      if (by) placeBytes(m);
       const sums = view('sums');
       const out = matrix(features.rows, each ? rows : classes);
       const take = (count: number, first: number) => {
@@ -101,13 +139,17 @@ export function openPages(part: KeyPart, open: (path: string, identity: string) 
           sums.fill(0);
           for (let i = 0; i < count; i++) pageLabels[i] = i;
         } else pageLabels.set(labels.subarray(start, start + count));
-        vote(count, m, beta);
+        if (by) await voteBy(by, count, m, beta);
+        else vote(count, m, beta);
         if (each) take(count, start);
       }
       if (!each) take(classes, 0);
       return out;
     },
-    close: () => file.close(),
+    async close() {
+      file.close();
+      await (await products)?.close();
+    },
   };
 }
 
@@ -121,6 +163,17 @@ export function shorter(path: string): ModelError {
 }
 
 interface Kernel {
+  unsigned(at: number, end: number): void;
+  votesOf(
+    products: number,
+    scales: number,
+    labels: number,
+    rows: number,
+    queryScales: number,
+    m: number,
+    beta: number,
+    sums: number,
+  ): void;
   votes8One(
     keys: number,
     scales: number,

@@ -1,22 +1,34 @@
 import { concatRows, type Matrix, matrix, matrixOf, selectRows } from '../../math/matrix.ts';
 import { floatTensor } from '../../math/tensor.ts';
 import { type Channel, channelTo, type Thread, type ThreadEvents } from '../channel.ts';
-import { tensorsOf } from '../protocol.ts';
+import { type Settings, tensorsOf } from '../protocol.ts';
 import { QUERIES } from './pages.ts';
 import type { KeyCache, KeyFile, KeyPart } from './types.ts';
 
+/** What starts the threads, and the build of ONNX Runtime that they use. */
+interface Host {
+  start(events: ThreadEvents): Thread;
+  readonly settings: Omit<Settings, 'device' | 'native'>;
+  native?(): Promise<string | undefined>;
+}
+
 /** A cache of keys in a file, divided among threads: each thread reads some of the rows and answers for them. */
 export function threadedKeyCache(
-  start: (events: ThreadEvents) => Thread,
-  threads: number,
+  { start, settings, native }: Host,
   file: KeyFile,
   labels: Int32Array,
   classes: number,
 ): KeyCache {
-  const parts = Math.max(1, Math.min(threads, file.rows));
+  const parts = Math.max(1, Math.min(settings.threads, file.rows));
   const shards = Array.from({ length: parts }, (_, k) => {
     const at = (n: number) => Math.floor((n * file.rows) / parts);
-    return createShard(channelTo(start), partOf(file, at(k), at(k + 1), labels, classes));
+    const part = partOf(file, at(k), at(k + 1), labels, classes);
+    return createShard(channelTo(start), part, async () => ({
+      ...settings,
+      device: 'cpu',
+      threads: 1,
+      native: await native?.(),
+    }));
   });
 
   async function ask(features: Matrix, beta: number, each: boolean, signal?: AbortSignal): Promise<Matrix[]> {
@@ -45,12 +57,16 @@ export function threadedKeyCache(
   };
 }
 
-function createShard({ send, alive, generation, close }: Channel, part: KeyPart) {
+function createShard(
+  { send, alive, generation, close }: Channel,
+  part: KeyPart,
+  settings: () => Promise<Settings>,
+) {
   let opened = -1;
   return {
     async ask(features: Matrix, beta: number, each: boolean, signal?: AbortSignal): Promise<Matrix> {
       if (!alive(opened)) {
-        await send({ kind: 'keys', part }, [], signal);
+        await send({ kind: 'keys', part, settings: await settings() }, [], signal);
         opened = generation();
       }
       const feeds = floatTensor([features.rows, features.cols], features.data);
