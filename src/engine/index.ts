@@ -6,4 +6,4 @@ export { setSharedEngine, sharedEngine } from './shared.ts';
 export { type AdamSettings, type Optimiser, referenceUpdate } from './training/optimiser.ts';
 export { constantRate, cosineRate, type Schedule } from './training/schedule.ts';
 export type { Blocks, StepResult, Trainer, TrainingSpec, TrainingState } from './training/types.ts';
-export type { Engine, PortInfo, RunOptions, Session } from './types.ts';
+export type { Engine, PortInfo, RunOptions, Session, WeightFiles } from './types.ts';

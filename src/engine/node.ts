@@ -42,7 +42,17 @@ export function createEngine(options: EngineOptions = {}): Engine & AsyncDisposa
     return folder === undefined ? NEEDS_NATIVE : deviceRefusal(device, folder);
   };
   return closable(
-    threadedEngine({ start, settings: { threads }, native, openKeys: threadedKeyCache, refusal }, options),
+    threadedEngine(
+      {
+        start,
+        settings: { threads },
+        native,
+        openKeys: threadedKeyCache,
+        readsWeights: true,
+        refusal,
+      },
+      options,
+    ),
   );
 }
 

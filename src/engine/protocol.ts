@@ -3,7 +3,7 @@ import type { Device } from './device.ts';
 import type { KeyPart } from './keys/types.ts';
 import type { BlockPlan } from './training/plan.ts';
 import type { StepResult, TrainingData, TrainingState } from './training/types.ts';
-import type { PortInfo } from './types.ts';
+import type { PortInfo, WeightFiles } from './types.ts';
 
 /** How a model is run. */
 export interface Settings {
@@ -17,7 +17,14 @@ export interface Settings {
 
 /** Messages between the engine and its worker thread. Every request has a number; its answer carries the same. */
 export type Request =
-  | { id: number; kind: 'load'; session: number; model: Uint8Array | string; settings: Settings }
+  | {
+      id: number;
+      kind: 'load';
+      session: number;
+      model: Uint8Array | string;
+      weights?: WeightFiles;
+      settings: Settings;
+    }
   | { id: number; kind: 'keep'; session: number; feeds: Record<string, Tensor> }
   | { id: number; kind: 'run'; session: number; feeds: Record<string, Tensor>; outputs?: readonly string[] }
   | { id: number; kind: 'close'; session: number }

@@ -10,7 +10,7 @@ import { type Answer, NATIVE_REFUSED, type Request, type Settings } from './prot
 import { pick } from './training/pick.ts';
 import type { Shard } from './training/shard.ts';
 import type { Run, Trainer } from './training/types.ts';
-import type { PortInfo } from './types.ts';
+import type { PortInfo, WeightFiles } from './types.ts';
 
 /** A build of ONNX Runtime; the interface is the same in Node and in a page. */
 export interface Backend {
@@ -21,7 +21,8 @@ export interface Backend {
       dims: readonly number[],
     ) => TypedTensor<'float32'>;
   };
-  create(model: Uint8Array | string): Promise<InferenceSession>;
+  /** @param weights the files of the model's `stored` tensors */
+  create(model: Uint8Array | string, weights?: WeightFiles): Promise<InferenceSession>;
   /** Whether outputs can be written into existing arrays. The web build cannot: it leaves such arrays zero. */
   readonly preallocates: boolean;
 }
@@ -59,9 +60,12 @@ export function createRequestHandler(
     const { id } = request;
     switch (request.kind) {
       case 'load': {
-        const { model, settings } = request;
+        const { model, weights, settings } = request;
         const backend = await backendFor(settings);
-        const loaded = await idle.open(model, settings, () => backend.create(model));
+        // A model whose weights are in files is not told from another by its bytes.
+        const loaded = weights
+          ? { session: await backend.create(model, weights), largest: 0 }
+          : await idle.open(model, settings, () => backend.create(model));
         const { session } = loaded;
         sessions.set(request.session, { backend, loaded, kept: {} });
         return {

@@ -20,7 +20,7 @@ import type {
   TrainingSpec,
   TrainingState,
 } from './training/types.ts';
-import type { Engine, PortInfo, RunOptions, Session } from './types.ts';
+import type { Engine, PortInfo, RunOptions, Session, WeightFiles } from './types.ts';
 
 /** What differs between Node and a page. */
 export interface Platform {
@@ -30,6 +30,8 @@ export interface Platform {
   native?(error?: unknown): Promise<string | undefined>;
   /** Opens keys in a file, if the threads can read files. */
   readonly openKeys?: typeof threadedKeyCache;
+  /** Whether the threads can read weights from files. */
+  readonly readsWeights?: boolean;
   /** Why a device cannot be used; undefined if it may be tried. Asked once, before the first use. */
   refusal?(device: Device): Promise<string | undefined>;
 }
@@ -109,17 +111,18 @@ export function threadedEngine(
   /** @param model a model, or what makes its bytes whenever a thread needs them, so that they can be transferred instead of copied */
   async function load<Name extends string>(
     model: Uint8Array | string | (() => Uint8Array<ArrayBuffer>),
-    work: Abortable = {},
+    { weights: files, ...work }: Abortable & { readonly weights?: WeightFiles } = {},
   ): Promise<Session<Name>> {
     const session = serial++;
     let kept: Record<string, Tensor> = {};
     let loaded = -1;
     let ports: { inputs: PortInfo[]; outputs: PortInfo[] } | undefined;
 
+    const weights = files && { folder: files.folder, identities: files.identities };
     const request = (): Starting => {
       if (typeof model !== 'function') return { kind: 'load', session, model };
       const made = model();
-      return { kind: 'load', session, model: made, transfer: [made.buffer] };
+      return { kind: 'load', session, model: made, weights, transfer: [made.buffer] };
     };
 
     async function ready({ signal }: Abortable): Promise<void> {
@@ -232,6 +235,7 @@ export function threadedEngine(
   return {
     load,
     compile: (outputs, work) => load(() => toOnnx(outputs), work),
+    readsWeights: platform.readsWeights,
     train,
     shard,
     openKeys: (file, labels, classes) => platform.openKeys?.(platform, file, labels, classes) ?? noFiles(),

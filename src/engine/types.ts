@@ -8,17 +8,29 @@ import type { Trainer, TrainingSpec } from './training/types.ts';
 export interface Engine {
   /** Prepares a model, given as ONNX bytes or as the path of a file. Throws `ModelError` if the runtime refuses it; `InterruptedError`. */
   load(model: Uint8Array | string, work?: Abortable): Promise<Session>;
-  /** Prepares a graph, given as its outputs by name. Throws as `load` does. */
+  /**
+   * Prepares a graph, given as its outputs by name. `weights` are the files of its `stored` tensors, if it has any. Throws as `load` does, and
+   * `ModelError` `encoder/changed` if such a file was changed or replaced.
+   */
   compile<Name extends string>(
     outputs: Readonly<Record<Name, Expr>>,
-    work?: Abortable,
+    work?: Abortable & { readonly weights?: WeightFiles },
   ): Promise<Session<Name>>;
+  /** Whether graphs may have `stored` tensors. */
+  readonly readsWeights?: boolean;
   /** Prepares a training. The parameters stay in the runtime's thread until they are read. Throws `UsageError` if the spec does not fit together. */
   train(spec: TrainingSpec, work?: Abortable): Promise<Trainer>;
   /** A cache whose keys stay in a file; `labels` [rows] are the classes of the rows. Throws `UsageError` outside Node, which alone can read files. */
   openKeys(file: KeyFile, labels: Int32Array, classes: number): KeyCache;
   /** Frees everything. Running calls are rejected. */
   close(): Promise<void>;
+}
+
+/** The files of a graph's `stored` tensors. */
+export interface WeightFiles {
+  readonly folder: string;
+  /** What the files were when the graph was made (`fileIdentity`), by their names. */
+  readonly identities: Readonly<Record<string, string>>;
 }
 
 /** A model or graph that an engine holds, ready to run. `Name` is the type of its outputs' names, if they are known. */

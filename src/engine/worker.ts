@@ -5,6 +5,7 @@ import { ModelError } from '../errors.ts';
 import { openFile } from './keys/node.ts';
 import { BUSY, ENDING, NATIVE_REFUSED, type Request, type Settings } from './protocol.ts';
 import { type Backend, buffersOf, createRequestHandler } from './request-handler.ts';
+import { checkUnchanged, inFolder, inMemory } from './weight-files.ts';
 
 type Runtime = { InferenceSession: typeof InferenceSession; Tensor: typeof Tensor };
 
@@ -30,10 +31,14 @@ async function backendFor({ device, threads, native }: Settings): Promise<Backen
   return {
     ort,
     preallocates: native !== undefined,
-    create: (model) =>
-      typeof model === 'string'
-        ? ort.InferenceSession.create(model, options)
-        : ort.InferenceSession.create(model, options),
+    create: async (model, weights) => {
+      if (typeof model === 'string') return ort.InferenceSession.create(model, options);
+      if (!weights) return ort.InferenceSession.create(model, options);
+      const where = native === undefined ? inMemory(weights) : inFolder(weights, options);
+      const session = await ort.InferenceSession.create(model, { ...options, ...where });
+      checkUnchanged(weights);
+      return session;
+    },
   };
 }
 

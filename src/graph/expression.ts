@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import { sizeOf, type Tensor } from '../math/tensor.ts';
+import { type StoredTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 
 /**
  * A node of an expression graph, which describes a computation. An `Expr` is immutable and holds its operation, operands, shape
@@ -65,6 +65,8 @@ export interface OnnxWriter {
   integers(values: readonly number[]): string;
   /** Adds a constant tensor and returns its name, which begins with `name` if one is given. */
   tensor(tensor: Tensor, name?: string): string;
+  /** Adds a tensor whose numbers stay in a file, and returns its name. */
+  stored(place: StoredTensor): string;
 }
 
 /** An attribute of an ONNX node: INT, INTS, STRING or FLOAT. */

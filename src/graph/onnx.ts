@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import type { DType, Tensor } from '../math/tensor.ts';
+import { type DType, type StoredTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 import {
   type Expr,
   isInput,
@@ -118,6 +118,11 @@ export function graphWriter(graph: Message): OnnxWriter & { rename(from: string,
   return {
     node: (type, inputs, attributes) => node(type, inputs, attributes),
     tensor,
+    stored: (place) => {
+      const name = `stored_${serial++}`;
+      bytesField(graph, 5, storedProto(name, place));
+      return name;
+    },
     integers: (values) => {
       const key = values.join(',');
       let name = integerConstants.get(key);
@@ -137,6 +142,23 @@ function tensorProto(name: string, { dtype, shape, data }: Tensor): Message {
   varintField(proto, 2, ONNX_TYPES[dtype]);
   textField(proto, 8, name);
   bytesField(proto, 9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return proto;
+}
+
+/** A tensor with external data (TensorProto.external_data and data_location). */
+function storedProto(name: string, { dtype, shape, file, offset }: StoredTensor): Message {
+  const proto = new Message();
+  packedField(proto, 1, shape);
+  varintField(proto, 2, ONNX_TYPES[dtype]);
+  textField(proto, 8, name);
+  const length = sizeOf(shape) * (dtype === 'float32' ? 4 : 2);
+  for (const [key, value] of Object.entries({ location: file, offset, length })) {
+    const entry = new Message();
+    textField(entry, 1, key);
+    textField(entry, 2, String(value));
+    bytesField(proto, 13, entry);
+  }
+  varintField(proto, 14, 1);
   return proto;
 }
 

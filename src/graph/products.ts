@@ -1,6 +1,16 @@
 import { sizeOf } from '../math/tensor.ts';
 import { broadcastShape, div, equal, less, mul, sqrt, where } from './elementwise.ts';
-import { apply, type Dim, type Expr, type Op, shapeError, type Value, zeros } from './expression.ts';
+import {
+  apply,
+  type Dim,
+  type Expr,
+  isInput,
+  type Op,
+  shapeError,
+  topological,
+  type Value,
+  zeros,
+} from './expression.ts';
 import { reshape, transpose } from './layout.ts';
 import { sum } from './reduce.ts';
 
@@ -78,6 +88,17 @@ export function linear(x: Expr, weight: Expr, bias?: Expr): Expr {
   const rows = named.length === 0 ? sizeOf(known) : `${[...named, sizeOf(known)].join('*')}`;
   const flat = reshape(x, [rows, x.shape.at(-1)!]);
   return reshape(gemm(flat, weight, { transposeB: true, bias }), [...lead, weight.shape[0]!]);
+}
+
+/**
+ * Names of the inputs that are the second matrix of a product of matrices. If they are constants, ONNX Runtime packs them for its kernel when
+ * it loads a model, and does not look at the originals again.
+ */
+export function packedInputs(output: Expr): Set<string> {
+  const factors = topological([output]).flatMap(({ op, operands }) =>
+    op.name === 'gemm' ? operands[1]! : [],
+  );
+  return new Set(factors.filter(isInput).map(({ attributes }) => attributes.name));
 }
 
 const matmulOp: Op<object, [Expr, Expr]> = {

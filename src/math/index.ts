@@ -14,4 +14,4 @@ export {
   unitRows,
 } from './matrix.ts';
 export { type Random, random } from './random.ts';
-export { type DType, floatTensor, type Tensor, type TensorData } from './tensor.ts';
+export { type DType, floatTensor, type StoredTensor, type Tensor, type TensorData } from './tensor.ts';

@@ -29,6 +29,16 @@ export type TensorData =
   | Uint8Array
   | Int8Array;
 
+/** A tensor that lies in a file, row-major and little-endian. */
+export interface StoredTensor {
+  /** The file's name in the folder that the engine is given (`WeightFiles`). */
+  readonly file: string;
+  /** Where the numbers begin, in bytes. */
+  readonly offset: number;
+  readonly dtype: 'float32' | 'float16' | 'bfloat16';
+  readonly shape: readonly number[];
+}
+
 /** Number of elements of a shape; 1 for a scalar. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((n, dim) => n * dim, 1);

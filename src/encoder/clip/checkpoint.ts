@@ -1,10 +1,11 @@
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../../errors.ts';
+import { fileIdentity } from '../../store/regular.ts';
 import { openSafetensors, type SafetensorsFile } from '../../store/safetensors-file.ts';
 import { openTorchArchive } from '../../store/torch-archive.ts';
 import { ENCODER_FILE, readJson } from '../configuration-files.ts';
-import { type Checkpoint, type ClipCheckpoint, openAiNames } from './weights.ts';
+import { type Checkpoint, type CheckpointFiles, type ClipCheckpoint, openAiNames } from './weights.ts';
 
 const index = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+$/)) });
 
@@ -58,12 +59,38 @@ export async function openWeights(path: string): Promise<StoredWeights> {
           details: { path, name },
         });
       },
+      files: await filesOf(names, files, owners),
       close,
     };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** @param paths the paths of the open files, all in one folder */
+async function filesOf(
+  paths: readonly string[],
+  files: readonly SafetensorsFile[],
+  owners: ReadonlyMap<string, SafetensorsFile>,
+): Promise<CheckpointFiles> {
+  const names = new Map(files.map((file, i) => [file, basename(paths[i]!)]));
+  const identities = await Promise.all(files.map(async (file) => fileIdentity(await file.stat())));
+  return {
+    folder: dirname(paths[0]!),
+    identities: Object.fromEntries(identities.map((identity, i) => [basename(paths[i]!), identity])),
+    place: (name) => {
+      const owner = owners.get(name);
+      const entry = owner?.entries.get(name);
+      if (!owner || !entry) return undefined;
+      const { dtype, shape } = entry;
+      const offset = owner.position(name);
+      if (dtype !== 'float32' && dtype !== 'float16' && dtype !== 'bfloat16') return undefined;
+      // Processors read numbers at multiples of their size.
+      if (offset % (dtype === 'float32' ? 4 : 2) !== 0) return undefined;
+      return { file: names.get(owner)!, offset, dtype, shape };
+    },
+  };
 }
 
 async function shardsOf(path: string): Promise<string[]> {

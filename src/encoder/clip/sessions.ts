@@ -16,7 +16,7 @@ import { type ClipFacts, clipFacts } from './facts.ts';
 import { projectionOf } from './projection.ts';
 import { encodeEmbeddings, type TextShape } from './text-transformer.ts';
 import { asInputs, besideNothing, imageGraph, textGraph, weightsOf } from './towers.ts';
-import type { Checkpoint, ClipCheckpoint, ClipShape } from './weights.ts';
+import type { Checkpoint, ClipCheckpoint } from './weights.ts';
 
 /** The towers of a CLIP from weights in a folder. Each tower is built and compiled at its first use. */
 export function clipSessions(
@@ -33,11 +33,12 @@ export function clipSessions(
   /** Present if rows have pre-projection features. */
   projection?(): Promise<Projection>;
 } {
-  const tower = (graph: (checkpoint: Checkpoint, shape: ClipShape) => Promise<Record<string, Expr>>) =>
+  const tower = (graph: typeof imageGraph) =>
     sessionOf(() =>
-      withClip(record, folder, async (checkpoint, { shape }) =>
-        engine.compile(await graph(checkpoint, shape)),
-      ),
+      withClip(record, folder, async (checkpoint, { shape }) => {
+        const weights = engine.readsWeights ? checkpoint.files : undefined;
+        return engine.compile(await graph(checkpoint, shape, weights), { weights });
+      }),
     );
   const checked = lazily(async () => {
     const { text } = await withClip(record, folder, async (_, { shape }) => shape);

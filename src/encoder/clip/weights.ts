@@ -1,6 +1,14 @@
+import type { WeightFiles } from '../../engine/types.ts';
 import { ModelError } from '../../errors.ts';
 import { fromBfloat16, fromHalf } from '../../math/half.ts';
-import { floatTensor, ofRank, sizeOf, type Tensor, transposed } from '../../math/tensor.ts';
+import {
+  floatTensor,
+  ofRank,
+  type StoredTensor,
+  sizeOf,
+  type Tensor,
+  transposed,
+} from '../../math/tensor.ts';
 import { plural } from '../../words.ts';
 import { namingOf, type View, viewsOf } from './names.ts';
 import type { ResNetShape } from './resnet.ts';
@@ -12,7 +20,15 @@ import type { VitShape } from './vit.ts';
 export interface Checkpoint {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   tensor(name: string): Promise<Tensor>;
+  /** Absent if the tensors do not lie in files as they are. */
+  readonly files?: CheckpointFiles;
   close(): Promise<void>;
+}
+
+/** The files of a checkpoint. */
+export interface CheckpointFiles extends WeightFiles {
+  /** Where a tensor lies. Undefined if it is not in a file as the towers use it. */
+  place(name: string): StoredTensor | undefined;
 }
 
 /** A checkpoint under OpenAI's names. */
@@ -75,6 +91,7 @@ export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
       }
   }
   const read = async (source: string) => widened(await checkpoint.tensor(source));
+  const files = filesUnder(checkpoint, views);
 
   async function tensor(name: string): Promise<Tensor> {
     const conv = /^(visual\..*?)(conv(\d)|downsample\.0)\.(weight|bias)$/.exec(name);
@@ -87,7 +104,23 @@ export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
     return view ? readView(read, view) : read(name);
   }
 
-  return { shapes, tensor, hubNames: naming.hub, foreign, views, close: () => checkpoint.close() };
+  return { shapes, tensor, files, hubNames: naming.hub, foreign, views, close: () => checkpoint.close() };
+}
+
+/** The files of a checkpoint under the names of the towers. */
+export function filesUnder(
+  { files }: Checkpoint,
+  views: ReadonlyMap<string, View>,
+): CheckpointFiles | undefined {
+  if (!files) return undefined;
+  const place = (name: string): StoredTensor | undefined => {
+    const { source, shape, part, transposed: turned } = views.get(name) ?? {};
+    const whole = source === undefined || turned ? undefined : files.place(source);
+    if (!whole || !shape) return undefined;
+    const skipped = (part?.[0] ?? 0) * sizeOf(shape) * (whole.dtype === 'float32' ? 4 : 2);
+    return { ...whole, shape, offset: whole.offset + skipped };
+  };
+  return { ...files, place };
 }
 
 /** Reads the part of a checkpoint's tensor that a tower uses. */

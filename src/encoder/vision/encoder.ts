@@ -14,9 +14,10 @@ import { visionGraph } from './tower.ts';
 /** The encoder of a vision transformer from weights in a folder. It embeds pictures only. The tower is built at its first use. */
 export function visionEncoder(record: VisionRecord, folder: string, engine: Engine): Encoder {
   const image = sessionOf(() =>
-    withVision(record, folder, async ({ checkpoint, shape }) =>
-      engine.compile(await visionGraph(checkpoint, shape)),
-    ),
+    withVision(record, folder, async ({ checkpoint, shape }) => {
+      const weights = engine.readsWeights ? checkpoint.files : undefined;
+      return engine.compile(await visionGraph(checkpoint, shape, weights), { weights });
+    }),
   );
   return {
     ...factsOf(record),

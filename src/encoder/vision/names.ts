@@ -1,5 +1,5 @@
 import type { View } from '../clip/names.ts';
-import { type Checkpoint, readView, widened } from '../clip/weights.ts';
+import { type Checkpoint, filesUnder, readView, widened } from '../clip/weights.ts';
 
 /** A checkpoint under the names of the tower (`src/encoder/vision/tower.ts`). */
 export interface VisionCheckpoint extends Checkpoint {
@@ -29,6 +29,7 @@ export function visionNames(checkpoint: Checkpoint): VisionCheckpoint {
       const view = views.get(name);
       return view ? readView(read, view) : read(name);
     },
+    files: filesUnder(checkpoint, views),
     foreign,
     views,
     close: () => checkpoint.close(),

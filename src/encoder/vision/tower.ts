@@ -7,7 +7,7 @@ import { conv2d } from '../../graph/vision.ts';
 import { ofRank } from '../../math/tensor.ts';
 import { withWeights } from '../clip/towers.ts';
 import { ACTIVATIONS, type BlockShape, dense, norm, type Weights } from '../clip/transformer.ts';
-import type { Checkpoint } from '../clip/weights.ts';
+import type { Checkpoint, CheckpointFiles } from '../clip/weights.ts';
 import { rotary } from './positions.ts';
 
 /** A vision transformer without a text tower. */
@@ -29,9 +29,13 @@ export interface VisionShape extends BlockShape {
   readonly unbiased: readonly string[];
 }
 
-/** Graph of the tower: `pixel_values` [n, 3, size, size] → `image_embeds` [n, w], weights as constants. */
-export async function visionGraph(checkpoint: Checkpoint, shape: VisionShape): Promise<Record<string, Expr>> {
-  return { image_embeds: await withWeights(checkpoint, visionTower(shape)) };
+/** Graph of the tower: `pixel_values` [n, 3, size, size] → `image_embeds` [n, w], weights as those of CLIP's `imageGraph`. */
+export async function visionGraph(
+  checkpoint: Checkpoint,
+  shape: VisionShape,
+  files?: CheckpointFiles,
+): Promise<Record<string, Expr>> {
+  return { image_embeds: await withWeights(checkpoint, visionTower(shape), files) };
 }
 
 /**

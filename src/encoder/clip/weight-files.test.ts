@@ -1,0 +1,149 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { createEngine } from '../../engine/node.ts';
+import type { RuntimeBuild } from '../../engine/onnxruntime.ts';
+import { input } from '../../graph/expression.ts';
+import { matmulT } from '../../graph/products.ts';
+import { stored } from '../../graph/stored.ts';
+import type { Pixels } from '../../image/types.ts';
+import { toHalf } from '../../math/half.ts';
+import type { Tensor } from '../../math/tensor.ts';
+import { encodeSafetensors, parseSafetensors } from '../../store/safetensors.ts';
+import { loadEncoder } from '../load.ts';
+import { writeSmallVision } from '../vision/small-vision.fixture.ts';
+import { openWeights } from './checkpoint.ts';
+import { writeSmallClip } from './small-clip.fixture.ts';
+
+const build: { chosen?: RuntimeBuild } = {};
+vi.mock(import('../../engine/onnxruntime.ts'), async (original) => {
+  const real = await original();
+  return { ...real, chooseRuntime: async (options) => build.chosen ?? real.chooseRuntime(options) };
+});
+
+const engine = createEngine({ threads: 1 });
+const root = mkdtempSync(join(tmpdir(), 'weight-files-'));
+afterEach(() => {
+  build.chosen = undefined;
+});
+afterAll(async () => {
+  await engine.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+const pixels = (side: number): Pixels => ({
+  width: side,
+  height: side,
+  data: Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * 37) % 256),
+});
+
+async function embedded(folder: string, by = engine as typeof engine) {
+  const encoder = await loadEncoder(folder, { engine: by });
+  const { data: images } = await encoder.embedImages([pixels(encoder.preprocessing.crop)]);
+  const texts = await encoder.embedTexts?.(['a cat.', 'two words']);
+  await encoder.close();
+  return { images, texts: texts?.data };
+}
+
+/** The tensors of a file in another number type. */
+function rewritten(path: string, convert: (tensor: Tensor) => Tensor): void {
+  const { tensors } = parseSafetensors(Uint8Array.from(readFileSync(path)));
+  writeFileSync(path, encodeSafetensors(new Map([...tensors].map(([name, t]) => [name, convert(t)]))));
+}
+
+const half = (t: Tensor): Tensor => ({ ...t, dtype: 'float16', data: toHalf(t.data as Float32Array) });
+const brain = (t: Tensor): Tensor => ({
+  ...t,
+  dtype: 'bfloat16',
+  data: Uint16Array.from(new Uint32Array((t.data as Float32Array).slice().buffer), (bits) => bits >>> 16),
+});
+
+describe('weights that stay in their files', () => {
+  const clip = (name: string, form: Omit<Parameters<typeof writeSmallClip>[1], 'names'> = {}) =>
+    writeSmallClip(join(root, name), { names: 'hub', ...form });
+  const changed = (name: string, convert: (tensor: Tensor) => Tensor) => {
+    const folder = clip(name);
+    rewritten(join(folder, 'model.safetensors'), convert);
+    return folder;
+  };
+
+  it.each([
+    ['one file', () => clip('one')],
+    ['joint projections', () => writeSmallClip(join(root, 'joint'), { names: 'open-clip' })],
+    ['two files', () => clip('two', { parts: true })],
+    ['half precision', () => changed('half', half)],
+    ['bfloat16', () => changed('brain', brain)],
+    ['a model without texts', () => writeSmallVision(join(root, 'vision'))],
+  ])('give the features of weights that are copied, bit for bit: %s', async (_, write) => {
+    const folder = write();
+    const compile = vi.spyOn(engine, 'compile');
+    const own = await embedded(folder);
+    expect(compile.mock.calls.every(([, work]) => work?.weights !== undefined)).toBe(true);
+    compile.mockRestore();
+    expect(own).toEqual(await embedded(folder, { ...engine, readsWeights: false }));
+  });
+
+  it('are read once: a file that is overwritten later changes nothing', async () => {
+    const folder = clip('overwritten');
+    const path = join(folder, 'model.safetensors');
+    const encoder = await loadEncoder(folder, { engine });
+    const all = async () => [await encoder.embedImages([pixels(32)]), await encoder.embedTexts!(['a cat.'])];
+    const before = await all();
+    writeFileSync(path, new Uint8Array(statSync(path).size), { flag: 'r+' });
+    expect(await all()).toEqual(before);
+    await encoder.close();
+  });
+
+  it('refuse a file that was changed since the graph was made', async () => {
+    const path = join(clip('changed'), 'model.safetensors');
+    const { files, close } = await openWeights(path);
+    const name = 'vision_model.encoder.layers.0.self_attn.q_proj.weight';
+    const outputs = { y: matmulT(input('x', ['n', 16]), stored(files!.place(name)!)) };
+    await (await engine.compile(outputs, { weights: files })).close();
+    utimesSync(path, new Date(0), new Date(0));
+    await expect(engine.compile(outputs, { weights: files })).rejects.toMatchObject({
+      code: 'encoder/changed',
+    });
+    await close();
+  });
+
+  it('are given to the WebAssembly build too', async () => {
+    const folder = changed('wasm', half);
+    const expected = await embedded(folder);
+    build.chosen = { version: '1.30.0' };
+    const wasm = createEngine({ threads: 1, note: () => {} });
+    const encoder = await loadEncoder(folder, { engine: wasm });
+    const { data } = await encoder.embedImages([pixels(32)]);
+    await wasm.close();
+    data.forEach((x, i) => {
+      expect(x).toBeCloseTo(expected.images[i]!, 4);
+    });
+  });
+
+  it('are not used for numbers that lie at an odd place', async () => {
+    const folder = clip('odd');
+    const path = join(folder, 'model.safetensors');
+    const bytes = readFileSync(path);
+    const length = Number(bytes.readBigUInt64LE());
+    const header = Buffer.from(
+      `${bytes
+        .subarray(8, 8 + length)
+        .toString()
+        .trimEnd()}`.padEnd(length + 1),
+    );
+    const size = Buffer.alloc(8);
+    size.writeBigUInt64LE(BigInt(header.length));
+    writeFileSync(path, Buffer.concat([size, header, bytes.subarray(8 + length)]));
+    const { files, shapes, close } = await openWeights(path);
+    expect([...shapes.keys()].filter((name) => files!.place(name))).toEqual([]);
+    await close();
+    expect(await embedded(folder)).toEqual(await embedded(join(root, 'one')));
+  });
+});
+
+it('a tensor in a file has no value for the interpreter', () => {
+  const place = { file: 'w', offset: 0, dtype: 'float32', shape: [2, 2] } as const;
+  const { op, attributes } = stored(place);
+  expect(() => op.evaluate([], attributes, stored(place))).toThrow('cannot be interpreted');
+});
