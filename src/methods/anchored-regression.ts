@@ -9,6 +9,7 @@ import { withProducts } from '../linalg/matrix-products.ts';
 import { lowerRows, solvePositive } from '../linalg/solve.ts';
 import { identity, type Matrix, matrix, matrixOf, scaled, selectRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
+import { overlapped } from '../overlap.ts';
 import { minimise, type Objective } from './lbfgs.ts';
 import { type Coordinates, spanOf, withBias, withColumn } from './row-span.ts';
 import { countByClass, type Task } from './task.ts';
@@ -71,8 +72,7 @@ export async function* regressions(
       if (bias !== undefined) decay[p - 1] = 0;
       const curvature = usualCurvature(squares, rows.rows * classes, decay);
       const inverse = await solvePositive(lowerRows(curvature), identity(p), engine, signal);
-      const solved: Tensor[] = [];
-      for (const [k, { evaluate, setPenalty, nothing }] of problems.entries()) {
+      const solved = await overlapped(problems, async ({ evaluate, setPenalty, nothing }, k) => {
         await setPenalty(decay, inverse);
         const gained = (value: number) => Math.min(1, Math.max(LEAST_GAIN, nothing - value));
         const enough = (value: number) => tolerance * gained(value);
@@ -83,8 +83,8 @@ export async function* regressions(
         });
         points[k] = x;
         const { cols, data } = await through('product', matrix(classes, p, x));
-        solved.push(floatTensor([classes, cols], data.slice()));
-      }
+        return floatTensor([classes, cols], data.slice());
+      });
       yield solved;
     }
   } finally {

@@ -5,6 +5,7 @@ import { logSoftmax } from '../graph/reduce.ts';
 import { matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { type Option, resolveOptions } from '../options.ts';
+import { overlapped } from '../overlap.ts';
 import { isInFile } from './file-rows.ts';
 import { checkNeeds, type Method, prepared, SCALE, SHARE, type State, scoresOf } from './method.ts';
 import type { Task } from './task.ts';
@@ -56,14 +57,16 @@ export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeo
     calibrates: () => ({ judges: 0, folds: 0 }),
     options: { parts },
     fit: async (task, { parts: chosen }) => {
-      const state: Record<string, Tensor | number> = {};
-      for (const { method, options, sharpness, share } of chosenOf(chosen)) {
-        checkNeeds(method, task);
-        const start = task.start && own(task.start, method.id);
-        const fitted = await method.fit({ ...task, start }, resolveOptions(method.options, options));
-        Object.assign(state, named({ ...fitted, sharpness, share }, method.id));
-      }
-      return state;
+      const states = await overlapped(
+        chosenOf(chosen),
+        async ({ method, options, sharpness, share }): Promise<State> => {
+          checkNeeds(method, task);
+          const start = task.start && own(task.start, method.id);
+          const fitted = await method.fit({ ...task, start }, resolveOptions(method.options, options));
+          return named({ ...fitted, sharpness, share }, method.id);
+        },
+      );
+      return Object.assign({}, ...states);
     },
     holds: (task, { parts: chosen }) =>
       Object.assign(

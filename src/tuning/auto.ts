@@ -9,6 +9,7 @@ import { type FitProgress, keysOf, type Task } from '../methods/task.ts';
 import { zeroShotScale } from '../methods/whitened-names.ts';
 import { negativeLogLikelihood } from '../metrics/calibration.ts';
 import { resolveOptions } from '../options.ts';
+import { overlapped } from '../overlap.ts';
 import { textLogits } from './cache-search.ts';
 import { type Comparison, inSpan } from './in-span.ts';
 import {
@@ -133,23 +134,25 @@ async function searched(
   const baselines = baselineMethods().filter((method) => suits(method, task));
   const small = await inSpan(engine, { task, tuningSet });
   const seenBy = ({ rotates }: Method): Comparison => (rotates ? small : { task, tuningSet });
-  const stages = considered.length + baselines.length;
-  const found = new Map<string, Found>();
-  for (const [i, method] of considered.entries()) {
+  const methods = [...considered, ...baselines];
+  const shares = new Float64Array(methods.length);
+  const results = await overlapped(methods, async (method, i): Promise<[string, Found]> => {
     const own = seenBy(method);
-    found.set(method.id, await searchMethod(engine, method, stage(own.task, i, stages), own.tuningSet));
-  }
+    const onProgress = ({ done, total }: FitProgress) => {
+      shares[i] = done / total;
+      const percent = (100 * shares.reduce((sum, share) => sum + share, 0)) / shares.length;
+      task.onProgress?.({ done: Math.round(percent), total: 100, unit: 'percent' });
+    };
+    const isCache = i >= considered.length && method.votes !== undefined;
+    const candidates = isCache ? [await cacheConstants(engine, own.task, range, own.tuningSet)] : undefined;
+    const best = await searchMethod(engine, method, { ...own.task, onProgress }, own.tuningSet, candidates);
+    shares[i] = 1;
+    return [method.id, best];
+  });
+  const found = new Map(results.slice(0, considered.length));
+  const all = new Map(results);
   const { labels } = tuningSet.rows;
   const { parts, scores, temperature, nll } = await inTurns(stacking(found, labels), task.signal);
-  const all = new Map(found);
-  for (const [i, baseline] of baselines.entries()) {
-    const own = seenBy(baseline);
-    const candidates = baseline.votes
-      ? [await cacheConstants(engine, own.task, range, own.tuningSet)]
-      : undefined;
-    const staged = stage(own.task, considered.length + i, stages);
-    all.set(baseline.id, await searchMethod(engine, baseline, staged, own.tuningSet, candidates));
-  }
   const compared = ranked(all, labels);
   const how = { protocol: tuningSet.protocol, judges: labels.length, folds: tuningSet.folds };
   const [id, ...others] = Object.keys(parts);
@@ -194,15 +197,6 @@ async function cacheConstants(
       ? await tuneByValidation(engine, task, { features: queries, labels }, range)
       : await tuneByFolds(engine, task, range);
   return tuned ? { alpha: tuned.alpha, beta: tuned.beta } : {};
-}
-
-/** The task of one of several searches: what it reports is a part of the whole. */
-function stage(task: Task, index: number, count: number): Task {
-  const { onProgress } = task;
-  if (!onProgress) return task;
-  const part = ({ done, total }: FitProgress) =>
-    onProgress({ done: Math.round((100 * (index + done / total)) / count), total: 100, unit: 'percent' });
-  return { ...task, onProgress: part };
 }
 
 /** Every considered method, and the baselines, on the same tuning rows: best first. */
