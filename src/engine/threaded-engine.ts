@@ -134,7 +134,12 @@ export function threadedEngine(
       });
       if ('ports' in answer) ports = answer.ports;
       loaded = generation();
-      if (Object.keys(kept).length > 0) await send({ kind: 'keep', session, feeds: kept });
+      if (Object.keys(kept).length > 0) await keep(kept);
+    }
+
+    async function keep(feeds: Readonly<Record<string, Tensor>>, signal?: AbortSignal): Promise<void> {
+      const own = detach(feeds);
+      await send({ kind: 'keep', session, feeds: own.feeds }, own.buffers, signal);
     }
 
     await ready(work);
@@ -147,15 +152,15 @@ export function threadedEngine(
         { outputs: wanted, signal, transfer = [] }: RunOptions<Asked> = {},
       ) => {
         await ready({ signal });
-        const own = detach(feeds);
+        const own = detach(feeds, transfer);
         const request = { kind: 'run', session, feeds: own.feeds, outputs: wanted } as const;
-        const answer = await send(request, [...transfer, ...own.buffers], signal);
+        const answer = await send(request, own.buffers, signal);
         return tensorsOf<Asked>(answer);
       },
       keep: async (feeds, work = {}) => {
         kept = { ...kept, ...feeds };
         await ready(work);
-        await send({ kind: 'keep', session, feeds }, [], work.signal);
+        await keep(feeds, work.signal);
       },
       close: async () => {
         if (alive(loaded)) tell({ kind: 'close', session });
@@ -243,15 +248,18 @@ export function threadedEngine(
   };
 }
 
-/** Copies views on parts of a buffer and transfers the copies: sending such a view would send its whole buffer. */
-function detach(feeds: Readonly<Record<string, Tensor>>): {
-  feeds: Record<string, Tensor>;
-  buffers: ArrayBuffer[];
-} {
-  const buffers: ArrayBuffer[] = [];
+/**
+ * Copies tensors and lists the buffers of the copies, so that these are transferred. Sending would copy a tensor twice, and a view on a part
+ * of a buffer with its whole buffer. Tensors of the buffers in `given` are transferred as they are.
+ */
+function detach(
+  feeds: Readonly<Record<string, Tensor>>,
+  given: readonly ArrayBuffer[] = [],
+): { feeds: Record<string, Tensor>; buffers: ArrayBuffer[] } {
+  const buffers = [...given];
   const own = Object.entries(feeds).map(([name, tensor]): [string, Tensor] => {
     checkFilled(name, tensor);
-    if (tensor.data.byteLength === tensor.data.buffer.byteLength) return [name, tensor];
+    if (given.includes(tensor.data.buffer as ArrayBuffer)) return [name, tensor];
     const data = tensor.data.slice();
     buffers.push(data.buffer as ArrayBuffer);
     return [name, { ...tensor, data }];
