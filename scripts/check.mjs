@@ -6,10 +6,10 @@ import { install, root, runTool } from './npm.mjs';
 install();
 const checks = [
   ['types', 'typescript/bin/tsc', ['-p', 'tsconfig.json']],
-  ...['src/studio/web', 'src/export/page', 'src/web'].map((page) => [
-    `types of ${page}`,
+  ...['src/studio/web', 'src/export/page', 'src/web', 'tests/studio'].map((part) => [
+    `types of ${part}`,
     'typescript/bin/tsc',
-    ['-p', `${page}/tsconfig.json`],
+    ['-p', `${part}/tsconfig.json`],
   ]),
   ['lint and format', '@biomejs/biome/bin/biome', ['check', ...process.argv.slice(2)]],
   ['dead exports', 'knip/bin/knip.js', []],

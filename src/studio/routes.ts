@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { ReadableStream } from 'node:stream/web';
 import { type Context, Hono } from 'hono';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { z } from 'zod';
@@ -217,7 +218,11 @@ function keepRoutes(app: Hono, desk: StudioDesk, exportPage?: string): void {
 
   app.get('/project', async (c) => {
     const zip = await projectZip(desk.session.board, desk.session.pictures);
-    return c.body(ReadableStream.from(zip), 200, attachment('.zip', ZIP, 'pictures'));
+    return c.body(
+      ReadableStream.from(zip) as globalThis.ReadableStream,
+      200,
+      attachment('.zip', ZIP, 'pictures'),
+    );
   });
 
   app.get('/report', async (c) => {

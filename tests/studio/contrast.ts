@@ -37,10 +37,8 @@ export async function leastContrast(page: Page, within = 'body'): Promise<string
 }
 
 /** The smallest contrast of each visible element's text with its background. Runs in the page. */
-function contrastsOf(elements: readonly unknown[]): { contrast: number; text: string }[] {
-  // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
-  const { document, getComputedStyle } = globalThis as any;
-  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+function contrastsOf(elements: readonly Element[]): { contrast: number; text: string }[] {
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true })!;
   type Channels = readonly [r: number, g: number, b: number];
   const known = new Map<string, readonly [...Channels, a: number]>();
   const rgba = (colour: string): readonly [...Channels, a: number] => {
@@ -49,7 +47,7 @@ function contrastsOf(elements: readonly unknown[]): { contrast: number; text: st
     canvas.clearRect(0, 0, 1, 1);
     canvas.fillStyle = colour;
     canvas.fillRect(0, 0, 1, 1);
-    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+    const [r = 0, g = 0, b = 0, a = 0] = canvas.getImageData(0, 0, 1, 1).data;
     known.set(colour, [r, g, b, a / 255]);
     return [r, g, b, a / 255];
   };
@@ -58,24 +56,19 @@ function contrastsOf(elements: readonly unknown[]): { contrast: number; text: st
     g * a + y * (1 - a),
     b * a + z * (1 - a),
   ];
-  // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
-  const behind = (one: any): Channels => {
+  const behind = (one: Element | null): Channels => {
     if (!one) return [255, 255, 255];
     return over(rgba(getComputedStyle(one).backgroundColor), behind(one.parentElement));
   };
-  // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
-  const opacity = (one: any): number =>
+  const opacity = (one: Element | null): number =>
     one ? Number(getComputedStyle(one).opacity) * opacity(one.parentElement) : 1;
   const linear = (c: number) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4);
   const light = ([r, g, b]: Channels) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
-  const contrastOf = (element: any): { contrast: number; text: string } => {
+  const contrastOf = (element: HTMLElement): { contrast: number; text: string } => {
     const texts = [element, ...element.querySelectorAll('*')].filter(
       (one) =>
         getComputedStyle(one).visibility === 'visible' &&
-        [...one.childNodes].some(
-          (node: { nodeType: number; data?: string }) => node.nodeType === 3 && node.data?.trim(),
-        ),
+        [...one.childNodes].some((node) => node instanceof Text && node.data.trim()),
     );
     const contrasts = texts.map((one) => {
       const back = behind(one);
@@ -85,6 +78,7 @@ function contrastsOf(elements: readonly unknown[]): { contrast: number; text: st
     });
     return { contrast: Math.min(...contrasts, 21), text: element.innerText.trim() };
   };
-  // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
-  return elements.filter((one: any) => one.checkVisibility() && one.innerText.trim()).map(contrastOf);
+  return (elements as readonly HTMLElement[])
+    .filter((one) => one.checkVisibility() && one.innerText.trim())
+    .map(contrastOf);
 }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderBenchPage } from '../../src/report/bench-page.ts';
 import { chromiumMissing, chromiumPath } from '../browser/chromium.ts';
 import { leastContrast } from './contrast.ts';
+import { overflowing } from './layout.ts';
 import { type Colour, colourPicture, eventually, StudioProcess } from './story.ts';
 
 const COLOURS: readonly Colour[] = ['red', 'green', 'blue'];
@@ -50,9 +51,8 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
   const places = () =>
     page.locator('main :is(button, .button, select, summary):visible').evaluateAll((all) =>
       all.map((one) => {
-        // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
-        const { x, y } = (one as any).getBoundingClientRect();
-        return [x, y] as [number, number];
+        const { x, y } = one.getBoundingClientRect();
+        return [x, y];
       }),
     );
 
@@ -114,9 +114,9 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     const id = await studio.addClass('held');
     await page.getByRole('button', { name: 'Take pictures of held' }).click();
     const video = page.locator('.camera video');
-    await eventually(() =>
-      video.evaluate((element) => (element as unknown as { videoWidth: number }).videoWidth),
-    ).toBeGreaterThan(0);
+    await eventually(() => video.evaluate((element: HTMLVideoElement) => element.videoWidth)).toBeGreaterThan(
+      0,
+    );
     const hold = page.locator('.camera .primary');
     const { x, y, width } = (await hold.boundingBox())!;
     // The pointer is near the right edge, where it would be outside if the button shrank. Then it leaves the button.
@@ -146,18 +146,16 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     const which = camera.getByLabel('Camera', { exact: true });
     await eventually(() => which.locator('option').count()).toBe(2);
     const isOther = () =>
-      video.evaluate((element) => {
-        // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
-        const { srcObject, videoWidth } = element as any;
-        return videoWidth > 0 && srcObject.getVideoTracks()[0].label;
-      });
+      video.evaluate(
+        ({ srcObject, videoWidth }: HTMLVideoElement) =>
+          videoWidth > 0 && (srcObject as MediaStream).getVideoTracks()[0]?.label,
+      );
     await eventually(isOther).toMatch(/fake/);
     const first = await isOther();
     await which.selectOption({ index: 1 });
     await eventually(isOther).not.toBe(first);
     await eventually(isOther).toMatch(/fake/);
-    const mirrored = () =>
-      video.evaluate((element) => (element as unknown as { className: string }).className);
+    const mirrored = () => video.evaluate((element) => element.className);
     expect(await mirrored()).toBe('mirrored');
     await camera.getByLabel('Mirror').uncheck();
     await eventually(mirrored).toBe('');
@@ -175,9 +173,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await eventually(count).toBe(taken);
     await camera.getByRole('button', { name: 'Done' }).click();
     await open();
-    await eventually(() =>
-      which.evaluate((select) => (select as unknown as { selectedIndex: number }).selectedIndex),
-    ).toBe(1);
+    await eventually(() => which.evaluate((select: HTMLSelectElement) => select.selectedIndex)).toBe(1);
     await eventually(isOther).toMatch(/fake/);
     expect(await camera.getByLabel('Mirror').isChecked()).toBe(false);
     // Pressed again during the countdown, it takes nothing.
@@ -273,9 +269,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await page.locator('#try-file').setInputFiles({ name: 'scan.tif', mimeType: 'image/tiff', buffer: tiff });
     await eventually(() => page.locator('.verdict strong').innerText()).toBe('red');
     await eventually(() =>
-      page
-        .locator('.stage-box img')
-        .evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth),
+      page.locator('.stage-box img').evaluate((image: HTMLImageElement) => image.naturalWidth),
     ).toBeGreaterThan(0);
     await studio.change({ do: 'set', settings: { method: 'auto', reject: 1 } });
     await eventually(() => page.locator('.verdict').innerText()).toBe('None of these');
@@ -297,10 +291,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     expect(Math.min(...numbers.map(({ name }) => name))).toBe(0);
     expect(Math.min(...numbers.map(({ examples }) => examples))).toBe(0);
     expect(Math.max(...numbers.map(({ name, examples }) => name + examples))).toBe(100);
-    const wide = await parts.evaluate((list) => {
-      const { scrollWidth, clientWidth } = list as unknown as Record<'scrollWidth' | 'clientWidth', number>;
-      return scrollWidth - clientWidth;
-    });
+    const wide = await parts.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
     expect(wide).toBe(0);
     await page.getByText('Names and examples').click();
   });
@@ -365,9 +356,7 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     await large.getByRole('button', { name: 'Keep this part' }).click();
     await eventually(() => hashOf(one)).not.toBe(whole);
     const width = () =>
-      large
-        .locator('.framed img')
-        .evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth);
+      large.locator('.framed img').evaluate((image: HTMLImageElement) => image.naturalWidth);
     await eventually(width).toBeLessThan(40);
     await large.getByRole('button', { name: 'Move to …' }).click();
     await page.getByRole('menuitem', { name: 'New class …' }).click();
@@ -393,55 +382,21 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
   });
 
   it('keeps all text of a chart inside it, and everything within its column', async () => {
-    await page.locator('#teach details, #try details, #keep details').evaluateAll((all) => {
-      for (const one of all) (one as unknown as { open: boolean }).open = true;
-    });
+    await page
+      .locator('#teach details, #try details, #keep details')
+      .evaluateAll((all: HTMLDetailsElement[]) => {
+        for (const one of all) one.open = true;
+      });
     for (const width of [1440, 1024, 390]) {
       await page.setViewportSize({ width, height: 900 });
       const tabs = page.locator('.tabs button:visible');
       for (let tab = 0; tab < Math.max(1, await tabs.count()); tab++) {
         if ((await tabs.count()) > 0) await tabs.nth(tab).click();
-        expect(await outside(), `${width} px, tab ${tab}`).toEqual([]);
+        expect(await overflowing(page), `${width} px, tab ${tab}`).toEqual([]);
       }
     }
     await page.setViewportSize({ width: 1440, height: 900 });
   });
-  /** Elements that overflow: texts of charts, and parts of a column without a scroller of their own. */
-  const outside = () =>
-    page.evaluate(() => {
-      // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
-      const { document, getComputedStyle } = globalThis as any;
-      const found: string[] = [];
-      const told = (element: { outerHTML: string }) => element.outerHTML.slice(0, 120);
-      for (const svg of document.querySelectorAll('main svg[role=img]')) {
-        const box = svg.getBoundingClientRect();
-        if (box.width === 0) continue;
-        for (const text of svg.querySelectorAll('text')) {
-          const { left, right, top, bottom } = text.getBoundingClientRect();
-          if (
-            left < box.left - 0.5 ||
-            right > box.right + 0.5 ||
-            top < box.top - 0.5 ||
-            bottom > box.bottom + 0.5
-          )
-            found.push(told(text));
-        }
-      }
-      for (const column of document.querySelectorAll('main .flow')) {
-        const { right, width } = column.getBoundingClientRect();
-        if (width === 0) continue;
-        if (column.scrollWidth > column.clientWidth) found.push(`${told(column)} scrolls sideways`);
-        for (const element of column.querySelectorAll('*')) {
-          const scrolls = (one: unknown): boolean =>
-            one !== column &&
-            (['auto', 'scroll', 'hidden'].includes(getComputedStyle(one).overflowX) ||
-              scrolls((one as { parentElement: unknown }).parentElement));
-          if (element.getBoundingClientRect().right > right + 0.5 && !scrolls(element))
-            found.push(told(element));
-        }
-      }
-      return found;
-    });
 
   it('shows every column of a benchmark inside the page if there is room', async () => {
     const columns = Array.from({ length: 6 }, (_, i) => ({
@@ -456,10 +411,9 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     const html = renderBenchPage('A benchmark', '', [{ ...section, axis: 'shots', curves: [], missing: [] }]);
     const own = await page.context().browser()!.newPage();
     await own.setContent(html);
-    const hidden = await own.locator('.scroll').evaluate((frame) => {
-      const { scrollWidth, clientWidth } = frame as unknown as Record<'scrollWidth' | 'clientWidth', number>;
-      return scrollWidth - clientWidth;
-    });
+    const hidden = await own
+      .locator('.scroll')
+      .evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
     expect(hidden).toBe(0);
     await own.close();
   });
@@ -482,9 +436,8 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     expect((await next.first().locator('p').innerText()).startsWith('Which class?')).toBe(true);
     const buttons = () =>
       next.evaluateAll((all) =>
-        // biome-ignore lint/suspicious/noExplicitAny: elements of the page.
-        all.map((item: any) =>
-          [...item.querySelectorAll('button[title]')].slice(0, 3).map((button) => {
+        all.map((item) =>
+          [...item.querySelectorAll<HTMLElement>('button[title]')].slice(0, 3).map((button) => {
             const { x, y } = button.getBoundingClientRect();
             return [button.title, Math.round(x), Math.round(y - item.getBoundingClientRect().y)] as const;
           }),

@@ -36,12 +36,8 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
   /** The focused element: its place among the pictures, its name, or its kind. */
   const focus = () =>
     page.evaluate(() => {
-      // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
-      const { document } = globalThis as any;
-      const element = document.activeElement;
-      return (element.dataset.place ??
-        element.ariaLabel ??
-        (element.innerText?.trim() || element.tagName)) as string;
+      const element = document.activeElement as HTMLElement;
+      return element.dataset.place ?? element.ariaLabel ?? (element.innerText.trim() || element.tagName);
     });
   const thumbnail = (hash: string) => page.locator(`[data-place="${hash}"]`);
   const count = async (colour: Colour) =>
@@ -64,7 +60,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
   };
   const scrollTo = (top: number) =>
     page.locator('#collect .scroller').evaluate((list, y) => {
-      (list as unknown as { scrollTop: number }).scrollTop = y;
+      list.scrollTop = y;
     }, top);
 
   it('has one tab stop in each class; arrow keys, Home and End move inside', async () => {
@@ -221,9 +217,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
   it('takes a burst from one Enter to the next', async () => {
     const awake = () =>
       eventually(() =>
-        page
-          .locator('.camera video')
-          .evaluate((element) => (element as unknown as { videoWidth: number }).videoWidth),
+        page.locator('.camera video').evaluate((element: HTMLVideoElement) => element.videoWidth),
       ).toBeGreaterThan(0);
     await page.getByRole('button', { name: 'Take pictures of red' }).focus();
     await press('Enter');
@@ -261,13 +255,7 @@ describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMis
     await eventually(() => page.locator('#next .review').count()).toBeGreaterThan(0);
     await page.locator('#suspects .review').first().waitFor();
     const sideways = (part: string) =>
-      page.locator(part).evaluate((element) => {
-        const { scrollWidth, clientWidth } = element as unknown as Record<
-          'scrollWidth' | 'clientWidth',
-          number
-        >;
-        return scrollWidth - clientWidth;
-      });
+      page.locator(part).evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth);
     for (const width of [1440, 1024, 390]) {
       await page.setViewportSize({ width, height: 768 });
       if (width < 900) await page.locator('.tabs button').nth(1).click();

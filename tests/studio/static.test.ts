@@ -73,14 +73,12 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
   const storedFiles = () =>
     page.evaluate(async () => {
       const paths: string[] = [];
-      // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
-      const walk = async (folder: any, at: string): Promise<void> => {
+      const walk = async (folder: FileSystemDirectoryHandle, at: string): Promise<void> => {
         for await (const [name, handle] of folder)
-          if (handle.kind === 'file') paths.push(at + name);
-          else if (name !== 'features') await walk(handle, `${at}${name}/`);
+          if (handle instanceof FileSystemFileHandle) paths.push(at + name);
+          else if (name !== 'features') await walk(handle as FileSystemDirectoryHandle, `${at}${name}/`);
       };
-      // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
-      await walk(await (globalThis as any).navigator.storage.getDirectory(), '');
+      await walk(await navigator.storage.getDirectory(), '');
       return paths.sort();
     });
 
@@ -92,9 +90,7 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
     expect(await text(page.locator('.score .figure'))).toMatch(/^[89]\d%/);
     const thumbnails = page.locator('.thumbnail img');
     await eventually(() =>
-      thumbnails.evaluateAll((all) =>
-        all.every((image) => (image as unknown as { naturalWidth: number }).naturalWidth > 0),
-      ),
+      thumbnails.evaluateAll((all) => all.every((image) => (image as HTMLImageElement).naturalWidth > 0)),
     ).toBe(true);
     expect(await thumbnails.count()).toBe(3 * EACH + 1);
     // The service worker isolates the page, so that the runtime may use threads.
@@ -233,10 +229,8 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
   it('ignores a change whose writing was interrupted', async () => {
     await page.goto(`${server.address}/studio/icon.svg`);
     await page.evaluate(async () => {
-      // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
-      const root = await (globalThis as any).navigator.storage.getDirectory();
-      for await (const [, folder] of root) {
-        const handle = await folder.getFileHandle('session.jsonl');
+      for await (const [, folder] of await navigator.storage.getDirectory()) {
+        const handle = await (folder as FileSystemDirectoryHandle).getFileHandle('session.jsonl');
         const file = await handle.createWritable({ keepExistingData: true });
         await file.seek((await handle.getFile()).size);
         await file.write('{"command":{"do":"discard","has');

@@ -26,10 +26,15 @@ export class StudioProcess {
   #page = '';
   #browser?: Browser;
 
-  /** Starts it and opens its page in a browser that has so many cameras, of 5 frames a second. */
-  async open({ cameras = 0 } = {}): Promise<Page> {
+  /** Starts it with its page. */
+  async serve(): Promise<void> {
     this.#page = await sharedPage();
     await this.start();
+  }
+
+  /** Starts it and opens its page in a browser that has so many cameras, of 5 frames a second. */
+  async open({ cameras = 0 } = {}): Promise<Page> {
+    await this.serve();
     this.#browser = await launchChromium([
       '--disable-gpu',
       `--use-fake-device-for-media-stream=device-count=${cameras},fps=5`,

@@ -36,7 +36,7 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
   const names = () =>
     page
       .locator('.class-header .class-name')
-      .evaluateAll((all) => all.map((input) => (input as unknown as { value: string }).value));
+      .evaluateAll((all: HTMLInputElement[]) => all.map(({ value }) => value));
   const figure = () => page.locator('.score:not(.stale) .figure');
   const settled = () => page.locator('.stage.done').waitFor({ timeout: 45_000 });
   const text = async (locator: ReturnType<Page['locator']>) => (await locator.first().innerText()).trim();
@@ -54,13 +54,10 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
     const known = (await colourPicture('blue', 0)).toString('base64');
     await header('blue').evaluate(
       (target, files) => {
-        // biome-ignore lint/suspicious/noExplicitAny: the page's own globals.
-        const { DataTransfer, File, DragEvent } = globalThis as any;
         const data = new DataTransfer();
         for (const [name, bytes] of files)
           data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name));
-        // biome-ignore lint/suspicious/noExplicitAny: an element of the page.
-        (target as any).dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true }));
+        target.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true }));
       },
       [
         ['fresh.png', fresh],
@@ -135,9 +132,9 @@ describe.skipIf(!chromiumPath)(`the studio in Chromium${chromiumMissing}`, () =>
       .click();
     const hold = page.getByRole('button', { name: 'Hold to take pictures' });
     const video = page.locator('.camera video');
-    await eventually(() =>
-      video.evaluate((element) => (element as unknown as { videoWidth: number }).videoWidth),
-    ).toBeGreaterThan(0);
+    await eventually(() => video.evaluate((element: HTMLVideoElement) => element.videoWidth)).toBeGreaterThan(
+      0,
+    );
     await hold.hover();
     await page.mouse.down();
     await page.waitForTimeout(900);
