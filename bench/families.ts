@@ -26,6 +26,8 @@ const CASES = {
   'CLIP ViT-B/32, QuickGELU (open_clip)': 'ViT-B-32-quickgelu',
   'CLIP ViT-B/16, exact GELU (open_clip)': 'ViT-B-16',
   'CLIP RN50 (open_clip)': 'RN50-quickgelu',
+  'CLIP ConvNeXt-B, wide, 256 pixels (open_clip, timm)': 'convnext_base_w',
+  'CLIP ConvNeXt-L, 256 pixels (open_clip, timm)': 'convnext_large_d',
   'CLIPA ViT-L/14 (open_clip, own text tower)': 'ViT-L-14-CLIPA',
   'SigLIP ViT-B/16 (Hugging Face)': 'siglip',
   'SigLIP ViT-B/16 (open_clip, timm)': 'ViT-B-16-SigLIP',

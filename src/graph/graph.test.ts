@@ -3,7 +3,7 @@ import { floatTensor } from '../math/tensor.ts';
 import { add, exp, mul } from './elementwise.ts';
 import { constant, input, topological } from './expression.ts';
 import { interpret } from './interpret.ts';
-import { expandTo, fill, reshape } from './layout.ts';
+import { concat, expandTo, fill, reshape } from './layout.ts';
 import { gemm } from './products.ts';
 import { sum } from './reduce.ts';
 import { simplify } from './simplify.ts';
@@ -35,14 +35,19 @@ describe('interpreter', () => {
   it('convolves and pools', () => {
     const x = constant(floatTensor([1, 1, 3, 3], values(1, 2, 3, 4, 5, 6, 7, 8, 9)));
     const weight = constant(floatTensor([1, 1, 2, 2], values(1, 0, 0, 1)));
+    const twice = concat([x, mul(x, 10)], 1);
     const window = { kernel: [2, 2], stride: [1, 1] } as const;
     const got = interpret({
       conv: conv2d(x, weight),
       padded: conv2d(x, weight, { stride: [2, 2], pads: [1, 1, 0, 0] }),
+      apart: conv2d(twice, constant(floatTensor([2, 1, 2, 2], values(1, 0, 0, 1, 0, 1, 1, 0))), {
+        groups: 2,
+      }),
       most: maxPool(x, window),
       middle: averagePool(x, window),
     });
     expect([...got.conv.data]).toEqual([6, 8, 12, 14]);
+    expect([...got.apart.data]).toEqual([6, 8, 12, 14, 60, 80, 120, 140]);
     expect([...got.padded.data]).toEqual([1, 3, 7, 14]);
     expect([...got.most.data]).toEqual([5, 6, 8, 9]);
     expect([...got.middle.data]).toEqual([3, 4, 6, 7]);

@@ -31,38 +31,50 @@ function outputSize(size: Dim, axis: 0 | 1, { kernel, stride, pads }: Window): D
   return Math.floor((size + pads[axis] + pads[axis + 2]! - kernel[axis]) / stride[axis]) + 1;
 }
 
-const convOp: Op<Window, [Expr, Expr, ...Expr[]]> = {
+/** Channels are convolved in as many groups, each with its own filters. */
+type Convolution = Window & { readonly groups: number };
+
+const convOp: Op<Convolution, [Expr, Expr, ...Expr[]]> = {
   name: 'conv2d',
   infer: ([x, weight, bias], window) => {
     const [n, channels, height, width] = imageShape('conv2d', x);
     const [filters, expected] = imageShape('conv2d', weight);
-    if (channels !== expected) throw shapeError('conv2d', 'channels do not fit', x, weight);
+    const { groups } = window;
+    const fits = typeof channels === 'number' && channels === (expected as number) * groups;
+    if (!fits || (filters as number) % groups !== 0)
+      throw shapeError('conv2d', 'channels do not fit', x, weight);
     if (bias && bias.shape[0] !== filters) throw shapeError('conv2d', 'the bias does not fit', weight, bias);
     const size = [outputSize(height, 0, window), outputSize(width, 1, window)];
     return { shape: [n, filters, ...size], dtype: 'float32' };
   },
   evaluate: ([x, weight, bias], window) => {
     const [filters, channels] = ofRank(weight.shape, 4);
+    const together = filters / window.groups;
     return slideWindow(x, window, filters, (plane, filter, out) => {
       let total = bias ? bias.data[filter]! : 0;
+      const first = Math.floor(filter / together) * channels;
       for (let c = 0; c < channels; c++) {
         const at = (filter * channels + c) * window.kernel[0] * window.kernel[1];
-        plane(c, (value, tap) => {
+        plane(first + c, (value, tap) => {
           total += value * weight.data[at + tap]!;
         });
       }
       out(total);
     });
   },
-  onnx: (operands, { stride, pads }, write, { operands: [, weight] }) =>
+  onnx: (operands, { stride, pads, groups }, write, { operands: [, weight] }) =>
     write.node('Conv', operands, {
       kernel_shape: [knownSize('conv2d', weight, 2), knownSize('conv2d', weight, 3)],
       strides: stride,
       pads,
+      ...(groups > 1 && { group: groups }),
     }),
 };
 
-/** 2-D convolution (cross-correlation): x [n, c, h, w], weight [f, c, kh, kw], bias [f]. */
+/**
+ * 2-D convolution (cross-correlation): x [n, c, h, w], weight [f, c / groups, kh, kw], bias [f]. Each group of channels is seen by its own
+ * f / groups filters.
+ */
 export function conv2d(
   x: Expr,
   weight: Expr,
@@ -70,10 +82,11 @@ export function conv2d(
     stride = [1, 1],
     pads = [0, 0, 0, 0],
     bias,
-  }: { stride?: Window['stride']; pads?: Window['pads']; bias?: Expr } = {},
+    groups = 1,
+  }: { stride?: Window['stride']; pads?: Window['pads']; bias?: Expr; groups?: number } = {},
 ): Expr {
   const kernel = weight.shape.slice(2) as [number, number];
-  return apply(convOp, bias ? [x, weight, bias] : [x, weight], { kernel, stride, pads });
+  return apply(convOp, bias ? [x, weight, bias] : [x, weight], { kernel, stride, pads, groups });
 }
 
 function pooling(

@@ -191,6 +191,16 @@ export const TIMM_TOWERS: Readonly<Record<string, readonly [heads: number, activ
   vit_giantopt_patch16_siglip_384: [16, 'gelu_tanh'],
 };
 
+/** ConvNeXts of timm 1.0 (convnext.py) that open_clip has as image towers, with the epsilon of their normalisations. */
+export const CONVNEXTS: Readonly<Record<string, number>> = {
+  convnext_tiny: 1e-6,
+  convnext_small: 1e-6,
+  convnext_base: 1e-6,
+  convnext_large: 1e-6,
+  convnext_xlarge: 1e-6,
+  convnext_xxlarge: 1e-5,
+};
+
 /** open_clip's variants of a transformer block. They are supported only when switched off. */
 const BLOCK = {
   norm_kwargs: z.strictObject({ eps: z.number().positive().max(1).optional() }),
@@ -220,7 +230,7 @@ export const OPEN_CLIP = {
       ...unused(TRAINING, ['patch_dropout', 'timm_drop', 'timm_drop_path', 'timm_model_pretrained']),
       ...unused(SHAPES, ['mlp_ratio']),
       ...unused('there is no attentional pool', ['attn_pooler_heads', 'attn_pooler_queries']),
-      ...unused('there is no projection', ['timm_proj_bias']),
+      ...unused(TENSOR, ['timm_proj_bias']),
       act_kwargs: z.strictObject({}),
       attentional_pool: z.literal(false),
       final_ln_after_pool: z.boolean(),
@@ -231,9 +241,10 @@ export const OPEN_CLIP = {
       patch_size: side,
       pool_type: z.enum(['tok', 'avg']),
       pos_embed_type: z.literal('learnable'),
-      timm_model_name: z.enum(Object.keys(TIMM_TOWERS)),
-      timm_pool: z.literal('map'),
-      timm_proj: z.literal('none'),
+      timm_model_name: z.enum([...Object.keys(TIMM_TOWERS), ...Object.keys(CONVNEXTS)]),
+      // A tower of another kind has not the tensors of the pool and the projection.
+      timm_pool: z.enum(['map', 'avg', '']),
+      timm_proj: z.enum(['none', 'linear', 'mlp']),
       width: count,
     },
     text_cfg: {

@@ -2,6 +2,7 @@ import { ModelError } from '../../errors.ts';
 import { type Json, readFields, type Values } from '../fields.ts';
 import type { TextRule } from '../record.ts';
 import {
+  CONVNEXTS,
   HUB,
   type HUB_IMAGE,
   type HUB_TEXT,
@@ -152,20 +153,10 @@ function openClipConfiguration({
   const { vision_cfg: image = {}, text_cfg: text = {} } = model;
   const act: Activation = model.quick_gelu ? 'quick_gelu' : 'gelu';
   const { layers } = image;
-  const timm = image.timm_model_name === undefined ? undefined : TIMM_TOWERS[image.timm_model_name];
-  const afterPool = image.final_ln_after_pool ? 'mean-norm' : 'norm-mean';
   const clean = text.tokenizer_kwargs?.clean;
   return {
     rules: {
-      image: timm
-        ? { activation: timm[1], epsilon: 1e-6, heads: () => timm[0], pool: 'attention', preNorm: false }
-        : {
-            activation: act,
-            epsilon: image.norm_kwargs?.eps ?? 1e-5,
-            heads: (width) => Math.floor(width / (image.head_width ?? 64)),
-            pool: image.pool_type === 'avg' ? afterPool : 'class',
-            preNorm: !image.no_ln_pre,
-          },
+      image: openClipImage(image, act),
       text: {
         activation: text.act_kwargs?.approximate === 'tanh' ? 'gelu_tanh' : act,
         epsilon: text.norm_kwargs?.eps ?? 1e-5,
@@ -203,6 +194,34 @@ function openClipConfiguration({
       ['model_cfg.text_cfg.vocab_size', text.vocab_size, (shape) => shape.text.vocabulary],
     ],
     preprocessing: preprocessing ?? {},
+  };
+}
+
+function openClipImage(
+  image: Values<(typeof OPEN_CLIP)['model_cfg']['vision_cfg']>,
+  activation: Activation,
+): ClipRules['image'] {
+  const name = image.timm_model_name ?? '';
+  const siglip = TIMM_TOWERS[name];
+  if (siglip) {
+    const [heads, own] = siglip;
+    return { activation: own, epsilon: 1e-6, heads: () => heads, pool: 'attention', preNorm: false };
+  }
+  if (CONVNEXTS[name])
+    return {
+      activation: 'gelu',
+      epsilon: CONVNEXTS[name],
+      heads: () => undefined,
+      size: image.image_size ?? 224,
+      ...CLIP_VIT,
+    };
+  const afterPool = image.final_ln_after_pool ? 'mean-norm' : 'norm-mean';
+  return {
+    activation,
+    epsilon: image.norm_kwargs?.eps ?? 1e-5,
+    heads: (width) => Math.floor(width / (image.head_width ?? 64)),
+    pool: image.pool_type === 'avg' ? afterPool : 'class',
+    preNorm: !image.no_ln_pre,
   };
 }
 

@@ -176,7 +176,7 @@ function recipeOf({ image, text }: ClipShape): ClipFacts['recipe'] {
   const { pool, preNorm } = image.kind === 'vit' ? image : CLIP_VIT;
   const { causal, pool: place } = text;
   const parts = {
-    image: own(image),
+    image: image.kind === 'convnext' ? { epsilon: image.epsilon } : own(image),
     text: own(text),
     // The largest number of the vocabulary is also the largest of every text.
     end: text.end === text.vocabulary - 1 ? undefined : text.end,

@@ -16,15 +16,21 @@ export interface Naming {
   translate(name: string): string | undefined;
 }
 
+/** The first convolutions of image towers. */
+const OPEN_CLIP_STEMS = [
+  'visual.conv1.weight',
+  'visual.trunk.patch_embed.proj.weight',
+  'visual.trunk.stem.0.weight',
+];
+
 /** Throws `ModelError` if the names are not those of a CLIP or SigLIP. */
 export function namingOf(names: readonly string[]): Naming {
   if (names.some((name) => name.startsWith('text_model.')))
     return { hub: true, translate: (name) => translated(name, HUB, INNER) };
-  if (names.includes('visual.conv1.weight') || names.includes('visual.trunk.patch_embed.proj.weight'))
-    return { hub: false, translate: openClipName };
+  if (OPEN_CLIP_STEMS.some((name) => names.includes(name))) return { hub: false, translate: openClipName };
   throw new ModelError('The weights are not those of a CLIP', {
     code: 'weights/names',
-    hint: "Known are the names of OpenAI and open_clip (such as visual.conv1.weight or visual.trunk.patch_embed.proj.weight) and of Hugging Face's CLIPModel and SiglipModel (text_model and vision_model). A model without texts needs a config.json whose model_type is dinov2, dinov2_with_registers, dinov3_vit or vit.",
+    hint: "Known are the names of OpenAI and open_clip (such as visual.conv1.weight, visual.trunk.patch_embed.proj.weight or visual.trunk.stem.0.weight) and of Hugging Face's CLIPModel and SiglipModel (text_model and vision_model). A model without texts needs a config.json whose model_type is dinov2, dinov2_with_registers, dinov3_vit or vit.",
     details: { names: names.slice(0, 10) },
   });
 }
@@ -95,7 +101,7 @@ const INNER: Translation = [
   ['.mlp.fc2.', '.mlp.c_proj.'],
 ];
 
-/** open_clip's own names, the text tower of its CustomTextCLIP, and the image tower of timm's vision transformers. */
+/** open_clip's own names, the text tower of its CustomTextCLIP, and timm's vision transformers and ConvNeXts as image towers. */
 function openClipName(name: string): string | undefined {
   if (name.startsWith('text.'))
     return translated(
@@ -106,7 +112,7 @@ function openClipName(name: string): string | undefined {
       ],
       [],
     );
-  if (name.startsWith('visual.trunk.')) return translated(name, TIMM, TIMM_INNER);
+  if (/^visual\.(trunk|head)\./.test(name)) return translated(name, TIMM, TIMM_INNER);
   return name;
 }
 
@@ -120,8 +126,16 @@ const TIMM: Translation = [
   ['visual.trunk.attn_pool.proj.', 'visual.attn_pool.out_proj.'],
   ['visual.trunk.attn_pool.norm.', 'visual.attn_pool.ln.'],
   ['visual.trunk.attn_pool.', 'visual.attn_pool.'],
+  ['visual.trunk.stem.0.', 'visual.stem.conv.'],
+  ['visual.trunk.stem.1.', 'visual.stem.norm.'],
+  ['visual.trunk.stages.', 'visual.stages.'],
+  ['visual.trunk.head.norm.', 'visual.ln_post.'],
+  ['visual.head.proj.weight', 'visual.proj'],
+  ['visual.head.mlp.', 'visual.head.mlp.'],
 ];
 const TIMM_INNER: Translation = [
+  ['.downsample.0.', '.reduce.norm.'],
+  ['.downsample.1.', '.reduce.conv.'],
   ['.attn.qkv.', '.attn.in_proj_'],
   ['.attn.proj.', '.attn.out_proj.'],
   ['.norm1.', '.ln_1.'],

@@ -1,28 +1,35 @@
 import { type Expr, scalar } from '../../graph/expression.ts';
 import { concat, expandTo } from '../../graph/layout.ts';
-import { matmul } from '../../graph/products.ts';
+import { linear, matmul } from '../../graph/products.ts';
 import { concatRows, matrix, matrixOf } from '../../math/matrix.ts';
 import { transposed } from '../../math/tensor.ts';
 import { type Projection, rowsWithFeatures } from '../../methods/projection.ts';
-import { dense, type Weights } from './transformer.ts';
+import { ACTIVATIONS, dense, type Weights } from './transformer.ts';
 import type { Checkpoint, ClipShape } from './weights.ts';
 
-/** The number of a picture's pre-projection features, with the 1 that a bias is multiplied by. Undefined if the tower has no projection. */
+/**
+ * The number of a picture's pre-projection features, with the 1 that a bias is multiplied by. Undefined if the tower does not end with one linear map
+ * of features.
+ */
 export function featureCount({ image }: Pick<ClipShape, 'image'>): number | undefined {
   if (image.kind === 'resnet') return image.width + 1;
+  if (image.kind === 'convnext') return image.perceptron ? undefined : image.width;
   return image.pool === 'attention' ? undefined : image.width;
 }
 
 /** Embeddings [n, d] from an image tower's features [n, w]. SigLIP has no projection. */
 export function projected(features: Expr, weights: Weights, image: ClipShape['image']): Expr {
   if (image.kind === 'resnet') return dense(features, weights, 'visual.attnpool.c_proj');
-  return image.pool === 'attention' ? features : matmul(features, weights('visual.proj'));
+  if (image.kind === 'vit' && image.pool === 'attention') return features;
+  if (image.kind === 'vit' || !image.perceptron) return matmul(features, weights('visual.proj'));
+  const hidden = ACTIVATIONS[image.activation](dense(features, weights, 'visual.head.mlp.c_fc'));
+  return linear(hidden, weights('visual.head.mlp.c_proj.weight'));
 }
 
 /** Rows of embeddings with the features [n, w] that they are computed from. */
 export function projectedBeside(features: Expr, weights: Weights, image: ClipShape['image']): Expr {
   const embeddings = projected(features, weights, image);
-  if (image.kind === 'vit') return rowsWithFeatures(embeddings, features);
+  if (image.kind !== 'resnet') return rowsWithFeatures(embeddings, features);
   const ones = expandTo(scalar(1), [features.shape[0]!, 1], features);
   return rowsWithFeatures(embeddings, concat([features, ones], 1));
 }
@@ -32,7 +39,7 @@ export async function projectionOf(
   { tensor }: Pick<Checkpoint, 'tensor'>,
   { image }: Pick<ClipShape, 'image'>,
 ): Promise<Projection> {
-  if (image.kind === 'vit') return { weight: matrixOf(await tensor('visual.proj')), bias: 0 };
+  if (image.kind !== 'resnet') return { weight: matrixOf(await tensor('visual.proj')), bias: 0 };
   const weight = matrixOf(transposed(await tensor('visual.attnpool.c_proj.weight')));
   const { data } = await tensor('visual.attnpool.c_proj.bias');
   return { weight: concatRows([weight, matrix(1, weight.cols, data as Float32Array)]), bias: 1 };

@@ -4,6 +4,7 @@ import { pad } from '../../graph/layout.ts';
 import { packedInputs } from '../../graph/products.ts';
 import { stored } from '../../graph/stored.ts';
 import type { Tensor } from '../../math/tensor.ts';
+import { convNextFeatures } from './convnext.ts';
 import { projected, projectedBeside } from './projection.ts';
 import { resnetFeatures } from './resnet.ts';
 import { textTower } from './text-transformer.ts';
@@ -26,11 +27,18 @@ export async function imageGraph(
 function imageTower({ image, features }: ClipShape): (weights: Weights) => Expr {
   const pixels = input('pixel_values', ['n', 3, image.size, image.size]);
   const project = features === undefined ? projected : projectedBeside;
-  return (weights) => {
-    const seen =
-      image.kind === 'vit' ? vitFeatures(pixels, weights, image) : resnetFeatures(pixels, weights, image);
-    return project(seen, weights, image);
-  };
+  return (weights) => project(featuresOf(pixels, weights, image), weights, image);
+}
+
+function featuresOf(pixels: Expr, weights: Weights, image: ClipShape['image']): Expr {
+  switch (image.kind) {
+    case 'vit':
+      return vitFeatures(pixels, weights, image);
+    case 'resnet':
+      return resnetFeatures(pixels, weights, image);
+    case 'convnext':
+      return convNextFeatures(pixels, weights, image);
+  }
 }
 
 /** Graph of the text tower: `input_ids` [n, context] → `text_embeds` [n, d], weights as those of `imageGraph`. */

@@ -10,6 +10,7 @@ import {
   transposed,
 } from '../../math/tensor.ts';
 import { plural } from '../../words.ts';
+import type { ConvNextShape } from './convnext.ts';
 import { namingOf, type View, viewsOf } from './names.ts';
 import type { ResNetShape } from './resnet.ts';
 import type { TextShape } from './text-transformer.ts';
@@ -50,13 +51,13 @@ interface TowerRules extends Omit<BlockShape, 'heads'> {
 }
 
 export interface ClipRules {
-  readonly image: TowerRules & Pick<VitShape, 'pool' | 'preNorm'>;
+  readonly image: TowerRules & Pick<VitShape, 'pool' | 'preNorm'> & { readonly size?: number };
   readonly text: TowerRules & Pick<TextShape, 'causal' | 'pool' | 'end'>;
 }
 
 /** The architecture, from a checkpoint's shapes and its rules. */
 export interface ClipShape {
-  readonly image: VitShape | ResNetShape;
+  readonly image: VitShape | ResNetShape | ConvNextShape;
   readonly text: TextShape;
   /** Dimension of an embedding. */
   readonly dimension: number;
@@ -190,10 +191,26 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
       dimension,
     };
   }
+  if (shapes.has('visual.stem.conv.weight')) {
+    const { activation, epsilon, size } = rules.image;
+    if (size === undefined)
+      throw misshapen('they are of a ConvNeXt, and the configuration is of another model');
+    if (size < 32) throw misshapen(`pictures of ${size} pixels are smaller than a ConvNeXt's step of 32`);
+    const layers = [0, 1, 2, 3].map((stage) =>
+      count(new RegExp(`^visual\\.stages\\.${stage}\\.blocks\\.(\\d+)\\.`)),
+    );
+    const [width] = of('visual.stages.3.reduce.conv.weight', 4);
+    const perceptron = !shapes.has('visual.proj');
+    return {
+      image: { kind: 'convnext', activation, epsilon, size, layers, width, perceptron },
+      text,
+      dimension,
+    };
+  }
   const [width, , patch] = of('visual.conv1.weight', 4);
   const classTokens = rules.image.pool === 'attention' ? 0 : 1;
   const size = sideOf(of('visual.positional_embedding', 2)[0] - classTokens) * patch;
-  const { heads: __, ...imageRules } = rules.image;
+  const { heads: __, size: ___, ...imageRules } = rules.image;
   return {
     image: {
       ...imageRules,
