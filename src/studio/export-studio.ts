@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ARTISTS, sampleDataset } from '../dataset/sample-dataset.ts';
 import { BUILTIN_ID } from '../encoder/builtin/packages.ts';
 import { locateEncoder } from '../encoder/load.ts';
 import { parseRecord, RECORD_FILE, type RecordedFile } from '../encoder/record.ts';
@@ -10,13 +11,16 @@ import { ENCODER, encoderDifference, writeEncoder } from '../export/site-encoder
 import { checkTarget, type SiteFile, type WriteFile, writeFolder } from '../export/site-folder.ts';
 import { unitRows } from '../math/matrix.ts';
 import { webStore } from '../store/web-store.ts';
-import { STUDIO_SITE_FILE, type StudioSite } from './studio-site.ts';
+import { SAMPLE_PATHS } from './sample.ts';
+import { SAMPLES, STUDIO_SITE_FILE, type StudioSite } from './studio-site.ts';
 
 export interface StudioExportOptions {
   /** Name or folder of an encoder, which becomes part of the site, or the URL of an encoder's folder on another host. */
   readonly encoder?: string;
   /** Folder of the built page (default: the one of this package). */
   readonly page?: string;
+  /** Folder of the sample pictures, or false for a site without them (default: those of this machine, which are downloaded once). */
+  readonly samples?: string | false;
   readonly signal?: AbortSignal;
 }
 
@@ -36,6 +40,7 @@ const OWN = [
   'assets',
   RUNTIME,
   ENCODER.slice(0, -1),
+  SAMPLES.slice(0, -1),
 ];
 
 /**
@@ -45,7 +50,12 @@ const OWN = [
  */
 export async function exportStudio(
   folder: string,
-  { encoder = BUILTIN_ID, page = join(import.meta.dirname, 'web'), signal }: StudioExportOptions = {},
+  {
+    encoder = BUILTIN_ID,
+    page = join(import.meta.dirname, 'web'),
+    samples,
+    signal,
+  }: StudioExportOptions = {},
 ): Promise<{ files: readonly SiteFile[] }> {
   await checkTarget(folder, OWN);
   const assets = await readdir(join(page, 'assets')).catch((cause) => {
@@ -61,7 +71,9 @@ export async function exportStudio(
     let place = ENCODER;
     if (isUrl(encoder)) place = await checkedUrl(encoder, signal);
     else written.push(await ownEncoder(encoder, write, staging, signal));
-    const site: StudioSite = { format: 1, encoder: place };
+    if (samples !== false)
+      written.push(...(await writeSamples(samples ?? (await sampleDataset({ signal })), write)));
+    const site: StudioSite = { format: 1, encoder: place, samples: samples !== false };
     written.push(await write(STUDIO_SITE_FILE, `${JSON.stringify(site, null, 2)}\n`));
     const html = await readFile(join(page, 'site.html'), 'utf8');
     written.push(await write('index.html', html.replace('<head>', `<head>\n    ${policyFor(place)}`)));
@@ -100,6 +112,18 @@ async function ownEncoder(
     { record, folder: join(staging, ENCODER) },
     { prompt: 'a photo of a dog.', numbers: async (features) => unitRows(features).data, signal },
   );
+  return written;
+}
+
+/** Writes the sample pictures into the site, with the names and licences of their artists. */
+async function writeSamples(folder: string, write: WriteFile): Promise<RecordedFile[]> {
+  const credits = ARTISTS.map(
+    ({ id, name, package: source, version, licence }) =>
+      `${id}.png: ${name}, from ${source} ${version} (https://www.npmjs.com/package/${source}), ${licence}\n`,
+  );
+  const written = [await write(`${SAMPLES}licences.txt`, credits.join(''))];
+  for (const path of SAMPLE_PATHS)
+    written.push(await write(SAMPLES + path, await readFile(join(folder, path))));
   return written;
 }
 

@@ -30,6 +30,8 @@ export interface Pictures {
   /** Size of a picture's file in bytes. */
   size(hash: string): Promise<number>;
   thumbnail(hash: string): Promise<Uint8Array>;
+  /** Ends the claims of pictures that are on the board now, or will not be. Those that the board does not remember are removed. */
+  settle?(hashes: readonly string[]): Promise<void>;
 }
 
 /** What is told about an entry of a zip that is not imported: nothing if it is no picture. */

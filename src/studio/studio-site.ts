@@ -5,10 +5,15 @@ import { parseJson } from '../json.ts';
 /** The file of a studio's site that names its encoder. */
 export const STUDIO_SITE_FILE = 'studio.json';
 
+/** The folder of the sample pictures in a studio's site. */
+export const SAMPLES = 'samples/';
+
 const site = z.object({
   format: z.literal(1),
   /** URL of the encoder's folder, relative to the site, with a slash at its end. */
   encoder: z.string().check(z.regex(/\/$/)),
+  /** Whether the sample pictures are in the site. */
+  samples: z.boolean(),
 });
 
 /** The content of `studio.json`. */

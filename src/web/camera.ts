@@ -49,7 +49,8 @@ export async function openCamera(
   });
   const close = () => {
     for (const track of stream.getTracks()) track.stop();
-    video.srcObject = null;
+    // The element may show another camera meanwhile.
+    if (video.srcObject === stream) video.srcObject = null;
   };
   Object.assign(video, { muted: true, playsInline: true, srcObject: stream });
   await video.play().catch((cause: Error) => {

@@ -3,7 +3,9 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Command } from '../../src/studio/board.ts';
 import { chromiumMissing, chromiumPath } from '../browser/chromium.ts';
-import { type Colour, colourPicture, eventually, findingsOfAxe, StudioProcess } from './story.ts';
+import { colourPicture, eventually, findingsOfAxe, StudioProcess } from './story.ts';
+
+type Colour = 'red' | 'green' | 'blue';
 
 describe.skipIf(!chromiumPath)(`the studio by keyboard and by touch${chromiumMissing}`, () => {
   const studio = new StudioProcess();

@@ -52,7 +52,7 @@ describe.skipIf(!chromiumPath)(`the studio's service worker, in Chromium${chromi
   /** Exports a page of these words, whose encoder is on the other host. */
   const exported = async (words: string) => {
     writeFileSync(join(built, 'site.html'), `<!doctype html><html><head></head><body>${words}</body></html>`);
-    await exportStudio(site, { encoder: `${foreign.address}/`, page: built });
+    await exportStudio(site, { encoder: `${foreign.address}/`, page: built, samples: false });
   };
   /** Registers the service worker. Returns whether it was installed. */
   const installed = (on: Page): Promise<boolean> =>
@@ -81,7 +81,11 @@ describe.skipIf(!chromiumPath)(`the studio's service worker, in Chromium${chromi
     writeFileSync(join(built, 'icon.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
     await writeSmallEncoder(join(folder, 'encoder'));
     writeFileSync(join(built, 'site.html'), '<head></head>');
-    await exportStudio(join(folder, 'whole'), { encoder: join(folder, 'encoder'), page: built });
+    await exportStudio(join(folder, 'whole'), {
+      encoder: join(folder, 'encoder'),
+      page: built,
+      samples: false,
+    });
     foreign = await host(join(folder, 'whole/encoder'));
     await exported('first');
     own = await host(site);

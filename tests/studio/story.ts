@@ -4,12 +4,13 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { expect } from 'vitest';
 import { random } from '../../src/math/random.ts';
 import type { BoardJson, BoardPicture, Command } from '../../src/studio/board.ts';
+import { SAMPLE_PATHS } from '../../src/studio/sample.ts';
 import { launchChromium } from '../browser/chromium.ts';
 import { built } from '../built.ts';
 import { sharedPage } from './build-page.ts';
@@ -139,8 +140,20 @@ export class StudioProcess {
   }
 }
 
-const COLOURS = { red: [200, 50, 40], green: [50, 170, 70], blue: [50, 70, 200] } as const;
+const COLOURS = {
+  red: [200, 50, 40],
+  green: [50, 170, 70],
+  blue: [50, 70, 200],
+  yellow: [225, 215, 60],
+  cyan: [60, 205, 215],
+  purple: [150, 50, 170],
+  orange: [230, 130, 30],
+  white: [225, 225, 225],
+  grey: [130, 130, 130],
+  black: [30, 30, 30],
+} as const;
 export type Colour = keyof typeof COLOURS;
+export const TEN = Object.keys(COLOURS) as Colour[];
 
 /** A picture of a colour: a PNG of four fields in shades that depend on the number. */
 export function colourPicture(colour: Colour, number: number): Promise<Buffer> {
@@ -162,15 +175,29 @@ export function colourPicture(colour: Colour, number: number): Promise<Buffer> {
 }
 
 /** A folder with a folder of pictures for each colour. One red picture is among the green ones. */
-export async function colourFolder(folder: string, each: number): Promise<string> {
+export async function colourFolder(
+  folder: string,
+  each: number,
+  colours: readonly Colour[] = ['red', 'green', 'blue'],
+): Promise<string> {
   const top = join(folder, 'colours');
-  for (const colour of Object.keys(COLOURS) as Colour[]) {
+  for (const colour of colours) {
     mkdirSync(join(top, colour), { recursive: true });
     for (let i = 0; i < each; i++) {
       writeFileSync(join(top, colour, `${colour} ${i}.png`), await colourPicture(colour, i));
     }
   }
   writeFileSync(join(top, 'green', 'strayed.png'), await colourPicture('red', 99));
+  return top;
+}
+
+/** A folder of sample pictures, with colours in place of the drawings. */
+export async function sampleFolder(folder: string): Promise<string> {
+  const top = join(folder, 'samples');
+  for (const [i, path] of SAMPLE_PATHS.entries()) {
+    mkdirSync(dirname(join(top, path)), { recursive: true });
+    writeFileSync(join(top, path), await colourPicture(TEN[Math.floor(i / 4) % TEN.length]!, 1000 + i));
+  }
   return top;
 }
 

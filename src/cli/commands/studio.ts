@@ -28,6 +28,10 @@ export const studioCommand = defineCommand({
         help: 'Write the studio as a site for a static host, which needs no program, and exit. The encoder (--encoder: a name, or the URL of an exported one; default: the built-in one) is part of the site. docs/studio.md says what it can do.',
       }),
     ),
+    samples: flag({
+      default: true,
+      help: 'With --export: put the sample pictures into the site. The first export downloads them (22 MB).',
+    }),
     port: integer({
       default: 0,
       max: 65_535,
@@ -43,6 +47,8 @@ export const studioCommand = defineCommand({
     ['tip-adapter studio my-photos/', 'Begins with pictures that are sorted into folders.'],
   ],
   async check(data, { workspace, encoder, export: site }, typed) {
+    if (site === undefined && typed.includes('samples'))
+      throw noEffect('samples', 'a session on this computer', 'Leave it out, or give --export.');
     if (site !== undefined) {
       const idle = ['workspace', 'port', 'open'].find((option) => typed.includes(option));
       if (idle) throw noEffect(idle, '--export', 'It is about a session on this computer. Leave it out.');
@@ -52,8 +58,8 @@ export const studioCommand = defineCommand({
     const { checkEncoderName } = await import('../../encoder/load.ts');
     await checkEncoderName(encoder);
   },
-  async run([data], { workspace, encoder, export: site, port, open, json }, io) {
-    if (site !== undefined) return writeSite(site, encoder, json, io);
+  async run([data], { workspace, encoder, export: site, samples, port, open, json }, io) {
+    if (site !== undefined) return writeSite(site, { encoder, samples, json }, io);
     const { checkEncoderSource } = await import('../../encoder/load.ts');
     await checkEncoderSource(encoder, { signal: io.signal });
     const shown = (address: string) => (json ? jsonText({ address }) : address);
@@ -109,10 +115,15 @@ async function checkExport([data]: readonly [string?], site: string, encoder: st
 }
 
 /** Writes the studio as a site. Without a named encoder it has the built-in one, which every reader of the page can download fast. */
-async function writeSite(site: string, encoder: string, json: boolean, io: Io): Promise<void> {
+async function writeSite(
+  site: string,
+  { encoder, samples, json }: { encoder: string; samples: boolean; json: boolean },
+  io: Io,
+): Promise<void> {
   const { exportStudio } = await import('../../studio/index.ts');
   const { files } = await exportStudio(site, {
     encoder: encoder === 'auto' ? undefined : encoder,
+    samples: samples ? undefined : false,
     signal: io.signal,
   });
   const size = files.reduce((total, file) => total + file.bytes, 0);

@@ -60,6 +60,8 @@ export interface Backend {
   changeProject(
     wanted: { do: 'create' | 'duplicate'; name: string } | { do: 'open'; id: string },
   ): Promise<Projects>;
+  /** Where the sample pictures come from: the npm registry, or the page's own site. Undefined if there are none. */
+  sampleSource(): Promise<'npm' | 'site' | undefined>;
   sample(): Promise<unknown>;
   samples(): Promise<string[]>;
   /** The addresses of this computer that a phone may reach. */

@@ -1,4 +1,5 @@
 import { effect, signal } from '@preact/signals';
+import { openCamera } from '../../web/camera.ts';
 
 /** Pictures per second. */
 export const RATES = [2, 5, 10] as const;
@@ -51,29 +52,20 @@ export function setCamera(change: Partial<CameraSettings>): void {
 /** The cameras of this computer. The browser lists them only after one may be used. */
 export const cameras = signal<readonly { readonly id: string; readonly label: string }[]>([]);
 
-/** Opens the chosen camera and shows it in a video element. Returns a function that closes it. */
-export async function openCamera(video: HTMLVideoElement): Promise<() => void> {
+/** Opens the chosen camera and shows it in a video element. Returns a function that closes it. Throws as `openCamera` of `tip-adapter/web`. */
+export async function openChosenCamera(video: HTMLVideoElement): Promise<() => void> {
   const { device } = cameraSettings.peek();
-  const ask = (deviceId?: { exact: string }) =>
-    navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, deviceId } });
-  // If the chosen camera is gone, the browser chooses one.
-  const stream = device ? await ask({ exact: device }).catch(() => ask()) : await ask();
-  const close = () => {
-    for (const track of stream.getTracks()) track.stop();
-    // Another camera may be shown meanwhile.
-    if (video.srcObject === stream) video.srcObject = null;
-  };
-  try {
-    video.srcObject = stream;
-    await video.play();
-    const devices = await navigator.mediaDevices.enumerateDevices();
-    cameras.value = devices
-      .filter(({ kind }) => kind === 'videoinput')
-      .map(({ deviceId: id, label }) => ({ id, label }));
-  } catch (error) {
-    close();
+  const ask = (deviceId?: { exact: string }) => openCamera({ width: { ideal: 1280 }, deviceId }, video);
+  const askAny = (error: { code?: string }) => {
+    // If the chosen camera is gone, the browser chooses one.
+    if (device && error.code === 'web/camera-missing') return ask();
     throw error;
-  }
+  };
+  const { close } = await ask(device ? { exact: device } : undefined).catch(askAny);
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  cameras.value = devices
+    .filter(({ kind }) => kind === 'videoinput')
+    .map(({ deviceId: id, label }) => ({ id, label }));
   return close;
 }
 

@@ -1,11 +1,13 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { api } from './api.ts';
+import { problemOf } from '../status.ts';
+import { api, type Problem } from './api.ts';
 import { BurstChoice, CameraChoice } from './camera-settings.tsx';
-import { burstName, cameraSettings, grabFrame, openCamera, TIMERS } from './camera-source.ts';
+import { burstName, cameraSettings, grabFrame, openChosenCamera, TIMERS } from './camera-source.ts';
 import { Icon } from './icons.tsx';
 import { Either } from './lists.tsx';
 import { messages } from './messages.ts';
+import { ProblemText } from './notices.tsx';
 import { phoneFor } from './phone.tsx';
 import { classNames } from './store.ts';
 import { hashOf, type Incoming, uploadPictures } from './upload.ts';
@@ -31,7 +33,7 @@ export function Camera() {
   const classId = cameraFor.value as string;
   const dialog = useRef<HTMLDialogElement>(null);
   const video = useRef<HTMLVideoElement>(null);
-  const [isDenied, setDenied] = useState(false);
+  const [problem, setProblem] = useState<Problem | undefined>(undefined);
   const [taken, setTaken] = useState(0);
   const [isOn, setOn] = useState(false);
   const [countdown, setCountdown] = useState(0);
@@ -44,10 +46,10 @@ export function Camera() {
 
   useEffect(() => dialog.current?.showModal(), []);
   useEffect(() => {
-    const opened = openCamera(video.current as HTMLVideoElement);
+    const opened = openChosenCamera(video.current as HTMLVideoElement);
     opened.then(
-      () => setDenied(false),
-      () => setDenied(true),
+      () => setProblem(undefined),
+      (error) => setProblem(problemOf(error)),
     );
     return () => void opened.then((close) => close()).catch(() => {});
   }, [device]);
@@ -67,7 +69,7 @@ export function Camera() {
     });
   };
   const begin = () => {
-    if (burst.current || isDenied) return;
+    if (burst.current || problem) return;
     const timers: number[] = [];
     burst.current = { timers, group: burstName(), pictures: Promise.resolve([]) };
     setOn(true);
@@ -93,7 +95,7 @@ export function Camera() {
     for (const each of current.timers) clearTimeout(each);
     void current.pictures
       .then((pictures) => uploadPictures(pictures, { classId, group: current.group }))
-      .catch(() => setDenied(true));
+      .catch((error) => setProblem(problemOf(error)));
   };
   const toggle = () => (burst.current ? end() : begin());
   const release = () => {
@@ -114,8 +116,10 @@ export function Camera() {
         <video ref={video} class={isMirrored ? 'mirrored' : ''} muted playsInline />
         <strong role="status">{countdown > 0 && countdown}</strong>
       </div>
-      {isDenied ? (
-        <p class="problem">{m.denied}</p>
+      {problem ? (
+        <p class="problem" role="alert">
+          <ProblemText problem={problem} />
+        </p>
       ) : (
         <p class="muted">
           {m.hint} {isTimed ? m.timed : m.toggle}
@@ -142,7 +146,7 @@ export function Camera() {
         <button
           type="button"
           class="primary large"
-          disabled={isDenied}
+          disabled={problem !== undefined}
           onPointerDown={({ button, currentTarget, pointerId }) => {
             if (button !== 0) return;
             isPressed.current = true;

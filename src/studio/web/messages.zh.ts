@@ -51,7 +51,6 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   'studio/no-storage': '这个浏览器无法保存图片。请使用普通窗口（非隐私窗口），并通过 https 打开本页面。',
   'zip/unreadable': '无法读取这个 zip 文件，它可能已损坏',
   'disk/read-only': '文件夹不可写',
-  camera: '无法使用摄像头。请在浏览器中允许使用，或改用图片。',
   file: '浏览器无法读取这个文件',
 };
 
@@ -157,7 +156,10 @@ export const zh: Messages = {
     upload: '上传',
     sample: '用示例图片试一试',
     fetchingSample: '正在获取示例图片……',
-    sampleHint: '12 种物品的 36 幅图画，首次使用时从 npm 下载（22 MB），之后不再下载。',
+    sampleHints: {
+      npm: '12 种物品的 36 幅图画，首次使用时从 npm 下载（22 MB），之后不再下载。',
+      site: '12 种物品的 36 幅图画，已包含在本页面中。',
+    },
     tapTitle: '点按以添加图片',
     tapText: '单张图片或 zip 均可。zip 中的每个文件夹成为一个类别。',
     dropTitle: '把图片拖到这里，或点击选择',
@@ -228,7 +230,6 @@ export const zh: Messages = {
     start: '开始拍摄',
     hint: '按住时请稍微移动摄像头或物品。一次按住所拍的图片归为一组连拍。',
     taken: (count) => `${n(count)} 张图片`,
-    denied: '无法使用摄像头。请在浏览器中允许使用，或改用图片。',
     done: '完成',
     stop: '停止',
     which: '摄像头',

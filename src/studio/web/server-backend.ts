@@ -41,6 +41,7 @@ export const serverBackend: Backend = {
   answerUpgrade: (download) => post('upgrade', { download }),
   projects: () => ask('projects'),
   changeProject: (wanted) => post('projects', wanted),
+  sampleSource: async () => 'npm',
   sample: () => post('sample', {}),
   samples: () => ask('samples'),
   networkAddresses: () => ask('phone'),

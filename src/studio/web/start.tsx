@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { api } from './api.ts';
 import { cameraFor } from './camera.tsx';
 import { FileLabel } from './file-label.tsx';
@@ -38,7 +38,7 @@ export function Start() {
         <strong>{isTouch ? m.tapTitle : m.dropTitle}</strong>
         <span>{isTouch ? m.tapText : m.dropText}</span>
       </FileLabel>
-      {api.hasProgram && <Sample />}
+      <Sample />
     </div>
   );
 }
@@ -103,9 +103,17 @@ function FirstClass({
 
 const isFetching = signal(false);
 
-/** A button that loads the demo's pictures. */
+const source = signal<Awaited<ReturnType<typeof api.sampleSource>>>(undefined);
+
+/** A button that puts the sample's pictures on the board, if there are any. */
 function Sample() {
   const m = messages.value.collect;
+  useEffect(() => {
+    void api.sampleSource().then((found) => {
+      source.value = found;
+    }, tellError);
+  }, []);
+  if (!source.value) return null;
   const fetchSample = async () => {
     isFetching.value = true;
     await api.sample().catch(tellError);
@@ -116,7 +124,7 @@ function Sample() {
       <button type="button" class="primary" disabled={isFetching.value} onClick={() => void fetchSample()}>
         {isFetching.value ? m.fetchingSample : m.sample}
       </button>
-      <span class="muted small">{m.sampleHint}</span>
+      <span class="muted small">{m.sampleHints[source.value]}</span>
     </div>
   );
 }

@@ -1,7 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
+import { problemOf } from '../status.ts';
 import { sampleUrl, type Trial, thumbnailUrl } from './api.ts';
 import { CameraChoice } from './camera-settings.tsx';
-import { cameraSettings, grabFrame, openCamera } from './camera-source.ts';
+import { cameraSettings, grabFrame, openChosenCamera } from './camera-source.ts';
 import { ClassChoice } from './class-choice.tsx';
 import { Constants } from './constants.tsx';
 import { FileLabel } from './file-label.tsx';
@@ -161,7 +162,7 @@ function Live() {
     let isOver = false;
     const run = async () => {
       const element = video.current as HTMLVideoElement;
-      const close = await openCamera(element);
+      const close = await openChosenCamera(element);
       try {
         while (!isOver) {
           await askFrame(await grabFrame(element));
@@ -171,10 +172,10 @@ function Live() {
         close();
       }
     };
-    run().catch(() => {
+    run().catch((error) => {
       if (isOver) return;
       isLive.value = false;
-      notify({ kind: 'problem', problem: { code: 'camera', message: messages.value.camera.denied } });
+      notify({ kind: 'problem', problem: problemOf(error) });
     });
     return () => {
       isOver = true;

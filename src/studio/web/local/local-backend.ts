@@ -1,3 +1,5 @@
+import { samplePathToTry } from '../../sample.ts';
+import { SAMPLES } from '../../studio-site.ts';
 import { ApiError, type Backend, type Problem } from '../api.ts';
 import { CALLS, type Calls, type Told } from './protocol.ts';
 
@@ -89,15 +91,17 @@ export function localBackend(site: string): Backend {
       void persistence();
       return calls.keepZip(name, zip);
     },
+    sample() {
+      void persistence();
+      return calls.sample();
+    },
     preview: notHere,
     answerUpgrade: notHere,
-    sample: notHere,
-    samples: async () => [],
     networkAddresses: async () => [],
     openToPhone: notHere,
     closeToPhone: notHere,
     exportUrl: () => undefined,
-    sampleUrl: () => '',
+    sampleUrl: (thing) => `./${SAMPLES}${samplePathToTry(thing)}`,
     previewUrl: (hash) => stored(`pictures/${hash}`),
     thumbnailUrl: (hash) => stored(`thumbnails/${hash}.jpg`),
   };

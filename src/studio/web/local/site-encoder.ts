@@ -4,16 +4,13 @@ import { sharedEngine } from '../../../engine/shared.ts';
 import { InterruptedError, ModelError } from '../../../errors.ts';
 import { type Downloads, download, downloadOnce, isDownloaded } from '../../../web/download.ts';
 import { encoderAt } from '../../../web/encoder.ts';
-import { parseStudioSite, STUDIO_SITE_FILE } from '../../studio-site.ts';
+import { parseStudioSite, STUDIO_SITE_FILE, type StudioSite } from '../../studio-site.ts';
 
-/** URL of the encoder's folder, as the site names it. */
-export async function encoderUrl(site: string): Promise<string> {
+/** The content of the site's file, with the whole URL of the encoder's folder. */
+export async function studioSite(site: string): Promise<StudioSite> {
   const url = new URL(STUDIO_SITE_FILE, site).href;
-  const { encoder } = parseStudioSite(
-    new TextDecoder().decode(await download(url, STUDIO_SITE_FILE, {})),
-    url,
-  );
-  return new URL(encoder, site).href;
+  const parsed = parseStudioSite(new TextDecoder().decode(await download(url, STUDIO_SITE_FILE, {})), url);
+  return { ...parsed, encoder: new URL(parsed.encoder, site).href };
 }
 
 /**

@@ -9,7 +9,6 @@ import type { StoredFolder } from './storage.ts';
 /** The pictures of a session in the browser's storage. A kept picture is claimed until it is settled. */
 export interface StoredPictures extends Pictures {
   file(hash: string): Promise<File>;
-  /** Ends the claims of pictures that are on the board now, or will not be. Those that the board does not remember are removed. */
   settle(hashes: readonly string[]): Promise<void>;
   /** Removes all pictures that are neither remembered nor claimed. Returns the size of their files in bytes. */
   removeOrphans(): Promise<number>;

@@ -2,17 +2,20 @@ import { setSharedEngine } from '../../../engine/shared.ts';
 import { createEngine } from '../../../engine/web.ts';
 import { UsageError } from '../../../errors.ts';
 import { modelCard } from '../../../export/card.ts';
+import { download } from '../../../web/download.ts';
 import { boardAnswer, changeProject, checkAnswer, presentClassifier, trialAnswer } from '../../answers.ts';
 import { Desk, FIRST } from '../../desk.ts';
 import { exportName } from '../../export-name.ts';
 import { checkReport, classifierFile } from '../../keep.ts';
 import { methodFacts } from '../../method-facts.ts';
 import { projectZip } from '../../project.ts';
+import { importSample, samplesOf } from '../../sample.ts';
 import type { Session } from '../../session.ts';
 import { problemOf } from '../../status.ts';
+import { SAMPLES } from '../../studio-site.ts';
 import type { Export } from '../api.ts';
 import type { Asked, Calls, Told } from './protocol.ts';
-import { encoderUrl, loadSiteEncoder } from './site-encoder.ts';
+import { loadSiteEncoder, studioSite } from './site-encoder.ts';
 import { storedFolder } from './storage.ts';
 import type { StoredPictures } from './stored-pictures.ts';
 import { storedWorkspace } from './stored-workspace.ts';
@@ -52,8 +55,9 @@ async function serve(site: string, name: string): Promise<void> {
   await workspace
     .tidy()
     .catch((error) => console.warn('What interrupted imports left could not be removed:', error));
-  const desk: StoredDesk = await Desk.open(workspace, await encoderUrl(site));
-  const calls = callsOf(desk);
+  const { encoder, samples } = await studioSite(site);
+  const desk: StoredDesk = await Desk.open(workspace, encoder);
+  const calls = callsOf(desk, samples ? new URL(SAMPLES, site).href : undefined);
   let unwatch = () => {};
   const follow = async () => {
     unwatch();
@@ -79,7 +83,8 @@ async function serve(site: string, name: string): Promise<void> {
 /** The board has another version than the page that changes it. */
 class Conflict extends UsageError {}
 
-function callsOf(desk: StoredDesk): Calls {
+/** @param samples URL of the folder of the sample pictures, if the site has them */
+function callsOf(desk: StoredDesk, samples: string | undefined): Calls {
   const bytes = async (blob: Blob) => new Uint8Array(await blob.arrayBuffer());
   const lessons = () => desk.session.lessons;
   return {
@@ -94,6 +99,9 @@ function callsOf(desk: StoredDesk): Calls {
     answerDownload: async (yes) => desk.session.answerDownload(yes),
     projects: () => desk.projects(),
     changeProject: (wanted) => changeProject(desk, wanted),
+    sampleSource: async () => (samples === undefined ? undefined : 'site'),
+    sample: () => importSample(desk.session, (path) => download(new URL(path, samples).href, path, {})),
+    samples: async () => (samples === undefined ? [] : samplesOf(desk.session)),
     stop: async () => lessons()?.stop(),
     pause: async (paused) => lessons()?.pause(paused),
     keep: async (name, picture) => desk.session.pictures.keep(name, await bytes(picture)),
