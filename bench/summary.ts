@@ -10,11 +10,12 @@ import {
   writeSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fit } from '../src/classifier/index.ts';
+import { eachBlock } from '../src/classifier/row-sums.ts';
 import { openFeatureBlocks } from '../src/dataset/feature-blocks.ts';
-import { sharedEngine } from '../src/engine/shared.ts';
+import { createEngine } from '../src/engine/index.ts';
 import { withProducts } from '../src/linalg/matrix-products.ts';
 import { toHalf } from '../src/math/half.ts';
 import { matrix, row, unitRows } from '../src/math/matrix.ts';
@@ -99,7 +100,7 @@ export async function summaryPart(what: string, folder: string): Promise<string[
     for (let bytes = 1; bytes > 0; ) bytes = (await file.read(buffer, 0, buffer.length, null)).bytesRead;
     await file.close();
   } else if (what === 'rows') {
-    for (const part of (await openFeatureBlocks(folder)).parts) for await (const _ of part.blocks());
+    await eachBlock((await openFeatureBlocks(folder)).parts, {}, () => {});
   } else if (what === 'products') {
     await productsOf(Number(process.env.TIP_ADAPTER_BENCH_ROWS ?? ROWS));
   } else {
@@ -109,20 +110,21 @@ export async function summaryPart(what: string, folder: string): Promise<string[
   return [JSON.stringify({ seconds, memory: Math.round(process.resourceUsage().maxRSS / 1024) })];
 }
 
-/** As many products of panels of 2,048 rows as the second moments of these rows take, and nothing else: what `gda` cannot do without. */
+/** As many products of panels as the second moments of these rows take, on each core at the same time, and nothing else: what `gda` cannot do without. */
 async function productsOf(rows: number): Promise<void> {
-  const [n, width] = [2048, 128];
-  const numbers = Float32Array.from({ length: n * width }, (_, i) => (i % 97) / 97);
-  const panels = () => Array.from({ length: DIMENSION / width }, () => matrix(n, width, numbers.slice()));
-  await withProducts(sharedEngine(), async ({ gram }) => {
-    let before = gram(panels());
-    for (let done = 2 * n; done < rows; done += n) {
-      const next = gram(panels());
-      await before;
-      before = next;
-    }
-    await before;
-  });
+  const [n, width] = [1008, 128];
+  const panel = matrix(
+    width,
+    n,
+    Float32Array.from({ length: n * width }, (_, i) => (i % 97) / 97),
+  );
+  const panels = Array.from({ length: DIMENSION / width }, () => panel);
+  const cores = availableParallelism();
+  const core = () =>
+    withProducts(createEngine({ threads: 1 }), async ({ gram }) => {
+      for (let done = 0; done < rows / cores; done += n) await gram(panels);
+    });
+  await Promise.all(Array.from({ length: cores }, core));
 }
 
 /** Rows around a random direction for each class, in random order of the classes. */

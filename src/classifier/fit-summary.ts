@@ -27,8 +27,8 @@ import { headOfFolder } from './features.ts';
 import type { FitValues } from './fit-options.ts';
 import { askedFor, type Wanted } from './given.ts';
 import { type FitWatch, unlearnt } from './learn.ts';
-import { createDraw, divided, leftOutOf, spaced } from './left-out-rows.ts';
-import { checkOneReading, eachBlock, type IsLeftOut, type SumRows, sumParts } from './row-sums.ts';
+import { createDraw, divided, type IsLeftOut, leftOutOf, spaced } from './left-out-rows.ts';
+import { checkOneReading, eachBlock, type SumRows, sumParts } from './row-sums.ts';
 import type { ClassifierData } from './types.ts';
 
 /** The method that `auto` takes: the most accurate one of those that learn from sums of one reading. */
@@ -86,9 +86,10 @@ export async function fitBySummary(
   const isLeftOut = leftOutOf(stream.rows, values.seed);
   const basis = await basisOf(form, base, task, reading, isLeftOut);
   const origin = originOf({ ...start, method: method.id });
+  const summing = { form, method: method.id, rows: stream.rows, seed: values.seed };
   const { sums, left } = sumRows
     ? await sumRows({ folder, origin, options: base, seed: values.seed }, reading.pass())
-    : await sumParts(form, { task, options: base, basis }, stream.parts, isLeftOut, {
+    : await sumParts({ ...summing, what: { task, options: base, basis } }, stream.parts, {
         engine: task.engine,
         ...reading.pass(),
       });

@@ -13,8 +13,11 @@ function numberOfPlace(place: number, seed: number): number {
   return ((h ^ (h >>> 16)) >>> 0) / 2 ** 32;
 }
 
+/** Whether the row of this place is left out. */
+export type IsLeftOut = (place: number) => boolean;
+
 /** Tells which of `rows` rows are left out of a summary, by their places. */
-export function leftOutOf(rows: number, seed: number): (place: number) => boolean {
+export function leftOutOf(rows: number, seed: number): IsLeftOut {
   const share = Math.min(LEFT_OUT.share, LEFT_OUT.most / rows);
   return (place) => numberOfPlace(place, seed) < share;
 }
@@ -22,7 +25,7 @@ export function leftOutOf(rows: number, seed: number): (place: number) => boolea
 /** Divides a block into the rows that are left out and the rest. The rest is in the block's own memory, and in another order. */
 export function divided(
   block: FeatureBlock,
-  isLeftOut: (place: number) => boolean,
+  isLeftOut: IsLeftOut,
 ): { rest: FeatureBlock; left: FeatureBlock } {
   const { rows, labels, places } = block;
   const leftOut: number[] = [];

@@ -1,21 +1,15 @@
 import type { Abortable } from '../abort.ts';
-import type { FeatureBlock, FeaturePart } from '../dataset/row-blocks.ts';
+import { type FeatureBlock, type FeaturePart, unitBlock } from '../dataset/row-blocks.ts';
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
-import { listMethods } from '../methods/index.ts';
+import { UnitRows } from '../linalg/unit-rows.ts';
 import type { SummaryForm } from '../methods/method.ts';
-import type { Samples } from '../methods/samples.ts';
-import { createSummariser, type Summarising } from '../methods/summariser.ts';
-import type { SummaryOrigin, Sums } from '../methods/summary.ts';
+import { isBuiltIn, listMethods } from '../methods/registry.ts';
+import type { SummaryOrigin } from '../methods/summary.ts';
 import type { Options, ValuesOf } from '../options.ts';
-import { createCollection, divided } from './left-out-rows.ts';
-
-/** The sums of the rows that are not left out, and the rows that are. */
-export interface RowSums {
-  readonly sums: Sums;
-  readonly left: Samples;
-}
+import { createRowSum, type RowSums, type Summing } from './row-sum.ts';
+import { sumOnThreads } from './sum-threads.ts';
 
 /** What is summed up for a fit from a summary: the rows of a folder of features, or of the address of a store. */
 export interface SummaryTask {
@@ -33,27 +27,30 @@ export type SumRows = (
   watch: Abortable & { onRows?(done: number): void },
 ) => Promise<RowSums>;
 
-export type IsLeftOut = (place: number) => boolean;
+/** Bytes of features for which another thread is worth its start. */
+const BYTES_OF_THREAD = 2 ** 25;
 
-/** Sums up the rows of parts. */
+/** Sums up the rows of parts: many on several threads, with one core each, and few in this one. `onRows` gets the number of labelled rows so far. */
 export async function sumParts(
-  form: SummaryForm,
-  what: Summarising,
+  summing: Summing,
   parts: readonly FeaturePart[],
-  isLeftOut: IsLeftOut,
-  { engine, signal, onRows }: Abortable & { engine?: Engine; onRows?(done: number): void },
+  {
+    engine,
+    bytesOfThread = BYTES_OF_THREAD,
+    signal,
+    onRows,
+  }: Abortable & { engine?: Engine; bytesOfThread?: number; onRows?(done: number): void },
 ): Promise<RowSums> {
+  const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+  const threads = Math.min(engine?.threads ?? 1, Math.floor(bytes / bytesOfThread));
+  if (threads > 1 && isBuiltIn(summing.method))
+    return sumOnThreads(summing, parts, threads, { signal, onRows });
   return withProducts(
     engine,
     async (products) => {
-      const summariser = createSummariser(form, what, products);
-      const collection = createCollection(what.task.dimension);
-      await eachBlock(parts, { signal, onRows }, async (block) => {
-        const { rest, left } = divided(block, isLeftOut);
-        collection.add(left);
-        await summariser.add(rest);
-      });
-      return { sums: await summariser.sums(), left: collection.samples() };
+      const sum = createRowSum(summing, products);
+      await eachBlock(parts, { signal, onRows }, (block) => sum.add(block));
+      return sum.result();
     },
     signal,
   );
@@ -65,10 +62,13 @@ export async function eachBlock(
   { signal, onRows }: Abortable & { onRows?(done: number): void },
   use: (block: FeatureBlock) => Promise<void> | void,
 ): Promise<void> {
+  const units = new UnitRows();
+  const spare: ArrayBuffer[] = [];
   let done = 0;
   for (const part of parts) {
-    for await (const block of part.blocks({ signal })) {
-      await use(block);
+    for await (const block of part.blocks({ signal, spare })) {
+      await use(unitBlock(block, units));
+      spare.push(block.numbers.data.buffer as ArrayBuffer);
       done += block.labels.length;
       onRows?.(done);
     }

@@ -1,11 +1,12 @@
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { featuresTensor, labelsTensor, npy, npyLabels, rowsOf, safetensors } from '../bench/dump.fixture.ts';
+import { UnitRows } from '../linalg/unit-rows.ts';
 import { toHalf } from '../math/half.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
 import { openFeatureBlocks } from './feature-blocks.ts';
 import { ownFolder } from './folder.fixture.ts';
-import type { FeatureStream } from './row-blocks.ts';
+import { type FeatureStream, unitBlock } from './row-blocks.ts';
 
 const own = ownFolder();
 const CLASSES = ['cat', 'dog', 'eel'];
@@ -59,10 +60,13 @@ function parquet(
   );
 }
 
+const units = new UnitRows();
+
 async function all({ parts }: FeatureStream) {
   const found: { labels: number[]; places: number[]; rows: number[] } = { labels: [], places: [], rows: [] };
   for (const part of parts) {
-    for await (const block of part.blocks()) {
+    for await (const stored of part.blocks()) {
+      const block = unitBlock(stored, units);
       found.labels.push(...block.labels);
       found.places.push(...block.places);
       found.rows.push(...block.rows.data);

@@ -9,13 +9,13 @@ import { openSafetensors } from '../store/safetensors-file.ts';
 import { TYPES } from '../store/safetensors-header.ts';
 import {
   ahead,
+  bytesFor,
   checkBlockLabels,
   consecutive,
   type FeaturePart,
   type FeatureStream,
   labelCount,
   rowsPerBlock,
-  unitBlock,
 } from './row-blocks.ts';
 
 /** An array in a file: its numbers lie row after row from `start` on. */
@@ -77,7 +77,7 @@ function partOf(
     bytes: rows * cols * TYPES[dtype].array.BYTES_PER_ELEMENT,
     tag: async () =>
       `${await tagOfFile(path)} ${'shape' in labels ? await tagOfFile(labels.path) : labels.join()}`,
-    async *blocks({ signal } = {}) {
+    async *blocks({ signal, spare } = {}) {
       const file = await open(path);
       const beside = 'shape' in labels ? await open(labels.path) : undefined;
       try {
@@ -91,16 +91,17 @@ function partOf(
                 Number,
               )
             : Int32Array.from((labels as readonly number[]).slice(from, to));
-          return { from, labels: own, data: await readNumbers(file, features, from * cols, to * cols) };
+          return {
+            from,
+            labels: own,
+            data: await readNumbers(file, features, from * cols, to * cols, spare),
+          };
         };
         for await (const { from, labels: own, data } of ahead(Math.ceil(rows / step), read, { signal })) {
           checkBlockLabels(own, classes, { path, first: from });
-          const numbers = { dtype: features.dtype, data: data as Float32Array };
-          yield {
-            rows: unitBlock(numbers, cols, { path, first: from }),
-            labels: own,
-            places: consecutive(from, own.length),
-          };
+          const places = consecutive(from, own.length);
+          const numbers = { dtype: features.dtype, data };
+          yield { numbers, dimension: cols, labels: own, places, path, first: from };
         }
       } finally {
         await file.close();
@@ -116,9 +117,10 @@ async function readNumbers(
   { path, dtype, start }: StoredArray,
   from: number,
   to: number,
+  spare?: ArrayBuffer[],
 ): Promise<TensorData> {
   const size = TYPES[dtype].array.BYTES_PER_ELEMENT;
-  const bytes = new Uint8Array((to - from) * size);
+  const bytes = bytesFor((to - from) * size, spare);
   for (let done = 0; done < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + from * size + done);
     if (bytesRead === 0) {

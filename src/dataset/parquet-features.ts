@@ -8,12 +8,12 @@ import { count } from '../words.ts';
 import { damaged, openParquet, type Parquet } from './parquet-file.ts';
 import {
   ahead,
+  bytesFor,
   checkBlockLabels,
-  type FeatureBlock,
   type FeaturePart,
   type FeatureStream,
   rowsPerBlock,
-  unitBlock,
+  type StoredBlock,
 } from './row-blocks.ts';
 import { splitNamed, splitWithin } from './splits.ts';
 import { damagedFeatures, fileIn } from './stored-features.ts';
@@ -184,7 +184,7 @@ function partOf(
       const { size, tag = '' } = (await store.find(part.name)) ?? {};
       return `${size} ${tag}`;
     },
-    async *blocks({ signal } = {}) {
+    async *blocks({ signal, spare } = {}) {
       const opened = await open({ signal });
       if (!opened) return;
       const { parquet, columns } = opened;
@@ -215,7 +215,7 @@ function partOf(
         for (let at = 0; at < kept.length; at += step) {
           throwIfAborted(signal);
           const own = kept.slice(at, at + step);
-          const numbers = new Uint8Array(own.length * width);
+          const numbers = bytesFor(own.length * width, spare);
           own.forEach((i, k) => {
             numbers.set(bytes.subarray(i * width, (i + 1) * width), k * width);
           });
@@ -223,10 +223,12 @@ function partOf(
           const found = Int32Array.from(own, (i) => labelOf(labels[i]!, range.start + i));
           checkBlockLabels(found, classes, place);
           yield {
-            rows: unitBlock({ dtype, data: typed(dtype, numbers) as Float32Array }, dimension, place),
+            numbers: { dtype, data: typed(dtype, numbers) },
+            dimension,
             labels: found,
             places: Float64Array.from(own, (i) => part.first + range.start + i),
-          } satisfies FeatureBlock;
+            ...place,
+          } satisfies StoredBlock;
         }
       }
     },

@@ -1,19 +1,37 @@
 import type { Abortable } from '../abort.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
-import { unitRowsOf } from '../linalg/unit-rows.ts';
+import type { UnitRows } from '../linalg/unit-rows.ts';
 import { fromHalf } from '../math/half.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
-import type { DType } from '../math/tensor.ts';
+import type { DType, TensorData } from '../math/tensor.ts';
 import { count } from '../words.ts';
 
-/** Some consecutive labelled rows of a folder of features. */
-export interface FeatureBlock {
-  /** Unit rows, [n, d]. */
-  readonly rows: Matrix;
+interface RowFacts {
   /** Class of each row, [n]. */
   readonly labels: Int32Array;
   /** Place of each row in the folder, [n]: a number that no other row has, and that is larger than those of the rows before. */
   readonly places: Float64Array;
+}
+
+/** Some consecutive labelled rows of a folder of features. */
+export interface FeatureBlock extends RowFacts {
+  /** Unit rows, [n, d]. They may be valid until the next block only. */
+  readonly rows: Matrix;
+}
+
+/** The same rows as they are stored. */
+export interface StoredBlock extends RowFacts {
+  /** [n, d] */
+  readonly numbers: { readonly dtype: DType; readonly data: TensorData };
+  readonly dimension: number;
+  /** The file, and the number of the first row in it, for errors. */
+  readonly path: string;
+  readonly first: number;
+}
+
+/** Options of a reading: `spare` holds buffers of earlier blocks that are read into again. */
+interface BlockReading extends Abortable {
+  spare?: ArrayBuffer[];
 }
 
 /** Rows of one file that are read on their own: a whole Parquet file, or a range of a table. Their summary can be a job of its own. */
@@ -26,7 +44,7 @@ export interface FeaturePart {
   readonly bytes: number;
   /** Changes whenever the bytes of its file do. It is asked for anew at each call. */
   tag(): Promise<string>;
-  blocks(work?: Abortable): AsyncGenerator<FeatureBlock>;
+  blocks(reading?: BlockReading): AsyncGenerator<StoredBlock>;
 }
 
 /** The labelled examples of a folder of features, in blocks. Memory holds two blocks, and never a whole file. */
@@ -44,31 +62,35 @@ export interface FeatureStream {
 /** Numbers in one block, 4 MB as float32. */
 const BLOCK_NUMBERS = 2 ** 20;
 
-/** Rows of numbers as unit rows, checked. Throws `DataError` that names the row if one is not finite or all zeros. */
-export function unitBlock(
-  numbers: { readonly dtype: DType; readonly data: ArrayLike<number> },
-  cols: number,
-  { path, first }: { path: string; first: number },
-): Matrix {
+/**
+ * The block's rows as unit rows, checked. They are valid until the next call with the same `units`. Throws `DataError` that names the row if one
+ * is not finite or all zeros.
+ */
+export function unitBlock(block: StoredBlock, units: UnitRows): FeatureBlock {
+  const { numbers, dimension: cols, labels, places } = block;
   const { dtype, data } = numbers;
   const isUsual = dtype === 'float16' || dtype === 'float32';
-  const units = isUsual ? unitRowsOf(data as Float32Array | Uint16Array, cols) : undefined;
-  if (units) return matrix(units.length / cols, cols, units);
-  // In double precision, unless a row is at fault.
+  const rows = (isUsual && units.of(data as Float32Array | Uint16Array, cols)) || exactUnitRows(block);
+  return { rows: matrix(labels.length, cols, rows), labels, places };
+}
+
+/** In double precision, unless a row is at fault. */
+function exactUnitRows({
+  numbers: { dtype, data },
+  dimension: cols,
+  labels,
+  path,
+  first,
+}: StoredBlock): Float32Array {
   const values =
-    dtype === 'float16'
-      ? fromHalf(data as Uint16Array)
-      : dtype === 'float32'
-        ? Float32Array.from(data as Float32Array)
-        : Float32Array.from(data);
-  const rows = values.length / cols;
-  for (let i = 0; i < rows; i++) {
+    dtype === 'float16' ? fromHalf(data as Uint16Array) : Float32Array.from(data as ArrayLike<number>);
+  for (let i = 0; i < labels.length; i++) {
     const length = Math.sqrt(squaredLength(values, i * cols, cols));
     if (!(length > 0 && length < Number.POSITIVE_INFINITY)) throw badRow(path, first + i, length);
     const scale = 1 / length;
     for (let j = i * cols; j < (i + 1) * cols; j++) values[j]! *= scale;
   }
-  return matrix(rows, cols, values);
+  return values;
 }
 
 function squaredLength(values: Float32Array, from: number, cols: number): number {
@@ -122,14 +144,26 @@ export async function* ahead<T>(
   read: (i: number) => Promise<T>,
   { signal }: Abortable = {},
 ): AsyncGenerator<T> {
-  let next = n > 0 ? read(0) : undefined;
+  const begin = (i: number) => {
+    if (i >= n) return undefined;
+    const item = read(i);
+    // If the reading ends before it is waited for, its error is nobody's.
+    item.catch(() => {});
+    return item;
+  };
+  let next = begin(0);
   for (let i = 0; i < n; i++) {
     throwIfAborted(signal);
     const item = await next!;
-    next = i + 1 < n ? read(i + 1) : undefined;
-    next?.catch(() => {});
+    next = begin(i + 1);
     yield item;
   }
+}
+
+/** Memory for so many bytes: a spare buffer of this size, or a new one. */
+export function bytesFor(size: number, spare: ArrayBuffer[] = []): Uint8Array<ArrayBuffer> {
+  const at = spare.findIndex(({ byteLength }) => byteLength === size);
+  return new Uint8Array(at < 0 ? new ArrayBuffer(size) : spare.splice(at, 1)[0]!);
 }
 
 /** Places of consecutive rows. */

@@ -1,4 +1,5 @@
 import type { EngineOptions } from './device.ts';
+import { startHere } from './here.ts';
 import type { Settings } from './protocol.ts';
 import { createRequestHandler } from './request-handler.ts';
 import { threadedEngine } from './threaded-engine.ts';
@@ -14,19 +15,6 @@ export interface SameThreadOptions extends EngineOptions, Pick<Settings, 'wasmPa
 
 /** An engine on onnxruntime-web in the calling thread, for a worker of a page that does everything in one thread. */
 export function sameThreadEngine({ threads, wasmPaths, gpu, ...options }: SameThreadOptions): Engine {
-  const handle = createRequestHandler((settings) => webBackend(settings, gpu));
-  // One request at a time: with WebGPU, ONNX Runtime refuses a run while another is not finished.
-  let before: Promise<void> = Promise.resolve();
-  return threadedEngine(
-    {
-      start: ({ answer }) => ({
-        post: (request) => {
-          before = before.then(async () => answer(await handle(request)));
-        },
-        end: async () => {},
-      }),
-      settings: { threads, wasmPaths },
-    },
-    options,
-  );
+  const here = startHere(createRequestHandler((settings) => webBackend(settings, gpu)));
+  return threadedEngine({ ...here, settings: { threads, wasmPaths } }, options);
 }

@@ -25,6 +25,8 @@ import type { Engine, PortInfo, RunOptions, Session, WeightFiles } from './types
 /** What differs between Node and a page. */
 export interface Platform {
   start(events: ThreadEvents): Thread;
+  /** The thread is the calling one, so that nothing has to be copied for it. */
+  readonly isHere?: true;
   readonly settings: Omit<Settings, 'device' | 'native'>;
   /** The folder of the native build, if one is used. `error` tells why the folder given before does not load. */
   native?(error?: unknown): Promise<string | undefined>;
@@ -152,7 +154,7 @@ export function threadedEngine(
         { outputs: wanted, signal, transfer = [] }: RunOptions<Asked> = {},
       ) => {
         await ready({ signal });
-        const own = detach(feeds, transfer);
+        const own = platform.isHere ? { feeds: filled(feeds), buffers: [] } : detach(feeds, transfer);
         const request = { kind: 'run', session, feeds: own.feeds, outputs: wanted } as const;
         const answer = await send(request, own.buffers, signal);
         return tensorsOf<Asked>(answer);
@@ -238,6 +240,7 @@ export function threadedEngine(
   }
 
   return {
+    threads: platform.settings.threads,
     load,
     compile: (outputs, work) => load(() => toOnnx(outputs), work),
     readsWeights: platform.readsWeights,
@@ -257,8 +260,7 @@ function detach(
   given: readonly ArrayBuffer[] = [],
 ): { feeds: Record<string, Tensor>; buffers: ArrayBuffer[] } {
   const buffers = [...given];
-  const own = Object.entries(feeds).map(([name, tensor]): [string, Tensor] => {
-    checkFilled(name, tensor);
+  const own = Object.entries(filled(feeds)).map(([name, tensor]): [string, Tensor] => {
     if (given.includes(tensor.data.buffer as ArrayBuffer)) return [name, tensor];
     const data = tensor.data.slice();
     buffers.push(data.buffer as ArrayBuffer);
@@ -267,14 +269,18 @@ function detach(
   return { feeds: Object.fromEntries(own), buffers };
 }
 
-function checkFilled(name: string, { shape, data }: Tensor): void {
-  if (data.length === sizeOf(shape)) return;
-  throw new UsageError(
-    `Input "${name}" of shape [${shape.join(', ')}] holds ${count(data.length, 'number')}`,
-    {
-      code: 'engine/feed',
-      hint: 'Feed the input again: a buffer listed in `transfer` is empty afterwards.',
-      details: { name, shape, length: data.length },
-    },
-  );
+/** The same feeds. Throws `UsageError` if the data of one does not have its shape. */
+function filled(feeds: Readonly<Record<string, Tensor>>): Readonly<Record<string, Tensor>> {
+  for (const [name, { shape, data }] of Object.entries(feeds)) {
+    if (data.length === sizeOf(shape)) continue;
+    throw new UsageError(
+      `Input "${name}" of shape [${shape.join(', ')}] holds ${count(data.length, 'number')}`,
+      {
+        code: 'engine/feed',
+        hint: 'Feed the input again: a buffer listed in `transfer` is empty afterwards.',
+        details: { name, shape, length: data.length },
+      },
+    );
+  }
+  return feeds;
 }

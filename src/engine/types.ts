@@ -6,6 +6,8 @@ import type { Trainer, TrainingSpec } from './training/types.ts';
 
 /** Runs this library's graphs and ONNX files. One engine serves a whole program. */
 export interface Engine {
+  /** Number of cores that it may use, if it says so. */
+  readonly threads?: number;
   /** Prepares a model, given as ONNX bytes or as the path of a file. Throws `ModelError` if the runtime refuses it; `InterruptedError`. */
   load(model: Uint8Array | string, work?: Abortable): Promise<Session>;
   /**
@@ -38,7 +40,7 @@ export interface Session<Name extends string = string> {
   readonly inputs: readonly PortInfo[];
   readonly outputs: readonly PortInfo[];
   /**
-   * Computes all outputs, or those named in `outputs`. Buffers listed in `transfer` are not copied, and are empty afterwards.
+   * Computes all outputs, or those named in `outputs`. The feeds are not changed until it resolves. Buffers listed in `transfer` are not copied, and are empty afterwards.
    * Throws `UsageError` if a feed does not fit its input, `ModelError` if the runtime fails, and `InterruptedError` as soon as the
    * signal fires.
    */

@@ -1,16 +1,7 @@
-import { createRequire } from 'node:module';
-import { parentPort, workerData } from 'node:worker_threads';
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import { ModelError } from '../errors.ts';
 import { openFile } from './keys/node.ts';
-import { BUSY, ENDING, NATIVE_REFUSED, type Request, type Settings } from './protocol.ts';
-import { type Backend, buffersOf, createRequestHandler } from './request-handler.ts';
-import { checkUnchanged, inFolder, inMemory } from './weight-files.ts';
-
-type Runtime = { InferenceSession: typeof InferenceSession; Tensor: typeof Tensor };
-
-/** The runtime's log level. Errors are thrown and reported by their catcher, so the runtime must not print them too. */
-const FATAL = 4;
+import { backendFor } from './node-backend.ts';
+import { buffersOf, createRequestHandler } from './request-handler.ts';
+import { serveThread } from './thread-loop.ts';
 
 /**
  * The thread that owns ONNX Runtime. `session.run()` computes on the calling thread, so calling it from the program's main thread
@@ -18,57 +9,4 @@ const FATAL = 4;
  */
 const answer = createRequestHandler(backendFor, openFile);
 
-async function backendFor({ device, threads, native }: Settings): Promise<Backend> {
-  const ort = native === undefined ? await wasmRuntime(threads) : nativeRuntime(native);
-  const options: InferenceSession.SessionOptions = {
-    executionProviders: [native === undefined ? 'wasm' : device],
-    intraOpNumThreads: threads,
-    graphOptimizationLevel: 'all',
-    // By default, ONNX Runtime's threads spin while they wait, and take the cores that decode the next pictures.
-    extra: { session: { force_spinning_stop: '1' } },
-    logSeverityLevel: FATAL,
-  };
-  return {
-    ort,
-    preallocates: native !== undefined,
-    create: async (model, weights) => {
-      if (typeof model === 'string') return ort.InferenceSession.create(model, options);
-      if (!weights) return ort.InferenceSession.create(model, options);
-      const where = native === undefined ? inMemory(weights) : inFolder(weights, options);
-      const session = await ort.InferenceSession.create(model, { ...options, ...where });
-      checkUnchanged(weights);
-      return session;
-    },
-  };
-}
-
-function nativeRuntime(folder: string): Runtime {
-  try {
-    return createRequire(import.meta.url)(folder);
-  } catch (error) {
-    throw new ModelError((error as Error).message, { code: NATIVE_REFUSED });
-  }
-}
-
-async function wasmRuntime(threads: number): Promise<Runtime> {
-  const ort = await import('onnxruntime-web');
-  ort.env.logLevel = 'fatal';
-  ort.env.wasm.numThreads = threads;
-  return ort as unknown as Runtime;
-}
-
-const state: Int32Array = workerData;
-
-parentPort?.on('message', async (request: Request | 'end') => {
-  if (request === 'end') {
-    parentPort?.close();
-    return;
-  }
-  Atomics.add(state, BUSY, 1);
-  if (Atomics.load(state, ENDING) === 0) {
-    const result = await answer(request);
-    parentPort?.postMessage(result, buffersOf(result));
-  }
-  Atomics.sub(state, BUSY, 1);
-  Atomics.notify(state, BUSY);
-});
+serveThread(answer, buffersOf);

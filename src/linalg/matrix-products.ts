@@ -31,15 +31,18 @@ const GRAPHS = {
 export type Products = Readonly<
   Record<keyof typeof GRAPHS, (a: Matrix, b: Matrix, c?: Matrix) => Promise<Matrix>>
 > & {
-  /** The products a_i^T a_j of matrices with equally many rows, for all j >= i, by i and then by j. The matrices are empty afterwards. */
+  /**
+   * The products a_i a_j^T of matrices with equally many columns, for all j >= i, by i and then by j. The matrices are not changed until it
+   * resolves.
+   */
   gram(matrices: readonly Matrix[]): Promise<Matrix[]>;
 };
 
 /** The graph of `gram` for so many matrices. */
 function gramGraph(count: number): Record<string, Expr> {
-  const all = Array.from({ length: count }, (_, i) => input(`a${i}`, ['k', `n${i}`]));
+  const all = Array.from({ length: count }, (_, i) => input(`a${i}`, [`n${i}`, 'k']));
   const pairs = all.flatMap((x, i) =>
-    all.slice(i).map((y, j) => [`${i} ${i + j}`, gemm(x, y, { transposeA: true })] as const),
+    all.slice(i).map((y, j) => [`${i} ${i + j}`, gemm(x, y, { transposeB: true })] as const),
   );
   return Object.fromEntries(pairs);
 }
@@ -71,8 +74,7 @@ export async function withProducts<T>(
     const feeds = matrices.map(
       ({ rows, cols, data }, i) => [`a${i}`, floatTensor([rows, cols], data)] as const,
     );
-    const transfer = matrices.map(({ data }) => data.buffer as ArrayBuffer);
-    const products = await session.run(Object.fromEntries(feeds), { signal, transfer });
+    const products = await session.run(Object.fromEntries(feeds), { signal });
     return Object.keys(outputs).map((name) => matrixOf(products[name]!));
   };
   try {

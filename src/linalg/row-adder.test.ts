@@ -5,12 +5,14 @@ import { matrix } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { withProducts } from './matrix-products.ts';
 import { RowAdder } from './row-adder.ts';
-import { unitRowsOf } from './unit-rows.ts';
+import { UnitRows } from './unit-rows.ts';
 
 const drawn = (n: number, seed: number, around = 0) => {
   const own = random('rows', seed);
   return Float32Array.from({ length: n }, () => around + own.normal());
 };
+
+const unitRows = new UnitRows();
 
 describe('unit rows', () => {
   it('are those of double precision, whatever the width, from both precisions', () => {
@@ -18,7 +20,7 @@ describe('unit rows', () => {
       fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 9 }), fc.nat(), (d, n, seed) => {
         const values = drawn(n * d, seed).map((x) => 1e-4 + x);
         for (const given of [values, toHalf(values)]) {
-          const units = unitRowsOf(given, d)!;
+          const units = unitRows.of(given, d)!;
           for (let i = 0; i < n; i++) {
             const length = Math.hypot(...values.subarray(i * d, (i + 1) * d));
             for (let j = 0; j < d; j++) {
@@ -38,7 +40,7 @@ describe('unit rows', () => {
     const pairs = Uint16Array.from({ length: 2 * halves.length }, (_, i) =>
       i % 2 ? 0x7bff : halves[i >> 1]!,
     );
-    const units = unitRowsOf(pairs, 2)!;
+    const units = unitRows.of(pairs, 2)!;
     const numberOf = (h: number) => {
       const size = h & 0x7fff;
       const exponent = size >> 10;
@@ -57,10 +59,10 @@ describe('unit rows', () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       const values = drawn(36, 1);
       values[at] = bad;
-      expect(unitRowsOf(values, 18)).toBeUndefined();
-      expect(unitRowsOf(toHalf(values), 18)).toBeUndefined();
+      expect(unitRows.of(values, 18)).toBeUndefined();
+      expect(unitRows.of(toHalf(values), 18)).toBeUndefined();
     }
-    expect(unitRowsOf(drawn(36, 1).fill(0, 18), 18)).toBeUndefined();
+    expect(unitRows.of(drawn(36, 1).fill(0, 18), 18)).toBeUndefined();
   });
 });
 
@@ -89,10 +91,10 @@ describe('a row adder', () => {
           const part = matrix(to - from, d, rows.data.subarray(from * d, to * d));
           adder.addByClass(byClass, part, labels.subarray(from, to));
           await adder.addSquares(squares, part);
-          if (from === 7) adder.flush();
+          if (from === 7) await adder.flush();
         }
-        adder.flush();
-        adder.flush();
+        await adder.flush();
+        await adder.flush();
       });
       const difference = (a: Float64Array, b: Float64Array) =>
         a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i]!)), 0);
@@ -114,7 +116,7 @@ it('adds rows of different widths, also of the same numbers', async () => {
     const wide = matrix(3000, 40, drawn(120_000, 3));
     const total = new Float64Array(40);
     adder.addByClass(total, wide, new Int32Array(3000));
-    adder.flush();
+    await adder.flush();
     for (const sum of [...sums, total]) {
       const own = sum === total ? wide.data : data;
       sum.forEach((x, j) => {

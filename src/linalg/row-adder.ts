@@ -5,21 +5,46 @@ import type { Products } from './matrix-products.ts';
 
 interface Kernel {
   addByClass(rows: number, labels: number, n: number, d: number, sums: number): void;
-  panels(rows: number, n: number, d: number, width: number, centre: number, sum: number, out: number): void;
+  columns(
+    rows: number,
+    n: number,
+    d: number,
+    centre: number,
+    capacity: number,
+    at: number,
+    out: number,
+  ): void;
+  addRows(matrix: number, n: number, d: number, capacity: number, sums: number): void;
 }
 
-/** Rows that are added at a time. With fewer, the sums of products take more of the time; with more, rounding does not average out. */
+/** Rows that are copied into the memory at a time. */
 const AT_ONCE = 2048;
+/**
+ * Rows whose products are computed at a time. With fewer, adding up the products takes more of the time; with more, rounding does not average
+ * out. An odd number of lines of 64 bytes, because with a power of two the rows of a panel take the same places in the processor's cache.
+ */
+const CAPACITY = 63 * 16;
 /** Columns of a panel. The products of panels below the diagonal are left out: 6 of 16 for 512 columns. */
 const WIDTH = 128;
 
-/** Sums of x x^T around a fixed centre m: sum x x^T = sum (x - m)(x - m)^T + m s^T + (s - n m) m^T, s = sum x. */
+/** Rows less the centre as the columns of a matrix [d, CAPACITY]. */
+interface Columns {
+  readonly address: number;
+  /** Ends when the products of its rows are added. */
+  added: Promise<void>;
+}
+
+/** Sums of x x^T around a fixed centre m: sum x x^T = sum (x - m)(x - m)^T + m s^T + s m^T + n m m^T, s = sum (x - m). */
 interface Squares {
   readonly d: number;
-  /** Addresses of the centre [d] in float32 and of the sum of the rows [d] in float64. */
+  /** Addresses of the centre [d] in float32 and of the sum of the rows less the centre [d] in float64. */
   readonly centre: number;
   readonly sum: number;
+  /** Rows whose own part is not in the sum yet. */
   rows: number;
+  /** The first one is being filled, while the engine computes with the other. */
+  readonly columns: Columns[];
+  filled: number;
 }
 
 /**
@@ -33,13 +58,8 @@ export class RowAdder {
   readonly #byClass = new Map<Float64Array, number>();
   readonly #squares = new Map<Float64Array, Squares>();
   #end = 0;
-  /** Addresses of rows, of labels and of panels, for rows of at most so many columns. */
-  #scratch?: {
-    readonly cols: number;
-    readonly rows: number;
-    readonly labels: number;
-    readonly panels: number;
-  };
+  /** Addresses of rows and of labels, for rows of at most so many columns. */
+  #scratch?: { readonly cols: number; readonly rows: number; readonly labels: number };
   /** The rows that the memory holds. */
   #held?: { readonly data: Float32Array; readonly cols: number; readonly from: number };
 
@@ -62,30 +82,35 @@ export class RowAdder {
     }
   }
 
-  /** Adds the rows' x x^T to the sum [d, d]. Throws `RangeError` for a sum of another size. The products are in float32, of rows around the mean of the first ones, whose square would hide their variation. */
+  /**
+   * Adds the rows' x x^T to the sum [d, d]. It returns when the rows are copied, while the engine still computes. Throws `RangeError` for a sum of
+   * another size. The products are in float32, of rows around the mean of the first ones, whose square would hide their variation.
+   */
   async addSquares(sum: Float64Array, rows: Matrix): Promise<void> {
     const d = rows.cols;
     if (sum.length !== d * d)
       throw new RangeError(`The sum has the length ${sum.length} instead of ${d} x ${d}`);
-    const products: Promise<Matrix[]>[] = [];
+    const own = this.#squaresOf(sum, rows);
     for (const [from, n] of tiles(rows)) {
-      const own = this.#squaresOf(sum, rows);
-      const at = this.#take(rows, from, n);
-      this.#kernel.panels(at.rows, n, d, WIDTH, own.centre, own.sum, at.panels);
-      own.rows += n;
-      const panels: Matrix[] = [];
-      for (let first = 0; first < d; first += WIDTH) {
-        const width = Math.min(WIDTH, d - first);
-        const view = new Float32Array(this.#memory.buffer, at.panels + 4 * first * n, n * width);
-        panels.push(matrix(n, width, view.slice()));
+      for (let done = 0; done < n; ) {
+        await own.columns[0]!.added;
+        // The memory is at its place until the next wait.
+        const at = this.#take(rows, from, n).rows + 4 * d * done;
+        const some = Math.min(n - done, CAPACITY - own.filled);
+        this.#kernel.columns(at, some, d, own.centre, CAPACITY, own.filled, own.columns[0]!.address);
+        own.filled += some;
+        done += some;
+        if (own.filled === CAPACITY) this.#multiply(sum, own);
       }
-      products.push(this.#products.gram(panels));
     }
-    for (const blocks of await Promise.all(products)) addBlocks(sum, d, blocks);
   }
 
   /** Adds what is kept to the sums. */
-  flush(): void {
+  async flush(): Promise<void> {
+    for (const [sum, own] of this.#squares) {
+      if (own.filled > 0) this.#multiply(sum, own);
+      await Promise.all(own.columns.map(({ added }) => added));
+    }
     const { buffer } = this.#memory;
     for (const [sums, address] of this.#byClass) {
       const kept = new Float64Array(buffer, address, sums.length);
@@ -98,7 +123,7 @@ export class RowAdder {
       const s = new Float64Array(buffer, kept.sum, d);
       for (let i = 0; i < d; i++) {
         const own = m[i]!;
-        const rest = s[i]! - rows * own;
+        const rest = s[i]! + rows * own;
         for (let j = i; j < d; j++) {
           squares[i * d + j]! += own * s[j]! + rest * m[j]!;
           squares[j * d + i] = squares[i * d + j]!;
@@ -109,11 +134,42 @@ export class RowAdder {
     }
   }
 
+  /** Begins to add the products of the columns that are filled, and takes the others. */
+  #multiply(sum: Float64Array, own: Squares): void {
+    const { d, filled: n, columns } = own;
+    const [full, next] = columns as [Columns, Columns];
+    this.#kernel.addRows(full.address, n, d, CAPACITY, own.sum);
+    const numbers = new Float32Array(this.#memory.buffer, full.address, d * CAPACITY);
+    if (n < CAPACITY) for (let j = 1; j < d; j++) numbers.copyWithin(j * n, j * CAPACITY, j * CAPACITY + n);
+    const panels: Matrix[] = [];
+    for (let first = 0; first < d; first += WIDTH) {
+      const width = Math.min(WIDTH, d - first);
+      panels.push(matrix(width, n, numbers.subarray(first * n, (first + width) * n)));
+    }
+    full.added = this.#products.gram(panels).then((blocks) => addBlocks(sum, d, blocks));
+    // An error is thrown by the next wait.
+    full.added.catch(() => {});
+    own.columns.splice(0, 2, next, full);
+    own.rows += n;
+    own.filled = 0;
+  }
+
   #squaresOf(sum: Float64Array, rows: Matrix): Squares {
     const known = this.#squares.get(sum);
     if (known) return known;
     const d = rows.cols;
-    const made = { d, centre: this.#allocate(4 * d), sum: this.#allocate(8 * d), rows: 0 };
+    const columns = [0, 1].map(() => ({
+      address: this.#allocate(4 * d * CAPACITY),
+      added: Promise.resolve(),
+    }));
+    const made = {
+      d,
+      centre: this.#allocate(4 * d),
+      sum: this.#allocate(8 * d),
+      rows: 0,
+      columns,
+      filled: 0,
+    };
     new Float32Array(this.#memory.buffer, made.centre, d).set(meanOf(rows));
     this.#squares.set(sum, made);
     return made;
@@ -126,7 +182,6 @@ export class RowAdder {
         cols,
         rows: this.#allocate(4 * AT_ONCE * cols),
         labels: this.#allocate(4 * AT_ONCE),
-        panels: this.#allocate(4 * AT_ONCE * cols),
       };
       this.#held = undefined;
     }

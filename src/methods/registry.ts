@@ -124,6 +124,11 @@ export function listMethods(): readonly Method[] {
   return [...known.values()].filter(({ composite }) => !composite);
 }
 
+/** Whether the method is one of this package, which every thread and process knows. */
+export function isBuiltIn(id: string): boolean {
+  return builtIn.some((method) => method.id === id);
+}
+
 /** Returns the method with this id, if there is one. */
 export function methodIfKnown(id: string): Method | undefined {
   return known.get(id);

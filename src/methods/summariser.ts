@@ -14,9 +14,9 @@ export interface Summarising {
   readonly basis?: Sums['basis'];
 }
 
-/** Adds rows to sums, block by block, while the engine still computes with the block before. */
+/** Adds rows to sums, block by block. The engine may still compute with the blocks before. */
 export interface Summariser {
-  /** Adds unit rows. The caller does not change them afterwards. */
+  /** Adds unit rows. The caller may change them afterwards. */
   add(samples: Samples): Promise<void>;
   /** The sums of all rows so far. */
   sums(): Promise<Sums>;
@@ -40,22 +40,16 @@ export function createSummariser(
   const all = emptySums(sumShapes(form, task, options), basis);
   const counts = all.sums.counts!.data;
   const adder = new RowAdder(products);
-  let pending: Promise<void> = Promise.resolve();
   return {
     async add(samples) {
       if (samples.labels.length === 0) return;
       samples.labels.forEach((label) => {
         counts[label]!++;
       });
-      const work = form.add(all, samples, { task, options, products, adder });
-      const before = pending;
-      pending = Promise.resolve(work);
-      pending.catch(() => {});
-      await before;
+      await form.add(all, samples, { task, options, products, adder });
     },
     async sums() {
-      await pending;
-      adder.flush();
+      await adder.flush();
       return all;
     },
   };

@@ -58,11 +58,19 @@ export function mergeSummaries(a: Summary, b: Summary): Summary {
     throw unlike('they have different sums');
   }
   if (!sameBasis(a.basis, b.basis)) throw unlike('their rows were compared with different rows');
-  const sums = own.map(([name, { shape, data }]): [string, Sum] => {
-    const other = b.sums[name]!.data;
-    return [name, { dtype: 'float64', shape, data: data.map((x, i) => x + other[i]!) }];
+  return { origin: a.origin, ...addSums(a, b) };
+}
+
+/** The sums of the rows of both, which are of the same sizes. */
+export function addSums(a: Sums, b: Sums): Sums {
+  const sums = Object.entries(a.sums).map(([name, { shape, data }]): [string, Sum] => {
+    const all = data.slice();
+    b.sums[name]!.data.forEach((x, i) => {
+      all[i]! += x;
+    });
+    return [name, { dtype: 'float64', shape, data: all }];
   });
-  return { origin: a.origin, sums: Object.fromEntries(sums), basis: a.basis };
+  return { sums: Object.fromEntries(sums), basis: a.basis };
 }
 
 /** What differs between two origins, in words. Undefined if they are equal. */

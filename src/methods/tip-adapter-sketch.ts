@@ -215,7 +215,7 @@ async function betweenClusters(
         for (let at = 0; at < block.data.length; at++) block.data[at]! *= weights[Math.floor(at / d)]!;
         await addSquares(all, { rows: block }, adder);
       }
-      adder.flush();
+      await adder.flush();
     },
     signal,
   );

@@ -1,5 +1,6 @@
 import { InterruptedError } from '../errors.ts';
-import { failureOf, type Reply, type RunStart, type Task } from './shard-protocol.ts';
+import { failureOf } from '../failure.ts';
+import type { Reply, RunStart, Task } from './shard-protocol.ts';
 import type { Work, WorkDescription } from './work.ts';
 
 /** Milliseconds between two reports of progress. */

@@ -2,7 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { onAbort } from '../abort.ts';
 import { DataError, InterruptedError } from '../errors.ts';
-import { errorOf, type Reply, type Task } from './shard-protocol.ts';
+import { errorOf } from '../failure.ts';
+import type { Reply, Task } from './shard-protocol.ts';
 import type { Json } from './work.ts';
 
 const EXTENSION = extname(import.meta.url);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RowSums } from '../classifier/row-sums.ts';
+import type { RowSums } from '../classifier/row-sum.ts';
 import { ModelError } from '../errors.ts';
 import { matrixOf } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';

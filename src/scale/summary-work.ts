@@ -1,6 +1,7 @@
 import type { Abortable } from '../abort.ts';
-import { createCollection, leftOutOf } from '../classifier/left-out-rows.ts';
-import { type RowSums, type SummaryTask, type SumRows, sumParts } from '../classifier/row-sums.ts';
+import { createCollection } from '../classifier/left-out-rows.ts';
+import type { RowSums } from '../classifier/row-sum.ts';
+import { type SummaryTask, type SumRows, sumParts } from '../classifier/row-sums.ts';
 import { openFeatureBlocks } from '../dataset/feature-blocks.ts';
 import { mixedSplits } from '../dataset/parquet-features.ts';
 import type { FeaturePart } from '../dataset/row-blocks.ts';
@@ -137,10 +138,11 @@ async function openSummary(
       if (await target.find(key, { signal })) return outcomeOf(started, await read(key, { signal }), 0);
       const parts = groups[shard.pointer as number]!;
       const { sums, left } = await sumParts(
-        form,
-        { task: { classes: classes.length, dimension, signal }, options },
+        {
+          ...{ form, method: name, rows, seed },
+          what: { task: { classes: classes.length, dimension, signal }, options },
+        },
         parts,
-        leftOutOf(rows, seed),
         { engine: sharedEngine(), signal, onRows: onProgress },
       );
       const own = { summary: { origin, ...sums }, left, splits: [...stream.splits] };

@@ -1,0 +1,42 @@
+import type { FeatureBlock } from '../dataset/row-blocks.ts';
+import type { Products } from '../linalg/matrix-products.ts';
+import type { SummaryForm } from '../methods/method.ts';
+import type { Samples } from '../methods/samples.ts';
+import { createSummariser, type Summarising } from '../methods/summariser.ts';
+import type { Sums } from '../methods/summary.ts';
+import { createCollection, divided, leftOutOf } from './left-out-rows.ts';
+
+/** The sums of the rows that are not left out, and the rows that are. */
+export interface RowSums {
+  readonly sums: Sums;
+  readonly left: Samples;
+}
+
+/** How rows are summed up. */
+export interface Summing {
+  readonly form: SummaryForm;
+  /** Id of the form's method. */
+  readonly method: string;
+  readonly what: Summarising;
+  /** Decide which rows are left out: the number of all rows of the folder, and the seed. */
+  readonly rows: number;
+  readonly seed: number;
+}
+
+/** A sum of no rows yet, on the given products. */
+export function createRowSum({ form, what, rows, seed }: Summing, products: Products) {
+  const isLeftOut = leftOutOf(rows, seed);
+  const summariser = createSummariser(form, what, products);
+  const collection = createCollection(what.task.dimension);
+  return {
+    async add(block: FeatureBlock): Promise<void> {
+      const { rest, left } = divided(block, isLeftOut);
+      collection.add(left);
+      await summariser.add(rest);
+    },
+    result: async (): Promise<RowSums> => ({
+      sums: await summariser.sums(),
+      left: collection.samples(),
+    }),
+  };
+}

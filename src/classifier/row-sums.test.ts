@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { npy, npyLabels, rowsOf } from '../bench/dump.fixture.ts';
+import { openFeatureBlocks } from '../dataset/feature-blocks.ts';
+import { ownFolder } from '../dataset/folder.fixture.ts';
+import { interpreterEngine } from '../engine/interpreter-engine.ts';
+import { methodById } from '../methods/registry.ts';
+import { summaryFormOf } from '../methods/summarise.ts';
+import { resolveOptions } from '../options.ts';
+import { sumParts } from './row-sums.ts';
+
+const own = ownFolder();
+/** More than one block. */
+const LABELS = Array.from({ length: 140_000 }, (_, i) => (7 * i) % 3);
+const method = methodById('gda');
+
+async function sumsOn(threads: number, { bad = -1, signal }: { bad?: number; signal?: AbortSignal } = {}) {
+  const rows = rowsOf(LABELS, 'sums');
+  if (bad >= 0) rows.data.fill(0, 8 * bad, 8 * bad + 8);
+  await own.write(
+    ['info.json', JSON.stringify({ classes: ['cat', 'dog', 'eel'] })],
+    ['train.npy', npy(rows)],
+    ['train.labels.npy', npyLabels(LABELS)],
+  );
+  const stream = await openFeatureBlocks(own.root);
+  const options = resolveOptions(method.options, {});
+  const form = summaryFormOf(method, options);
+  const done: number[] = [];
+  const result = await sumParts(
+    {
+      ...{ form, method: method.id, rows: LABELS.length, seed: 1 },
+      what: { task: { classes: 3, dimension: 8 }, options },
+    },
+    stream.parts,
+    { engine: { ...interpreterEngine(), threads }, bytesOfThread: 1, signal, onRows: (n) => done.push(n) },
+  );
+  return { ...result, done };
+}
+
+describe('sums of parts', () => {
+  it('are those of one thread on several, with the same rows left out', async () => {
+    const [one, two] = [await sumsOn(1), await sumsOn(2)];
+    for (const [name, { data }] of Object.entries(one.sums.sums)) {
+      const other = two.sums.sums[name]!.data;
+      const largest = data.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+      data.forEach((x, i) => {
+        expect(Math.abs(x - other[i]!) / largest).toBeLessThan(1e-6);
+      });
+    }
+    const sorted = ({ left }: typeof one) => [...left.rows.data].sort();
+    expect(one.left.labels.length).toBeGreaterThan(1500);
+    expect(sorted(two)).toEqual(sorted(one));
+    expect(two.done.at(-1)).toBe(LABELS.length);
+  });
+
+  it('name a row that cannot be used, and end when they are stopped', async () => {
+    await expect(sumsOn(2, { bad: 139_000 })).rejects.toMatchObject({
+      code: 'dump/zero-row',
+      message: `${join(own.root, 'train.npy')}: row 139000 is all zeros`,
+    });
+    const stopped = AbortSignal.abort();
+    await expect(sumsOn(2, { signal: stopped })).rejects.toMatchObject({ name: 'InterruptedError' });
+  });
+});

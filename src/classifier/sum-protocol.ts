@@ -1,0 +1,25 @@
+import type { StoredBlock } from '../dataset/row-blocks.ts';
+import type { Failure } from '../failure.ts';
+import type { RowSums, Summing } from './row-sum.ts';
+
+/** What a thread gets: how rows are summed up, then blocks of them, then the question for the sums. */
+export type Message =
+  | ({ readonly kind: 'begin' } & Omit<Summing, 'form'>)
+  | { readonly kind: 'block'; readonly block: StoredBlock }
+  | { readonly kind: 'end' };
+
+/** Its answers, in the order of the messages. The buffer of a block comes back, to be filled again. */
+export type Answer =
+  | { readonly kind: 'begun' }
+  | { readonly kind: 'added'; readonly buffer: ArrayBuffer }
+  | ({ readonly kind: 'sums' } & RowSums)
+  | { readonly kind: 'failure'; readonly error: Failure };
+
+/** Buffers of an answer that are transferred instead of copied. */
+export function buffersOf(answer: Answer): ArrayBuffer[] {
+  if (answer.kind === 'added') return [answer.buffer];
+  if (answer.kind !== 'sums') return [];
+  const { sums, left } = answer;
+  const arrays = [...Object.values(sums.sums).map(({ data }) => data), left.rows.data, left.labels];
+  return arrays.map(({ buffer }) => buffer as ArrayBuffer);
+}

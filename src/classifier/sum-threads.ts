@@ -1,0 +1,118 @@
+import { extname } from 'node:path';
+import { type Abortable, waitFor } from '../abort.ts';
+import type { FeaturePart } from '../dataset/row-blocks.ts';
+import { type NodeThread, startThread } from '../engine/node-thread.ts';
+import { ModelError } from '../errors.ts';
+import { errorOf } from '../failure.ts';
+import { addSums } from '../methods/summary.ts';
+import { createCollection } from './left-out-rows.ts';
+import type { RowSums, Summing } from './row-sum.ts';
+import type { Answer, Message } from './sum-protocol.ts';
+
+const PROGRAM = new URL(`./sum-worker${extname(import.meta.url)}`, import.meta.url);
+
+/** Blocks that a thread has at a time: it computes with one while the next one arrives. */
+const BLOCKS = 2;
+
+/**
+ * Sums up the rows of parts on threads. This thread only reads: each of the others, in turn, gets a block, and computes with it on one core. Threads
+ * of one core each do not wait for one another, as those of one product do.
+ */
+export async function sumOnThreads(
+  summing: Summing,
+  parts: readonly FeaturePart[],
+  threads: number,
+  { signal, onRows }: Abortable & { onRows?(done: number): void },
+): Promise<RowSums> {
+  const all = Array.from({ length: threads }, () => new SumThread(summing));
+  try {
+    const spare: ArrayBuffer[] = [];
+    let next = 0;
+    let done = 0;
+    for (const part of parts) {
+      for await (const block of part.blocks({ signal, spare })) {
+        const rows = block.labels.length;
+        const thread = all[next++ % threads]!;
+        await waitFor(thread.hasRoom(), signal);
+        thread.ask({ kind: 'block', block }, [block.numbers.data.buffer as ArrayBuffer], (answer) => {
+          if (answer.kind === 'added') spare.push(answer.buffer);
+          done += rows;
+          onRows?.(done);
+        });
+      }
+    }
+    return await waitFor(together(all, summing.what.task.dimension), signal);
+  } finally {
+    await Promise.all(all.map((thread) => thread.close()));
+  }
+}
+
+/** The sums of all threads, in their order. */
+async function together(all: readonly SumThread[], dimension: number): Promise<RowSums> {
+  const results = await Promise.all(all.map((thread) => thread.result()));
+  const collection = createCollection(dimension);
+  for (const { left } of results) collection.add(left);
+  return { sums: results.map(({ sums }) => sums).reduce(addSums), left: collection.samples() };
+}
+
+class SumThread {
+  readonly #thread: NodeThread<Message>;
+  readonly #waiting: ((answer: Answer) => void)[] = [];
+  #failed?: Error;
+  #isOver = false;
+  #changed = () => {};
+
+  constructor({ form: _, ...summing }: Summing) {
+    this.#thread = startThread<Message, Answer>(PROGRAM, {
+      answer: (answer) => {
+        if (answer.kind === 'failure') this.#failed ??= errorOf(answer.error);
+        else this.#waiting.shift()?.(answer);
+        this.#changed();
+      },
+      died: (reason, outOfMemory) => {
+        this.#isOver = true;
+        this.#failed ??= new ModelError(`A thread that sums up features stopped: ${reason}`, {
+          code: outOfMemory ? 'engine/memory' : 'engine/stopped',
+          hint: 'Try again, on a machine with more memory if it is out of it.',
+        });
+        this.#changed();
+      },
+    });
+    const { task, options, basis } = summing.what;
+    const { classes, dimension } = task;
+    // The signal and functions of the task stay here.
+    const what = { task: { classes, dimension }, options, basis };
+    this.ask({ kind: 'begin', ...summing, what }, [], () => {});
+  }
+
+  ask(message: Message, transfer: readonly ArrayBuffer[], answered: (answer: Answer) => void): void {
+    this.#waiting.push(answered);
+    this.#thread.post(message, transfer);
+  }
+
+  /** Waits until the thread has few enough blocks. Throws what it failed by. */
+  async hasRoom(): Promise<void> {
+    while (!this.#failed && this.#waiting.length >= BLOCKS) await this.#change();
+    if (this.#failed) throw this.#failed;
+  }
+
+  async result(): Promise<RowSums> {
+    let result: RowSums | undefined;
+    this.ask({ kind: 'end' }, [], (answer) => {
+      if (answer.kind === 'sums') result = answer;
+    });
+    while (!this.#failed && !result) await this.#change();
+    if (!result) throw this.#failed;
+    return result;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOver) await this.#thread.end();
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#changed = resolve;
+    });
+  }
+}

@@ -1,0 +1,50 @@
+import { unitBlock } from '../dataset/row-blocks.ts';
+import { createEngineHere } from '../engine/node-here.ts';
+import { serveThread } from '../engine/thread-loop.ts';
+import { failureOf } from '../failure.ts';
+import { type Products, withProducts } from '../linalg/matrix-products.ts';
+import { UnitRows } from '../linalg/unit-rows.ts';
+import { methodById } from '../methods/registry.ts';
+import { summaryFormOf } from '../methods/summarise.ts';
+import { createRowSum } from './row-sum.ts';
+import { type Answer, buffersOf, type Message } from './sum-protocol.ts';
+
+// A thread that sums up blocks of rows on one core.
+
+const engine = createEngineHere();
+const units = new UnitRows();
+let sum: ReturnType<typeof createRowSum>;
+
+/** Products for as long as the thread runs. */
+const products = new Promise<Products>((resolve) => {
+  void withProducts(engine, (made) => {
+    resolve(made);
+    return new Promise<never>(() => {});
+  });
+});
+
+async function answer(message: Message): Promise<Answer> {
+  switch (message.kind) {
+    case 'begin': {
+      const form = summaryFormOf(methodById(message.method), message.what.options);
+      sum = createRowSum({ ...message, form }, await products);
+      return { kind: 'begun' };
+    }
+    case 'block':
+      await sum.add(unitBlock(message.block, units));
+      return { kind: 'added', buffer: message.block.numbers.data.buffer as ArrayBuffer };
+    case 'end':
+      return { kind: 'sums', ...(await sum.result()) };
+  }
+}
+
+/** Messages arrive while one is answered. */
+let before: Promise<unknown> = Promise.resolve();
+
+serveThread<Message, Answer>((message) => {
+  const own = before
+    .then(() => answer(message))
+    .catch((error) => ({ kind: 'failure', error: failureOf(error) }) as const);
+  before = own;
+  return own;
+}, buffersOf);
