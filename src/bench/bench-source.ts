@@ -65,6 +65,8 @@ export function searchesValidation(source: Pick<BenchSource, 'known' | 'val'>): 
 
 export interface OpenOptions {
   readonly encoder: string;
+  /** The methods that are compared. `auto` takes an encoder that has the parts that they learn from, if one is on this machine. */
+  readonly methods?: readonly string[];
   /** The largest number of examples to draw, and the seeds of the draws. */
   readonly shots: number;
   readonly seeds: readonly number[];

@@ -1,5 +1,6 @@
 import { promptFindings } from '../classifier/class-texts.ts';
 import { findRepeats } from '../classifier/examples.ts';
+import { partsOf } from '../classifier/learn.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/few-shot.ts';
 import { quoted } from '../dataset/findings.ts';
@@ -8,15 +9,17 @@ import type { Located } from '../dataset/locate.ts';
 import { readDataset } from '../dataset/read.ts';
 import { splitDataset } from '../dataset/split.ts';
 import type { Dataset, Example, Split } from '../dataset/types.ts';
-import { chooseEncoder } from '../encoder/choose.ts';
+import { chooseEncoder, type EncoderChoice } from '../encoder/choose.ts';
 import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
 import { withEqualWeights } from '../encoder/joined.ts';
 import { loadEncoder } from '../encoder/load.ts';
+import { withSuffix } from '../encoder/pre-projection.ts';
 import { TEMPLATES, textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
-import { DataError, messageAbout } from '../errors.ts';
+import { DataError, messageAbout, type TipAdapterError } from '../errors.ts';
 import { selectRows } from '../math/matrix.ts';
+import { methodById } from '../methods/index.ts';
 import { type Support, selectExamples } from '../methods/task.ts';
 import { hashOf } from '../store/checksum.ts';
 import { openFeatureCache } from '../store/feature-cache.ts';
@@ -32,7 +35,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
   await options.onRead?.(listed);
   const read = options.groupBy ? await groupedBy(listed, options.groupBy, { signal }) : listed;
   const dataset = testOnly ? read : splitDataset(read, { testFraction: 'auto', seed: 1 });
-  const { name, reason } = await chooseEncoder(wantedEncoder(options.encoder, dataset), { signal });
+  const { name, reason } = await chosenEncoder(wantedEncoder(options.encoder, dataset), options);
   note?.(reason);
   const encoder = withEqualWeights(await loadEncoder(name, { engine: sharedEngine(), signal }));
   const { learnt, tested, tuned } = await encodeSplits(dataset, encoder, options);
@@ -97,6 +100,27 @@ export async function openPictures({ path, known }: Located, options: OpenOption
 /** The encoder of stored features, if the data are such and no other is wanted. */
 function wantedEncoder(given: string, { encoder }: Dataset): string {
   return given === 'auto' ? (encoder ?? given) : given;
+}
+
+/**
+ * The encoder for the methods. `auto` takes one on this machine that has all the parts that they learn from, if there is one; otherwise methods
+ * whose part is lacking are left out. Rows have pre-projection features if every method learns from them or, as zero-shot, ignores them.
+ */
+async function chosenEncoder(
+  wanted: string,
+  { methods = [], signal }: Pick<OpenOptions, 'methods' | 'signal'>,
+): Promise<EncoderChoice> {
+  const needs = methods.map((id) => (id === 'auto' ? [] : partsOf(methodById(id))));
+  const parts = [...new Set(needs.flat())];
+  if (wanted !== 'auto' || parts.length === 0) return chooseEncoder(wanted, { signal });
+  try {
+    const choice = await chooseEncoder(wanted, { signal, parts });
+    const widened = methods.every((id, i) => id === 'zero-shot' || needs[i]!.includes('projection'));
+    return widened ? chooseEncoder(withSuffix(choice.name)) : choice;
+  } catch (error) {
+    if ((error as TipAdapterError).code !== 'encoder/from-weights') throw error;
+    return chooseEncoder(wanted, { signal });
+  }
 }
 
 /** Sha256 (hex) of everything about these pictures that affects the cells. */

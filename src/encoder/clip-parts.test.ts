@@ -97,6 +97,30 @@ it('auto takes an encoder that has the parts, although another one comes first',
   await classifier.close();
 });
 
+it.each([
+  ['prolip,zero-shot', 'hf:tiny/weights+pre-projection', ['prolip', 'zero-shot']],
+  ['prolip,prototype', 'hf:tiny/weights', ['prototype']],
+  ['prototype', 'hf:tiny/export', ['prototype']],
+])('bench with %s takes %s for auto, and says which methods are left out', async (methods, encoder, ran) => {
+  const io = recordingIo();
+  const output = at(`bench-${methods}`);
+  const argv = ['bench', photos, '--methods', methods, '--shots', '1', '--seeds', '1', '-o', output];
+  expect(await runCli(argv, io)).toBe(0);
+  const { cells } = JSON.parse(readFileSync(join(output, 'bench.json'), 'utf8'));
+  expect(new Set(cells.map((cell: { method: string }) => cell.method))).toEqual(new Set(ran));
+  expect(io.err()).toContain(`Encoder: ${encoder}`);
+  const left = methods.includes('prolip') && !ran.includes('prolip');
+  expect((io.out() + io.err()).includes('ProLIP needs the features before the last projection')).toBe(left);
+});
+
+it('removing the encoder with pre-projection features removes the plain one', async () => {
+  const { json } = await printed('encoders', 'remove', 'hf:tiny/weights+pre-projection');
+  expect(json).toMatchObject({ id: 'hf:tiny/weights', bytes: expect.any(Number) });
+  expect((await listEncoders()).map(({ record }) => record.id)).toEqual(['hf:tiny/export']);
+  const again = await printed('encoders', 'remove', 'hf:tiny/weights+pre-projection');
+  expect(again.json.error).toMatchObject({ code: 'encoder/unknown' });
+});
+
 it('a registered encoder with a projection is used under its own name, and one without is refused', async () => {
   const weight = matrix(
     10,

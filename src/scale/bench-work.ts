@@ -66,7 +66,7 @@ export async function openBench(
       onPicked?.(found.picked);
       return found;
     },
-    ...{ reading, testOnly: suite?.testOnly ?? [], encoders, shots: Math.max(...shots), seeds },
+    ...{ reading, testOnly: suite?.testOnly ?? [], encoders, methods, shots: Math.max(...shots), seeds },
     ...{ views: rest.views, groupBy: rest.groupBy, ...callbacks },
     validation: protocol === 'val' || protocol === 'min4' || protocol === 'paper',
   });

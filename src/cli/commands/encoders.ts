@@ -233,9 +233,12 @@ export const removeCommand = defineCommand({
   ],
   async run([name], { json }, io) {
     const { removeEncoder } = await import('../../encoder/installed.ts');
-    const freed = await removeEncoder(name);
-    if (json) printJson(io, { id: name, bytes: freed });
-    else io.print(`${name}: removed, ${bytes(freed)} freed`);
+    const { withoutSuffix } = await import('../../encoder/pre-projection.ts');
+    // Pre-projection features are computed from the files of the plain encoder.
+    const id = withoutSuffix(name) ?? name;
+    const freed = await removeEncoder(id);
+    if (json) printJson(io, { id, bytes: freed });
+    else io.print(`${id}: removed, ${bytes(freed)} freed`);
   },
 });
 
