@@ -38,7 +38,7 @@ export const transClip = defineTransductive({
     strength: real({
       default: 1,
       min: 0,
-      help: "How strongly the classifier's own answers hold (lambda).",
+      help: "Weight of the classifier's own answers (lambda).",
     }),
     examples: real({
       default: 0,

@@ -228,7 +228,7 @@ function readSummary(take: TensorReader, method: Method, data: ClassifierData, r
     basis: read('basis', (name, shape) => take.state(name, { shape })),
   };
   if (!rowCounts(summary).every((n) => Number.isInteger(n) && n >= 0))
-    refuse('tensor summary.sums.counts holds something that is no count');
+    refuse('tensor summary.sums.counts holds a number that is not a count');
   return summary;
 }
 

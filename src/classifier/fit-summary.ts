@@ -152,9 +152,9 @@ function refuseUnused({ shots, views, keys, balance, reject, tune, groupBy }: Fi
     tune: tune === 'val' || tune === 'paper',
   }).find(([, isGiven]) => isGiven);
   if (unused === undefined) return;
-  throw new UsageError(`Option ${unused[0]} cannot be used with summary as it is given`, {
+  throw new UsageError(`Option ${unused[0]} cannot have this value together with summary`, {
     code: 'fit/summary-option',
-    hint: 'A summary is learnt from all rows, and rows that are left out of it choose what is tuned. Leave out the option, or summary.',
+    hint: 'With summary, all rows are learnt from, and options are tuned on rows that are left out first. Leave out the option, or summary.',
     details: { option: unused[0] },
   });
 }

@@ -156,7 +156,7 @@ async function rejectOf(
 async function summaryFolder(source: string | Dataset): Promise<string> {
   if (typeof source === 'string' && existsSync(join(source, 'info.json'))) return source;
   if (typeof source === 'string' && isStoreAddress(source) && (await storedInfo(source))) return source;
-  throw new UsageError('Only a folder of features is learnt from by a summary', {
+  throw new UsageError('Option summary needs a folder of features', {
     code: 'fit/summary-source',
     hint: 'Compute the features of the pictures first, or leave out the option summary. The address of a folder in a store ends with a slash.',
   });

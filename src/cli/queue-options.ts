@@ -9,7 +9,7 @@ export const queueOptions = {
   queue: optional(
     text({
       value: '<redis>',
-      help: 'Have workers do it that are connected to this Redis (redis://host:6379). TIP_ADAPTER_REDIS_USER and TIP_ADAPTER_REDIS_PASSWORD give user and password.',
+      help: 'Leave the work to the workers that are connected to this Redis (redis://host:6379). TIP_ADAPTER_REDIS_USER and TIP_ADAPTER_REDIS_PASSWORD hold the user and the password.',
     }),
   ),
   detach: flag({ help: 'With --queue: do not wait for the workers. One of them makes the result.' }),

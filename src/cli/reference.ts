@@ -53,7 +53,7 @@ export async function renderMethods(): Promise<string> {
 <!-- Made by \`npm run docs\` from the table of methods; edit that. -->
 
 Each method is one file in \`src/methods/\` that follows its paper. The defaults are those of the papers, for CLIP. \`fit\` chooses alpha and
-beta by leave-one-shot-out. With one example of each class it uses the encoder's constants. The [whitened centred cosine](whitened.md) is
+beta on left-out examples ([leave-one-shot-out](glossary.md#tuning-and-evaluation)). With one example of each class it uses the encoder's constants. The [whitened centred cosine](whitened.md) is
 this package's own method, and its page derives it. [Results](results.md) has the accuracy of each method.
 
 ${table}
@@ -62,18 +62,18 @@ ${table}
 
 \`--method auto\`, the default, chooses among the methods by the examples alone, or by the validation split with \`--tune val\`.
 
-1. With one or two examples of each class, folds show too little. The [whitened centred cosine](whitened.md) is taken without a search: alone
-   if there are no class names, otherwise pooled in equal parts with what is chosen among the other methods. With one example of each class, that is
-   the text-anchored regression.
+1. With one or two examples of each class, left-out examples are too few to compare methods on. The [whitened centred cosine](whitened.md) is taken
+   without a search: alone if there are no class names, otherwise pooled in equal parts with the method that is chosen among the others. With one
+   example of each class, that method is the text-anchored regression.
 2. With more examples, whitened, anchored, proker (with names, and fewer examples than dimensions), gda and prototype are compared. Each is fitted to the
-   examples without one fold, for at most four folds, and says what it thinks of the left-out ones. The options of a method are those of the least mean negative
-   log-likelihood, each with its own temperature.
-3. The best method is taken. The next best ones join it in a stack, one after the other, if they lower the likelihood by more than the numbers that are fitted for them would
-   lower it by chance (1/q for each number, q left-out examples). A stack is the weighted mean of log-probabilities.
+   examples without one fold, for at most four folds, and gives probabilities for the left-out examples. A method gets the options with the least mean
+   negative log-likelihood (NLL), each candidate with its own temperature.
+3. The method with the least NLL is taken. The next best methods join it in a stack, one after the other. A method joins only if it lowers the NLL by more than
+   chance would (1/q for each number that is fitted for it, with q left-out examples). A stack is the weighted mean of log-probabilities.
 4. The scores of the left-out examples also give the temperature. Tip-Adapter and zero-shot are measured on the same examples, and \`fit\` and
    \`info\` print how the methods did.
 
-\`--training-free\` leaves out the regression. Without an example that could be left out, whitened is taken. If examples and names span at most half of the
+\`--training-free\` leaves out the regression. If no example can be left out, whitened is taken. If examples and names span at most half of the
 encoder's dimensions, methods are compared in coordinates of that span, which changes no score.
 
 ## Options
@@ -106,8 +106,8 @@ ${optionList(commonOptions)}
 
 ## The config file
 
-Options that you use often can be put into \`tip-adapter.json\`, or into the field \`tip-adapter\` of \`package.json\`. The file is searched in the working
-folder and above it, up to the folder with \`package.json\`. Outside of a project, only the working folder is searched.
+Options that you use often can be put into \`tip-adapter.json\`, or into the field \`tip-adapter\` of \`package.json\`. The program looks for the file in the working
+folder and in those above it, up to the folder with \`package.json\`. Outside of a project, it looks in the working folder only.
 
 \`\`\`json
 {
@@ -125,7 +125,7 @@ folder and above it, up to the folder with \`package.json\`. Outside of a projec
   \`encoders pull\`) is for that command and takes precedence. Names are those of the library: \`trainingFree\` for \`--training-free\`.
 - The command line takes precedence over the config, and the config over the defaults. \`--no-quiet\` turns off a flag that the config sets.
 - With \`--verbose\`, a line on stderr names the fields that were used from the config.
-- Paths are relative to the config and stay in its folder, and modules (\`--import\`) are not accepted, so that a downloaded folder can neither run code nor write elsewhere.
+- Paths are relative to the config and must stay in its folder. Modules (\`--import\`) are not accepted. A downloaded folder can therefore neither run code nor write elsewhere.
 - \`"updates": true\` asks the npm registry for a newer version, at most once a day and for at most a second, and prints a note if there is one.`;
 
 const OUTCOME = `## Output

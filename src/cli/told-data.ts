@@ -65,7 +65,7 @@ export async function tellData(
   const doubts = doubtsOf(dataset);
   if (doubts.length === 0 || !io.ask || classes.length < askFrom) return;
   if (await io.ask('Continue with this reading of the data?', io.signal)) return;
-  throw new DataError(`Stopped before the work, because the reading of ${name} is doubtful`, {
+  throw new DataError(`Stopped before the work, because ${name} was probably misread`, {
     code: 'data/doubtful',
     hint: 'Correct the data, or run the command again and answer y.',
     details: { doubts: doubts.map(({ message }) => message) },

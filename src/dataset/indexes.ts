@@ -236,7 +236,7 @@ export function refuseContradiction(table: Table, classIds: readonly string[]): 
     const values = columns.map((column) => nameKey(row[column] ?? '')).filter((value) => ids.has(value));
     if (values.length === 0 || values.includes(nameKey(folder))) continue;
     throw new DataError(
-      `${table.name} contradicts the folders: ${row[path]} is "${ids.get(values[0]!)}" there, and lies in "${folder}"`,
+      `${table.name} contradicts the folders: it labels ${row[path]} "${ids.get(values[0]!)}", and the folder is "${folder}"`,
       {
         code: 'dataset/contradiction',
         hint: 'To use the table, name its columns path and label and call it index.csv; to use the folders, remove it.',

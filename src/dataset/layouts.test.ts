@@ -36,7 +36,7 @@ describe('a table beside class folders', () => {
     const error = await readDataset(own.root).catch((thrown) => thrown);
     expect(error).toEqual(failure('contradiction'));
     expect(error.message).toBe(
-      'index.csv contradicts the folders: cat\\2.jpg is "dog" there, and lies in "cat"',
+      'index.csv contradicts the folders: it labels cat\\2.jpg "dog", and the folder is "cat"',
     );
     expect(error.hint).toContain('name its columns path and label');
   });

@@ -108,12 +108,12 @@ function checkQuantise(input: OnnxInput, quantise: boolean, pictures: unknown): 
   throw quantise
     ? new UsageError('Option quantise has no effect with the input features', {
         code: 'option/no-effect',
-        hint: 'The encoder is quantised, which a model of features does not have. Leave the option out, or give another input.',
+        hint: 'quantise changes the encoder, and a model of features contains none. Leave out the option, or give another input.',
         details: { option: 'quantise' },
       })
     : new UsageError('Option data has no effect without quantise', {
         code: 'option/no-effect',
-        hint: 'The pictures measure the loss of quantisation.',
+        hint: 'The pictures of data measure the loss of quantisation. Give quantise too, or leave out data.',
         details: { option: 'data' },
       });
 }

@@ -27,7 +27,9 @@ export const anchored = defineMethod({
   auto: { order: 1, untuned: true },
   options: {
     strength: optional(
-      positive({ help: 'How strongly the class names hold, per example (default: 0.3; 1 at one shot).' }),
+      positive({
+        help: 'Weight of the penalty that keeps the classifier near the class names, per example (default: 0.3; 1 at one shot).',
+      }),
     ),
   },
   search: ({ head, support }) => {

@@ -64,7 +64,7 @@ export const proker = defineMethod({
     landmarks: optional(
       integer({
         min: 1,
-        help: `How many means stand for a class's examples; their error is measured (default: all examples, of more than ${number(EXACT)} a random ${number(LANDMARKS)}).`,
+        help: `Number of means that replace the examples of each class; their error is measured (default: all examples, of more than ${number(EXACT)} a random ${number(LANDMARKS)}).`,
       }),
     ),
   },

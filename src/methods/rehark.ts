@@ -28,7 +28,7 @@ export const reHark = defineMethod({
   notes: [
     '**Equations.** `x = unit(sign(f) |f|^power)`; prior `p_c = unit((1 - refine) w_c + refine m_c)` of the name `w_c` and the mean `m_c` of the examples; bridges `unit(x_i + blend p_y)` join the examples; `k(x, y) = mix exp(-beta |x - y|^2) + (1 - mix) exp(-broad |x - y|^2)`; `A = (K + lambda I)^-1 (Y - scale F P^T)`; `scores = (s / scale) (scale x P^T + k(x, F) A)`.',
     "**Published.** One shot, mean of eleven data sets: 65.83%, beside ProKeR 63.77, Tip-Adapter 62.85 and zero-shot 58.88 (authors' README, whose zero-shot figures are those of RN50). There, 1,000 trials chose all constants on a validation split, and test features were moved to the statistics of the examples.",
-    '**Left out.** Distribution rectification, which looks at all test pictures together; texts by GPT-3; the trials. The constants are of 1,118 random ones on one-shot draws of Cars and of classes of ImageNet (ViT-B/32); from two shots on, folds choose `lambda` and whether the prior is refined, of four pairs.',
+    '**Left out.** Distribution rectification, which looks at all test pictures together; texts by GPT-3; the trials. The constants were chosen among 1,118 random candidates on one-shot draws of Cars and of classes of ImageNet (ViT-B/32); from two shots on, folds choose `lambda` and whether the prior is refined, of four pairs.',
   ].join('\n\n'),
   needs: ['text', 'examples'],
   options: {

@@ -56,7 +56,7 @@ export function summaryOf(
 }
 
 function noSummary(origin: string, what: string): ModelError {
-  return new ModelError(`${origin} does not hold a summary: ${what} is not one of it`, {
+  return new ModelError(`${origin} does not hold a summary: ${what} is not part of one`, {
     code: 'summary/file',
     hint: 'Make the summary of these rows again.',
     details: { origin },

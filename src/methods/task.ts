@@ -163,7 +163,7 @@ export function checkTask({ classes, dimension, support, head }: Task): void {
   }
   if (support.features.rows > 0 && support.features.cols !== dimension) {
     throw new UsageError(
-      `The support's features have ${count(support.features.cols, 'column')}, the task ${dimension}`,
+      `The support's features have ${count(support.features.cols, 'column')}, and the task has ${dimension}`,
       {
         code: 'task/width',
       },

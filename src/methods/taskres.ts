@@ -32,7 +32,7 @@ export const taskRes = defineMethod({
     scale: positive({ default: 0.5, help: 'How much of the residual is added to the class names.' }),
     raw: flag({
       default: true,
-      help: 'Take the embeddings of the class names at the length that the encoder gives them.',
+      help: 'Keep the length that the encoder gives the embeddings of the class names.',
     }),
     epochs: optional(
       integer({ min: 1, help: 'Times each example is seen (default: 100, or 200 from 8 shots on).' }),

@@ -14,7 +14,7 @@ import { checkLabels } from './labels.ts';
 export function conformalQuantile(probabilities: Matrix, labels: ArrayLike<number>, miss: number): number {
   checkLabels(probabilities, labels);
   if (!(miss > 0 && miss < 1)) {
-    throw new UsageError(`Sets that miss a share of ${miss} of the true classes cannot be made`, {
+    throw new UsageError(`Prediction sets cannot miss a share of ${miss} of the true classes`, {
       code: 'metrics/miss',
       hint: 'Give a share between 0 and 1, such as 0.1.',
       details: { miss },

@@ -207,7 +207,7 @@ function titleOf({ source, settings }: Pick<Fit, 'source' | 'settings'>): string
 }
 
 function otherData(title: string, { data }: BenchDescription): ModelError {
-  return new ModelError(`The data here do not lead to the fit ${title}`, {
+  return new ModelError(`The data on this machine do not give the fit ${title}`, {
     code: 'scale/other-data',
     hint: `Give all machines the same data at the same path (${data.join(', ')}), the same encoder, and the same modules of methods.`,
     details: { fit: title, data },

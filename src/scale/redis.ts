@@ -164,7 +164,7 @@ function checkServer(info: string, address: string): void {
   if (version && (major < OLDEST[0]! || (major === OLDEST[0] && minor < OLDEST[1]!))) {
     throw new DataError(`${address} is Redis ${version}, and ${OLDEST.join('.')} is needed`, {
       code: 'queue/version',
-      hint: 'Use Redis 7 or Valkey 8.',
+      hint: `Use Redis ${OLDEST.join('.')} or later, or Valkey.`,
       details: { address, version },
     });
   }

@@ -99,7 +99,7 @@ export class ShardProcess {
 function died(reason: string): DataError {
   return new DataError(`The process that did the shard ended (${reason})`, {
     code: 'worker/died',
-    hint: 'The machine may be out of memory: take fewer --concurrency. If it happens to one shard again and again, look at its pictures.',
+    hint: 'The machine may be out of memory: give a smaller --concurrency. If the same shard fails again and again, look at its pictures.',
     details: { reason },
   });
 }

@@ -58,11 +58,14 @@ export async function openSums(
 ): Promise<Work> {
   const { work } = await openSummary(settings, options);
   if (work.id === id) return work;
-  throw new ModelError(`The features in ${settings.source} are others here than where the run was begun`, {
-    code: 'scale/other-data',
-    hint: 'Give all machines the same features at the same path, and the same modules of methods.',
-    details: { source: settings.source },
-  });
+  throw new ModelError(
+    `The features in ${settings.source} differ from those on the machine that started the run`,
+    {
+      code: 'scale/other-data',
+      hint: 'Give all machines the same features at the same path, and the same modules of methods.',
+      details: { source: settings.source },
+    },
+  );
 }
 
 /**

@@ -47,7 +47,10 @@ export function headerLength(prefix: Uint8Array, fileSize: number, origin: strin
   const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);
   if (length > MAX_HEADER) fail('header-too-large', `its header would have ${count(Number(length), 'byte')}`);
   if (length > fileSize - 8)
-    fail('truncated', `its header has ${count(Number(length), 'byte')}, the file only ${number(fileSize)}`);
+    fail(
+      'truncated',
+      `its header has ${count(Number(length), 'byte')}, and the file has only ${number(fileSize)}`,
+    );
   return Number(length);
 }
 

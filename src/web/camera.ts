@@ -36,7 +36,7 @@ export async function openCamera(
     throw failure(
       UsageError,
       'web/insecure',
-      'A page without https has no camera',
+      'The browser gives no camera to a page without https',
       'Open the page by https or on localhost.',
     );
   const stream = await navigator.mediaDevices.getUserMedia({ video: wanted }).catch((cause: Error) => {

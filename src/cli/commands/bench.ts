@@ -90,7 +90,7 @@ export const benchCommand = defineCommand({
     ['tip-adapter bench $DATA --suite fig5 --jobs 4', 'Computes four fits at the same time.'],
     [
       'tip-adapter bench /mnt/data --suite fig5 -o /mnt/bench --queue redis://queue.example:6379',
-      'Has workers on other machines compute the fits.',
+      'Leaves the fits to workers on other machines.',
     ],
     [
       'tip-adapter bench $DATA --suite table2',

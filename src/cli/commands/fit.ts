@@ -71,7 +71,7 @@ export const fitCommand = defineCommand({
     ],
     [
       'tip-adapter fit s3://bucket/features/ -o many.safetensors --summary --queue redis://queue.example:6379',
-      'Has workers on other machines sum up the features.',
+      'Leaves the sums over the features to workers on other machines.',
     ],
     ['tip-adapter fit --help --method gda', "Lists a method's own options."],
   ],

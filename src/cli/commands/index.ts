@@ -78,7 +78,7 @@ export const commands: readonly ListedCommand[] = [
   },
   {
     name: 'worker',
-    summary: 'Do shards of the runs that wait in Redis, on as many machines as there are.',
+    summary: 'Compute shards of the runs that wait in Redis. Start a worker on each machine.',
     load: async () => (await import('./worker.ts')).workerCommand,
   },
   {

@@ -9,8 +9,8 @@ import { printJson, tableLines } from '../print.ts';
 export const jobsCommand = defineCommand({
   args: ['<redis>', '[run]'],
   options: {
-    retry: flag({ help: 'Have the shards of the run that were set aside tried again.' }),
-    cancel: flag({ help: 'Have workers leave the run. What is done is kept.' }),
+    retry: flag({ help: 'Let workers retry the shards of the run that were set aside.' }),
+    cancel: flag({ help: 'Let no worker compute shards of the run any more. Finished shards are kept.' }),
     json: jsonOption,
   },
   examples: [
@@ -19,7 +19,7 @@ export const jobsCommand = defineCommand({
       'tip-adapter jobs redis://queue.example:6379 r3f2a',
       'Shows a run, with the shards that were set aside.',
     ],
-    ['tip-adapter jobs redis://queue.example:6379 r3f2a --retry', 'Has these shards tried again.'],
+    ['tip-adapter jobs redis://queue.example:6379 r3f2a --retry', 'Lets workers retry these shards.'],
   ],
   async check([address, run], { retry, cancel }) {
     const { parseRedisAddress } = await import('../../scale/redis.ts');

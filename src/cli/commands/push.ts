@@ -14,7 +14,7 @@ export const pushCommand = defineCommand({
   args: ['<classifier>', '<repository>'],
   options: {
     public: flag({
-      help: 'Let everyone read a repository that is made now. Without it, a new repository is private.',
+      help: 'Let everyone read the repository if it is new. Without this option, a new repository is private.',
     }),
     data: optional(
       text({

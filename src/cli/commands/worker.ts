@@ -25,7 +25,7 @@ export const workerCommand = defineCommand({
         help: 'Number of threads that compute for one shard (default: all cores, shared among the shards).',
       }),
     ),
-    once: flag({ help: 'End when no shard waits and none is worked on.' }),
+    once: flag({ help: 'Exit when no shard waits and none is being computed.' }),
     port: optional(
       integer({
         max: 65_535,
@@ -35,7 +35,7 @@ export const workerCommand = defineCommand({
     host: text({
       default: HOST,
       value: '<address>',
-      help: 'The address for --port; 0.0.0.0 lets other machines ask.',
+      help: 'The address for --port; 0.0.0.0 lets other machines send requests.',
     }),
     json: jsonOption,
   },
@@ -47,7 +47,7 @@ export const workerCommand = defineCommand({
     ],
     [
       'tip-adapter worker redis://queue.example:6379 --port 9464 --host 0.0.0.0',
-      'Also tells its health and its metrics to other machines.',
+      'Also serves health and metrics to other machines.',
     ],
   ],
   async check([address], { port, host }) {

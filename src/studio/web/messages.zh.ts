@@ -30,7 +30,7 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   'studio/no-pictures': '这个 zip 中没有图片',
   'studio/too-large': '文件太大',
   'studio/no-picture': '图片已不在磁盘上，请重新导入',
-  'studio/nothing-taught': '还没有可供选择的类别：请先导入两个类别的图片',
+  'studio/nothing-taught': '还没有分类器：请先添加两个类别的图片',
   'studio/no-class': '工作室中没有这个类别，请从列表中选择',
   'studio/no-network': '这台电脑没有该网络地址，请连接到手机所在的网络',
   'studio/no-check': '尚未测试：生成报告需要两个类别，每类至少两张图片',
@@ -40,7 +40,7 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   'network/cut': '下载中断，可以接着下载',
   'network/denied': '服务器拒绝下载',
   'network/not-found': '服务器上没有这个文件',
-  'checksum/mismatch': '下载的文件不完整，请重试',
+  'checksum/mismatch': '下载的文件与预期不符，未被使用，请重试',
   'disk/full': '磁盘已满',
   'studio/quota':
     '这个浏览器没有更多空间了。放不下的内容没有添加，此前的内容全部保留。请清理磁盘，或删除图片并按“保存”中的“彻底移除已删除的图片”，然后重试。',
@@ -155,7 +155,7 @@ export const zh: Messages = {
     takePictures: '摄像头',
     upload: '上传',
     sample: '用示例图片试一试',
-    fetchingSample: '正在获取示例图片……',
+    fetchingSample: '正在载入示例图片……',
     sampleHints: {
       npm: '12 种物品的 36 幅图画，首次使用时从 npm 下载（22 MB），之后不再下载。',
       site: '12 种物品的 36 幅图画，已包含在本页面中。',
@@ -240,7 +240,7 @@ export const zh: Messages = {
     timer: '定时',
     held: '按住按钮时拍摄',
     after: (delay, length) => `${n(delay)} 秒后开始，拍 ${n(length)} 秒`,
-    timed: '按一下开始倒计时，再按一下全部停止。',
+    timed: '按一下开始倒计时，再按一下停止。',
     toggle: '也可以不按住：按回车键开始，再按一次结束。',
   },
   phone: {
@@ -248,7 +248,7 @@ export const zh: Messages = {
     use: '用手机拍摄',
     question: (address) =>
       `允许同一网络中的手机向这台电脑发送图片吗？允许后，工作室会在 ${address} 接收图片，直到您停止。`,
-    risk: '该地址只提供手机页面：接收图片，并给出类别名称。看到二维码的人都能使用它。图片在传输途中未加密，请只在可信的网络中使用。',
+    risk: '该地址只提供供手机使用的页面：页面显示类别名称，并发送图片。凡是看到二维码的人都能使用该地址。图片在传输途中未加密，请只在可信的网络中使用。',
     address: '这台电脑的地址',
     yes: '允许接收',
     no: '暂不',
@@ -339,7 +339,7 @@ export const zh: Messages = {
     guessing: '正在识别所有图片……',
     sure: (count, of) => `${n(of)} 张图片中，有 ${n(count)} 张的答案达到这一把握。`,
     errors: (wrong, of, expected) =>
-      `达到这一把握的 ${n(of)} 张留出图片中，有 ${n(wrong)} 张答错：预计这里约有 ${n(expected)} 张答错。`,
+      `达到这一把握的 ${n(of)} 张留出图片中，有 ${n(wrong)} 张答错；预计这里约有 ${n(expected)} 张答错。`,
     errorsUnknown: '没有留出图片达到这一把握，因此无法估计答错的数量。',
     acceptAll: (count) => `接受 ${n(count)} 张`,
     accepted: (count) => `已分类 ${n(count)} 张图片`,
@@ -400,7 +400,7 @@ export const zh: Messages = {
     because: '依据的例子',
     similar: (share) => `相似度 ${share}`,
     why: '名称与例子',
-    whyHint: '名称和例子对每个类别得分的贡献：以得分最低的类别为起点，最高的总分为 100。',
+    whyHint: '名称和例子对每个类别得分的贡献：得分最低的类别计为 0，最高的总分计为 100。',
     fromName: '来自名称',
     fromExamples: '来自例子',
     hand: '手动设置',
@@ -433,11 +433,11 @@ export const zh: Messages = {
     page: '网页',
     site: '网站（zip）',
     onnx: 'ONNX 模型',
-    card: '模型说明',
+    card: '模型卡',
     project: '全部图片（zip）',
     projectHint: '包含按类别存放的图片和连拍分组。把这个 zip 拖到另一台电脑的工作室中，即可在那里继续。',
     othersByProgram:
-      '本页面可以生成分类器、报告和模型卡。ONNX 模型、网页和网站由程序根据下载的分类器生成：tip-adapter export。',
+      '本页面可以生成分类器、报告和模型卡。如需 ONNX 模型、网页或网站，请下载分类器，再对它运行 tip-adapter export。',
     making: '请稍候',
     inBrowser:
       '所有内容都保存在这台电脑的这个浏览器中。清除本网站的数据后，内容将无法恢复：请下载图片以便保留。',
@@ -445,7 +445,7 @@ export const zh: Messages = {
     removeDeletedHint:
       '已删除的图片仍留在这个浏览器中，以便撤销时恢复。彻底移除后会释放空间，此前的改动不能再撤销。',
     others:
-      '网页、网站和 ONNX 模型也包含编码器，无需本程序即可使用。网站供您自己的页面用 tip-adapter/web 打开。生成需要几秒钟。',
+      '网页、网站和 ONNX 模型也包含编码器，无需本程序即可使用。网站是一个文件夹，供您自己的页面用 tip-adapter/web 打开。生成其中任何一种都需要几秒钟。',
     folder: (path) => `所有内容都保存在这台电脑的 ${path} 里。`,
     faces: '文件包含您的图片的缩小副本。',
     code: '在其他程序中使用',
