@@ -9,6 +9,27 @@ export interface Sha256 {
 
 declare const process: { getBuiltinModule?(id: 'node:crypto'): { createHash(algorithm: string): Hash } };
 
+/** Number of bytes of a sha256. */
+export const HASH = 32;
+
+const DIGITS = new TextEncoder().encode('0123456789abcdef');
+const decoder = new TextDecoder();
+
+/** A sha256 in hexadecimal digits. */
+export function hexOf(hash: Uint8Array): string {
+  const digits = new Uint8Array(2 * HASH);
+  for (let k = 0; k < HASH; k++) {
+    digits[2 * k] = DIGITS[hash[k]! >> 4]!;
+    digits[2 * k + 1] = DIGITS[hash[k]! & 15]!;
+  }
+  return decoder.decode(digits);
+}
+
+/** Writes a sha256 (hex) as bytes. */
+export function placeHash(sha256: string, into: Uint8Array, at: number): void {
+  for (let k = 0; k < HASH; k++) into[at + k] = Number.parseInt(sha256.slice(2 * k, 2 * k + 2), 16);
+}
+
 /** Starts a sha256 (FIPS 180-4): that of Node where there is one, else `portableSha256`, which a page needs, because its own is only for whole data. */
 export function createSha256(): Sha256 {
   const node = typeof process === 'undefined' ? undefined : process.getBuiltinModule?.('node:crypto');

@@ -1,5 +1,6 @@
 import type * as z from 'zod/mini';
 import { atOnce, type Pieces } from '../abort.ts';
+import { damaged } from '../engine/keys/errors.ts';
 import { ModelError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Matrix } from '../math/matrix.ts';
@@ -17,11 +18,11 @@ import { parseSafetensors } from '../store/safetensors.ts';
 import { version } from '../version.ts';
 import { count } from '../words.ts';
 import { originOf, taskOf } from './classifier-task.ts';
-import { contentHashInPieces } from './content-hash.ts';
+import { contentHashInPieces, PAGES, withPages } from './content-hash.ts';
 import { exampleList } from './example-list.ts';
-import { FEATURES, FORMAT, FORMAT_1, noteHash } from './file-bytes.ts';
+import { FEATURES, FORMAT, FORMAT_1, FORMAT_2, noteHash } from './file-bytes.ts';
 import { countSchema, examplesSchema, metadataSchema } from './metadata.ts';
-import { isHeld, type Refuse, type TensorReader, tensorReader } from './tensor-reader.ts';
+import { type FileTensor, isHeld, type Refuse, type TensorReader, tensorReader } from './tensor-reader.ts';
 import type { ClassifierData, SupportExample } from './types.ts';
 
 /** The classifier in a file's bytes. Throws `ModelError` that names `path` if anything does not fit. */
@@ -41,12 +42,36 @@ export function* decoding(bytes: Uint8Array, path = 'the file'): Pieces<Classifi
   })();
   yield;
   const text = checkFormat(metadata, path, refuse);
-  const hash = yield* contentHashInPieces(Object.fromEntries(tensors), text.classifier);
-  if (metadata.sha256 !== hash) refuse('its checksum does not match');
+  const hash = yield* verifiedHash(tensors, metadata.sha256, text, refuse);
   const own = yield* detached(tensors);
   const data = yield* dataOf(tensorReader(own, refuse), own, text, path);
   noteHash(data, hash);
   return data;
+}
+
+/** The hash of a file's content, which must be the one that it states. Removes the hashes of pages, which are then verified. */
+function* verifiedHash(
+  tensors: Map<string, Tensor>,
+  stated: string | undefined,
+  { classifier, paged }: FileText,
+  refuse: Refuse,
+): Pieces<string> {
+  const stored = tensors.get(PAGES);
+  if (paged) tensors.delete(PAGES);
+  const content = Object.fromEntries(tensors);
+  const made = paged ? yield* withPages(content, classifier) : undefined;
+  const hash = made?.sha256 ?? (yield* contentHashInPieces(content, classifier));
+  if (stated !== hash || (made && !isSame(stored, made.tensors[PAGES]!)))
+    refuse('its checksum does not match');
+  return hash;
+}
+
+function isSame(a: Tensor | undefined, b: Tensor): boolean {
+  return (
+    a?.dtype === b.dtype &&
+    a.shape.join() === b.shape.join() &&
+    (a.data as Uint8Array).every((byte, i) => byte === b.data[i])
+  );
 }
 
 /** Tensors of which the classifier holds converted numbers only. */
@@ -65,19 +90,17 @@ function* detached(tensors: ReadonlyMap<string, Tensor>): Pieces<Map<string, Ten
 /** Throws `ModelError` that names the file. */
 export function refusal(path: string): Refuse {
   return (reason, cause) => {
-    throw new ModelError(`${path} is not a usable classifier: ${reason.replace(`${path} `, 'it ')}`, {
-      code: 'classifier/damaged',
-      hint: 'The file was cut short, changed, or written by another program. Fit the classifier again or take another copy.',
-      details: { path },
-      cause,
-    });
+    throw damaged(path, reason.replace(`${path} `, 'it '), cause);
   };
 }
 
-/** The JSON text of a classifier's file, and whether the examples are in it, too, as in the first format. */
+/** The JSON text of a classifier's file, and what its format says about the rest. */
 interface FileText {
   readonly classifier: string;
+  /** Whether the examples are in it, too, as in the first format. */
   readonly examplesInText: boolean;
+  /** Whether pages have hashes, as since the third format. */
+  readonly paged: boolean;
 }
 
 /** The text of a file. Throws `ModelError` for a safetensors file of another kind and for a format that this version does not know. */
@@ -87,10 +110,14 @@ export function checkFormat(
   refuse: Refuse,
 ): FileText {
   if (metadata.format === undefined) refuse('it is a safetensors file of another kind');
-  if (metadata.format === FORMAT || metadata.format === FORMAT_1)
-    return { classifier: metadata.classifier ?? '', examplesInText: metadata.format === FORMAT_1 };
+  if ([FORMAT_1, FORMAT_2, FORMAT].includes(metadata.format))
+    return {
+      classifier: metadata.classifier ?? '',
+      examplesInText: metadata.format === FORMAT_1,
+      paged: metadata.format === FORMAT,
+    };
   throw new ModelError(
-    `${path} has format ${metadata.format}; this version reads ${FORMAT_1} and ${FORMAT}`,
+    `${path} has format ${metadata.format}; this version reads ${FORMAT_1}, ${FORMAT_2} and ${FORMAT}`,
     {
       code: 'classifier/format',
       hint: 'Update tip-adapter, or fit the classifier again.',
@@ -102,7 +129,7 @@ export function checkFormat(
 /** The classifier that tensors and text describe. `rows` are features that stay in the file. */
 export function* dataOf(
   take: TensorReader,
-  tensors: ReadonlyMap<string, Tensor>,
+  tensors: ReadonlyMap<string, FileTensor>,
   { classifier, examplesInText }: FileText,
   path: string,
   rows?: FileRows,
@@ -174,7 +201,7 @@ function examplesOfText(json: unknown, take: TensorReader, refuse: Refuse): Supp
   const pictures = take.pictures(examples.length);
   return examples.map((example, i) => ({
     ...example,
-    thumbnail: pictures?.bytes.slice(pictures.offsets[i], pictures.offsets[i + 1]),
+    thumbnail: pictures?.bytes.slice(pictures.offsets[i]!, pictures.offsets[i + 1]!),
   }));
 }
 

@@ -19,6 +19,8 @@ import type { SupportExample } from './types.ts';
 
 /** A file of format 1 with thumbnails, which version 0.1 wrote. */
 const OLD = readFileSync(new URL('../../tests/fixtures/format-1.safetensors', import.meta.url));
+/** The same in format 2, whose pages have no hashes. */
+const OLD_2 = readFileSync(new URL('../../tests/fixtures/format-2.safetensors', import.meta.url));
 const NAMES = ['ant/1.png', 'ant/ü 猫.png', '', 'bee/\ud800.png', 'cow/"1".png', 'cow/"1".png'];
 
 const read = (tensors: Record<string, Tensor>, n: number): readonly SupportExample[] => {
@@ -127,9 +129,20 @@ describe('a file of format 1', () => {
 
   it('is saved in the format of today, without a loss', () => {
     const bytes = classifierBytes(old);
-    expect(parseSafetensors(bytes).metadata.format).toBe('tip-adapter/2');
+    expect(parseSafetensors(bytes).metadata.format).toBe('tip-adapter/3');
     expect(decodeClassifier(bytes)).toEqual(old);
     expect(classifierBytes(decodeClassifier(bytes))).toEqual(bytes);
+  });
+
+  it('is the same in format 2, which is refused if any of its tensors is changed', () => {
+    expect(decodeClassifier(OLD_2)).toEqual(old);
+    for (let at = OLD_2.length - 400; at < OLD_2.length; at += 7) {
+      const altered = new Uint8Array(OLD_2);
+      altered[at]! ^= 1;
+      expect(() => decodeClassifier(altered)).toThrow(
+        expect.objectContaining({ code: 'classifier/damaged' }),
+      );
+    }
   });
 
   it('holds nothing of the bytes that it was read from', () => {

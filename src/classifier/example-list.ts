@@ -1,11 +1,19 @@
 import type { Pieces } from '../abort.ts';
 import { UsageError } from '../errors.ts';
 import type { Tensor } from '../math/tensor.ts';
+import { HASH, hexOf, placeHash } from '../sha256.ts';
 import type { SupportExample } from './types.ts';
 
+/** Bytes in memory (a `Uint8Array`) or in a file. */
+export interface Bytes {
+  readonly length: number;
+  /** A copy of bytes `begin` to `end`. */
+  slice(begin: number, end: number): Uint8Array;
+}
+
 /** Byte strings of different lengths, one after another: string i is `bytes` from `offsets[i]` to `offsets[i + 1]`. */
-export interface Parts {
-  readonly bytes: Uint8Array;
+export interface Parts<B extends Bytes = Uint8Array> {
+  readonly bytes: B;
   /** [n + 1] */
   readonly offsets: Int32Array;
 }
@@ -15,13 +23,10 @@ export interface ExampleColumns {
   /** Ids in UTF-8. A lone surrogate has the three bytes that UTF-8 would give its code point. */
   readonly ids: Parts;
   /** Sha256 of each picture's bytes, [n, 32]. */
-  readonly hashes: Uint8Array;
+  readonly hashes: Bytes;
   /** Thumbnails as JPEG. */
-  readonly pictures?: Parts;
+  readonly pictures?: Parts<Bytes>;
 }
-
-/** Number of bytes of a sha256. */
-export const HASH = 32;
 
 /**
  * The examples of columns. Each is made when it is asked for, because a million examples as objects and texts take 400 MiB. It is then a plain
@@ -30,9 +35,9 @@ export const HASH = 32;
 export function exampleList({ ids, hashes, pictures }: ExampleColumns): readonly SupportExample[] {
   return lazyList(hashes.length / HASH, (i) => ({
     id: nameAt(ids, i),
-    sha256: hexOf(hashes.subarray(HASH * i, HASH * (i + 1))),
+    sha256: hexOf(hashes.slice(HASH * i, HASH * (i + 1))),
     // A copy, because a view would be sent to another thread with the bytes of all pictures.
-    thumbnail: pictures?.bytes.slice(pictures.offsets[i], pictures.offsets[i + 1]),
+    thumbnail: pictures?.bytes.slice(pictures.offsets[i]!, pictures.offsets[i + 1]!),
   }));
 }
 
@@ -87,7 +92,7 @@ export function* exampleTensors(examples: readonly SupportExample[]): Pieces<Rec
     }
     offsets[i + 1] = start + writeName(id, bytes.subarray(start));
     if (!SHA256.test(sha256)) throw cannotBeStored(`the example "${id}" has the sha256 "${sha256}"`);
-    for (let k = 0; k < HASH; k++) hashes[HASH * i + k] = Number.parseInt(sha256.slice(2 * k, 2 * k + 2), 16);
+    placeHash(sha256, hashes, HASH * i);
     yield;
   }
   const size = offsets[examples.length]!;
@@ -106,18 +111,6 @@ function cannotBeStored(why: string): UsageError {
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-const DIGITS = encoder.encode('0123456789abcdef');
-
-/** A sha256 in hexadecimal digits. */
-function hexOf(hash: Uint8Array): string {
-  const digits = new Uint8Array(2 * HASH);
-  for (let k = 0; k < HASH; k++) {
-    digits[2 * k] = DIGITS[hash[k]! >> 4]!;
-    digits[2 * k + 1] = DIGITS[hash[k]! & 15]!;
-  }
-  return decoder.decode(digits);
-}
 
 /** With the flag `u`, only surrogates without their pair match. */
 const LONE = /([\ud800-\udfff])/u;

@@ -6,7 +6,7 @@ import { converted } from '../math/pieces.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { summaryTensors } from '../methods/summary-file.ts';
 import { encodeSafetensors } from '../store/safetensors.ts';
-import { contentHashInPieces } from './content-hash.ts';
+import { withPages } from './content-hash.ts';
 import { exampleTensors } from './example-list.ts';
 import type { ClassifierData } from './types.ts';
 
@@ -14,10 +14,12 @@ import type { ClassifierData } from './types.ts';
  * A classifier is one safetensors file. Tensors: `text.features` F16 [p, d] and `text.class` I32 [p]; `support.features` F16 [r, d], or
  * I8 [r, d] with `support.steps` F32 [d] and `support.scales` F32 [r]; `support.example` and `support.view` I32 [r], `support.labels`
  * and `support.groups` I32 [n]; `examples.ids` U8 with `examples.ids.offsets` I32 [n + 1], and `examples.sha256` U8 [n, 32]; `state.*`;
- * `summary.sums.*` F64 and `summary.basis.*` F32; `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]. Everything else is one JSON text in
+ * `summary.sums.*` F64 and `summary.basis.*` F32; `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]; `pages.sha256` U8 [pages, 32]. Everything else is one JSON text in
  * the metadata, with a sha256 over all of it. docs/file-format.md describes the layout for other programs.
  */
-export const FORMAT = 'tip-adapter/2';
+export const FORMAT = 'tip-adapter/3';
+/** The second version, whose hash is over all bytes: a file can only be verified as a whole. */
+export const FORMAT_2 = 'tip-adapter/2';
 /** The first version, whose ids and hashes of the examples are in the JSON text. */
 export const FORMAT_1 = 'tip-adapter/1';
 export const FEATURES = 'support.features';
@@ -87,9 +89,9 @@ export function* classifierContent(
     scalars,
   };
   const classifier = JSON.stringify(described);
-  const sha256 = yield* contentHashInPieces(tensors, classifier);
-  noteHash(data, sha256);
-  return { tensors, metadata: { format: FORMAT, classifier, sha256 } };
+  const whole = yield* withPages(tensors, classifier);
+  noteHash(data, whole.sha256);
+  return { tensors: whole.tensors, metadata: { format: FORMAT, classifier, sha256: whole.sha256 } };
 }
 
 /** The thumbnails, if all examples have one. */

@@ -4,14 +4,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DataError, ModelError } from '../errors.ts';
 import { fromHalf } from '../math/half.ts';
 import type { Tensor, TensorData } from '../math/tensor.ts';
+import { isInFile } from '../methods/file-rows.ts';
 import { methodById } from '../methods/index.ts';
 import { scoreRows } from '../methods/score.ts';
 import { plainRows } from '../methods/task.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
+import { openSafetensors } from '../store/safetensors-file.ts';
 import { type Classifier, load } from './classifier.ts';
 import { taskOf } from './classifier-task.ts';
+import { PAGES } from './content-hash.ts';
 import { decodeClassifier } from './decode.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
+import { readClassifier } from './file.ts';
 import { classifierBytes } from './file-bytes.ts';
 import { fit } from './fit.ts';
 import { type Json, sealed as resealed } from './sealed.fixture.ts';
@@ -146,7 +150,7 @@ describe('a classifier file', () => {
   });
 
   it('is refused if a tensor is missing, of another type or shape, or out of range, under a matching checksum', () => {
-    const names = [...parseSafetensors(bytes).tensors.keys()];
+    const names = [...parseSafetensors(bytes).tensors.keys()].filter((name) => name !== PAGES);
     expect(names).toHaveLength(12);
     const replaced = (name: string, change: (tensor: Tensor) => Tensor) =>
       sealed((_, tensors) => {
@@ -221,7 +225,7 @@ describe('a classifier file', () => {
       hint: expect.stringContaining('Update tip-adapter'),
     });
     const { tensors, metadata } = parseSafetensors(bytes);
-    const format = refusal(encodeSafetensors(tensors, { ...metadata, format: 'tip-adapter/3' }));
+    const format = refusal(encodeSafetensors(tensors, { ...metadata, format: 'tip-adapter/4' }));
     expect(format).toMatchObject({ code: 'classifier/format', exitCode: 4 });
     expect(refusal(encodeSafetensors(tensors, {}))).toMatchObject({
       code: 'classifier/damaged',
@@ -276,6 +280,71 @@ describe('many examples', () => {
     await grown.save(path);
     expect((await load(path, { encoder })).data.examples.length).toBe(15);
     for (const one of [fitted, near, far, grown]) await one.close();
+  });
+
+  it.each(['half', 'int8'] as const)('are verified when they are first read, in %s', async (keys) => {
+    const path = at(`pages-${keys}.safetensors`);
+    const photos = await writePictures(at(`pages-${keys}`), { cat: 3, dog: 2 });
+    const fitted = await fit(photos, { encoder, method: 'tip-adapter', keys });
+    await fitted.save(path);
+    const whole = await readFile(path);
+    const features = plainRows(fitted.data.support);
+    const { examples } = fitted.data;
+    await fitted.close();
+    const damaged = expect.objectContaining({ code: 'classifier/damaged' });
+    const { entries, position, close } = await openSafetensors(path);
+    await close();
+    /** What reading a file with one changed byte of a tensor, and then using it, throws. */
+    const altered = async (name: string, use: (classifier: Classifier) => unknown) => {
+      const bytes = Buffer.from(whole);
+      bytes[position(name) + 5]! ^= 1;
+      await writeFile(path, bytes);
+      await using classifier = await load(path, inFile);
+      await use(classifier);
+    };
+    const left = ['support.features', 'examples.sha256', 'thumbnails'];
+    for (const name of entries.keys())
+      if (!left.includes(name))
+        await expect(
+          altered(name, () => {}),
+          name,
+        ).rejects.toEqual(damaged);
+    for (const use of [
+      (classifier: Classifier) => classifier.probabilities(features),
+      (classifier: Classifier) => classifier.explain(`${photos}/cat/0.png`),
+      ({ data }: Classifier) => data.support.features.data,
+    ])
+      await expect(altered('support.features', use)).rejects.toEqual(damaged);
+    await altered('support.features', ({ data }) => expect([...data.examples]).toEqual(examples));
+    const facts = ({ data }: Classifier) => [...data.examples];
+    await expect(altered('examples.sha256', facts)).rejects.toEqual(damaged);
+    await expect(altered('thumbnails', facts)).rejects.toEqual(damaged);
+    await altered('thumbnails', (classifier) => classifier.probabilities(features));
+  });
+
+  it('have their lengths checked when they are first read, under matching checksums', async () => {
+    const photos = await writePictures(at('lengths'), { cat: 2, dog: 2 });
+    await using fitted = await fit(photos, { encoder, method: 'tip-adapter', keys: 'int8' });
+    const path = at('lengths.safetensors');
+    const wrong = resealed(classifierBytes(fitted.data), (_, tensors) => {
+      (tensors['support.scales']!.data as Float32Array)[3]! *= 1.1;
+    });
+    await writeFile(path, wrong);
+    await using classifier = await load(path, inFile);
+    await expect(classifier.probabilities(plainRows(fitted.data.support))).rejects.toThrow('for row 3');
+  });
+
+  it('are left in files of format 2, which are verified as a whole', async () => {
+    const old = await readFile(new URL('../../tests/fixtures/format-2.safetensors', import.meta.url));
+    const path = at('old.safetensors');
+    await writeFile(path, old);
+    const data = await readClassifier(path, { largestInMemory: 0 });
+    expect(isInFile(data.support.features)).toBe(true);
+    expect([...data.examples]).toEqual(decodeClassifier(old).examples);
+    expect([...data.support.features.data]).toEqual([...decodeClassifier(old).support.features.data]);
+    old[old.length - 1]! ^= 1;
+    await writeFile(path, old);
+    await expect(readClassifier(path, { largestInMemory: 0 })).rejects.toThrow('checksum');
   });
 
   it('report the effect of 8 bits, and take half the space', async () => {

@@ -1,18 +1,23 @@
 import { inTurns } from '../abort.ts';
+import { rowCheck } from '../engine/keys/row-check.ts';
+import type { KeyFile } from '../engine/keys/types.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
-import { sizeOf, type Tensor } from '../math/tensor.ts';
+import { sizeOf } from '../math/tensor.ts';
 import type { FileRows } from '../methods/file-rows.ts';
 import { isPlain } from '../methods/task.ts';
+import { HASH } from '../sha256.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
+import { isIntact, pagesOf } from '../store/pages.ts';
 import { type FileUse, fileIdentity, readRegular } from '../store/regular.ts';
 import { type SafetensorsEntry, safetensorsPieces } from '../store/safetensors.ts';
 import { openSafetensors, type SafetensorsFile } from '../store/safetensors-file.ts';
-import { fileHash } from './content-hash.ts';
+import { tensorBytes } from '../store/safetensors-header.ts';
+import { fileBytes } from './bytes-from-file.ts';
+import { fileHash, hashesOf, PAGES, pagedHash } from './content-hash.ts';
 import { checkFormat, dataOf, decoding, refusal } from './decode.ts';
 import { classifierContent, FEATURES, noteHash } from './file-bytes.ts';
-import { rowCheck } from './row-check.ts';
 import { fileRows } from './rows-from-file.ts';
-import { type Refuse, type TensorReader, tensorReader } from './tensor-reader.ts';
+import { type FileTensor, type Refuse, type TensorReader, tensorReader } from './tensor-reader.ts';
 import type { ClassifierData } from './types.ts';
 
 /** Writes a classifier's file atomically. */
@@ -59,21 +64,15 @@ export async function readClassifier(
     if (features && sizeOf(features.shape) > largestInMemory) {
       const refuse = refusal(path);
       const text = checkFormat(file.metadata, path, refuse);
-      const tensors = new Map<string, Tensor>();
-      for (const name of file.entries.keys())
-        if (name !== FEATURES) tensors.set(name, await file.tensor(name));
+      const identity = fileIdentity(await file.stat());
+      const pages = text.paged ? await storedHashes(file, text.classifier, refuse) : undefined;
+      const tensors = await tensorsBeside(path, file, identity, pages, refuse);
       const take = tensorReader(tensors, refuse);
-      const rows = await rowsOf(path, file, features, take, refuse);
-      const look = rowCheck({ ...rows.file, name: FEATURES });
-      let wrong: string | undefined;
-      const hash = await fileHash(file, text.classifier, FEATURES, (piece) => {
-        throwIfAborted(signal);
-        wrong ??= look(piece);
-      });
-      if (file.metadata.sha256 !== hash) refuse('its checksum does not match');
-      if (wrong) refuse(wrong);
+      const place = { path, identity, name: FEATURES, offset: file.position(FEATURES) };
+      const rows = rowsOf({ ...place, hashes: pages?.get(FEATURES) }, features, take, refuse);
+      if (!pages) await verifyWhole(file, text.classifier, rows, refuse, signal);
       const data = await inTurns(dataOf(take, tensors, text, path, rows), signal);
-      noteHash(data, hash);
+      noteHash(data, file.metadata.sha256!);
       if (isPlain(data.support)) return data;
     }
   } finally {
@@ -82,23 +81,86 @@ export async function readClassifier(
   return readClassifierBytes(await readRegular(path, CLASSIFIER, { signal }), path, signal);
 }
 
-/** The examples' features, left in the file. */
-async function rowsOf(
+/** Verifies all bytes of a file whose pages have no hashes. */
+async function verifyWhole(
+  file: SafetensorsFile,
+  classifier: string,
+  rows: FileRows,
+  refuse: Refuse,
+  signal?: AbortSignal,
+): Promise<void> {
+  const look = rowCheck(rows.file);
+  let wrong: string | undefined;
+  const hash = await fileHash(file, classifier, FEATURES, (piece) => {
+    throwIfAborted(signal);
+    wrong ??= look(piece);
+  });
+  if (file.metadata.sha256 !== hash) refuse('its checksum does not match');
+  if (wrong) refuse(wrong);
+}
+
+/** The hashes of each tensor's pages, which are verified, so that each page can be. */
+async function storedHashes(
+  file: SafetensorsFile,
+  classifier: string,
+  refuse: Refuse,
+): Promise<Map<string, Uint8Array>> {
+  const entries = [...file.entries].filter(([name]) => name !== PAGES);
+  if (!file.entries.has(PAGES)) refuse(`tensor ${PAGES} is missing`);
+  const { dtype, shape, data } = await file.tensor(PAGES);
+  const count = entries.reduce((sum, [, entry]) => sum + pagesOf(entry).count, 0);
+  const hashes = data as Uint8Array;
+  if (dtype !== 'uint8' || shape.join() !== `${count},${HASH}`)
+    refuse(`tensor ${PAGES} is ${dtype} [${shape.join(', ')}] instead of uint8 [${count}, ${HASH}]`);
+  if (file.metadata.sha256 !== pagedHash(entries, classifier, hashes)) refuse('its checksum does not match');
+  return hashesOf(entries, hashes);
+}
+
+/** Tensors that stay in the file if their pages have hashes: many classifiers never need them. */
+const LEFT: readonly string[] = ['examples.sha256', 'thumbnails'];
+
+/** All tensors but the features. Those that are read are verified. */
+async function tensorsBeside(
   path: string,
   file: SafetensorsFile,
+  identity: string,
+  pages: ReadonlyMap<string, Uint8Array> | undefined,
+  refuse: Refuse,
+): Promise<Map<string, FileTensor>> {
+  const tensors = new Map<string, FileTensor>();
+  for (const [name, entry] of file.entries) {
+    const hashes = pages?.get(name);
+    if (name === FEATURES || (pages && name === PAGES)) continue;
+    const { bytes: pageBytes } = pagesOf(entry);
+    if (hashes && LEFT.includes(name)) {
+      const place = { path, identity, offset: file.position(name), length: sizeOf(entry.shape) };
+      tensors.set(name, { ...entry, data: fileBytes({ ...place, pageBytes, hashes }) });
+      continue;
+    }
+    const tensor = await file.tensor(name);
+    const bytes = tensorBytes(tensor);
+    for (let page = 0; hashes && page * pageBytes < bytes.length; page++)
+      if (!isIntact(bytes.subarray(page * pageBytes, (page + 1) * pageBytes), hashes, page))
+        refuse('its checksum does not match');
+    tensors.set(name, tensor);
+  }
+  return tensors;
+}
+
+/** The examples' features, left in the file. */
+function rowsOf(
+  place: Pick<KeyFile, 'path' | 'identity' | 'name' | 'offset' | 'hashes'>,
   features: SafetensorsEntry,
   take: TensorReader,
   refuse: Refuse,
-): Promise<FileRows> {
+): FileRows {
   const { dtype, shape } = features;
   const [rows, cols, ...more] = shape;
   if (rows === undefined || cols === undefined || more.length > 0)
     return refuse(`tensor ${FEATURES} is [${shape.join(', ')}] instead of [any, any]`);
-  const identity = fileIdentity(await file.stat());
-  const place = { path, identity, offset: file.position(FEATURES), rows, cols };
-  if (dtype === 'float16') return fileRows({ ...place, dtype });
+  if (dtype === 'float16') return fileRows({ ...place, rows, cols, dtype });
   if (dtype !== 'int8') return refuse(`tensor ${FEATURES} is ${dtype} instead of float16 or int8`);
-  return fileRows({ ...place, dtype, steps: take.steps(cols), scales: take.scales(rows) });
+  return fileRows({ ...place, rows, cols, dtype, steps: take.steps(cols), scales: take.scales(rows) });
 }
 
 /** The classifier in a file's bytes, decoded as interruptible work, so that other requests are answered meanwhile. */

@@ -1,11 +1,11 @@
 import { openFile } from '../engine/keys/node.ts';
-import { shorter } from '../engine/keys/pages.ts';
+import { bytesPerRow, keyReader } from '../engine/keys/reader.ts';
 import type { KeyFile } from '../engine/keys/types.ts';
 import { fromHalf } from '../math/half.ts';
 import { fromInt8 } from '../math/int8.ts';
 import type { FileRows } from '../methods/file-rows.ts';
 
-/** Rows of a file as a matrix that is read when it is first needed, and then kept. Throws `ModelError` if the file became shorter. */
+/** Rows of a file as a matrix that is read when it is first needed, and then kept. Throws `ModelError` if the file became shorter or is damaged. */
 export function fileRows(file: KeyFile): FileRows {
   const { rows, cols } = file;
   let all: Float32Array | undefined;
@@ -21,29 +21,29 @@ export function fileRows(file: KeyFile): FileRows {
   };
 }
 
-/** Number of bytes read at a time. */
-const AT_ONCE = 1 << 24;
-
+/** Reads whole pages, and converts the rows that are wanted. */
 function readRows(file: KeyFile, first: number, count: number): Float32Array {
-  const { path, identity, offset, cols, dtype, steps } = file;
-  const width = cols * (dtype === 'int8' ? 1 : 2);
+  const { cols, rows, dtype, steps } = file;
   const out = new Float32Array(count * cols);
-  const perChunk = Math.max(1, Math.floor(AT_ONCE / width));
-  const handle = openFile(path, identity);
+  const reader = keyReader(file, openFile);
+  const { perPage } = reader;
+  const width = bytesPerRow(file);
   try {
-    for (let done = 0; done < count; done += perChunk) {
-      const rows = Math.min(perChunk, count - done);
-      const bytes = new Uint8Array(rows * width);
-      const start = first + done;
-      if (handle.read(bytes, offset + start * width) < bytes.length) throw shorter(path);
+    for (let done = 0; done < count; ) {
+      const page = Math.floor((first + done) / perPage);
+      const bytes = new Uint8Array(Math.min(perPage, rows - page * perPage) * width);
+      reader.read(page, bytes);
+      const from = first + done - page * perPage;
+      const wanted = bytes.slice(from * width, (from + count - done) * width);
       const values =
         dtype === 'int8'
-          ? fromInt8({ values: new Int8Array(bytes.buffer), steps: steps as Float32Array })
-          : fromHalf(new Uint16Array(bytes.buffer));
+          ? fromInt8({ values: new Int8Array(wanted.buffer), steps: steps as Float32Array })
+          : fromHalf(new Uint16Array(wanted.buffer));
       out.set(values, done * cols);
+      done += values.length / cols;
     }
     return out;
   } finally {
-    handle.close();
+    reader.close();
   }
 }

@@ -1,6 +1,8 @@
+import { atOnce } from '../abort.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
-import { contentHash } from './content-hash.ts';
+import { contentHash, PAGES, withPages } from './content-hash.ts';
+import { FORMAT } from './file-bytes.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -14,5 +16,10 @@ export function sealed(
   const named = Object.fromEntries(tensors);
   change(about, named);
   const classifier = JSON.stringify(about);
-  return encodeSafetensors(named, { ...metadata, classifier, sha256: contentHash(named, classifier) });
+  delete named[PAGES];
+  const sealed =
+    metadata.format === FORMAT
+      ? atOnce(withPages(named, classifier))
+      : { tensors: named, sha256: contentHash(named, classifier) };
+  return encodeSafetensors(sealed.tensors, { ...metadata, classifier, sha256: sealed.sha256 });
 }

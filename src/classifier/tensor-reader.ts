@@ -1,4 +1,5 @@
 import type { Pieces } from '../abort.ts';
+import { rowCheck } from '../engine/keys/row-check.ts';
 import { fromHalf } from '../math/half.ts';
 import { fromInt8 } from '../math/int8.ts';
 import { type Matrix, matrix, matrixOf, norm, row } from '../math/matrix.ts';
@@ -6,20 +7,25 @@ import { converted } from '../math/pieces.ts';
 import { ofRank, type Tensor } from '../math/tensor.ts';
 import type { Held } from '../methods/method.ts';
 import type { Sum } from '../methods/summary.ts';
-import { damagedName, type ExampleColumns, HASH, type Parts } from './example-list.ts';
-import { rowCheck } from './row-check.ts';
+import { HASH } from '../sha256.ts';
+import { type Bytes, damagedName, type ExampleColumns, type Parts } from './example-list.ts';
 
 /** Throws an error that names the file and says why it is not a usable classifier. */
 export type Refuse = (reason: string, cause?: unknown) => never;
 
+/** A tensor of a classifier's file. The bytes of large ones may stay in the file. */
+export interface FileTensor extends Pick<Tensor, 'dtype' | 'shape'> {
+  readonly data: Tensor['data'] | Bytes;
+}
+
 export type TensorReader = ReturnType<typeof tensorReader>;
 
 /** Reads tensors of the expected types, shapes and ranges. An error about any other tensor gives its name. */
-export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refuse) {
+export function tensorReader(tensors: ReadonlyMap<string, FileTensor>, refuse: Refuse) {
   const left = new Set(tensors.keys());
   /** Sizes that several tensors of the state share. */
   const named = new Map<string, number>();
-  const get = (name: string, dtype: Tensor['dtype'], sizes: readonly (number | null)[]): Tensor => {
+  const get = (name: string, dtype: Tensor['dtype'], sizes: readonly (number | null)[]): FileTensor => {
     const tensor = tensors.get(name);
     if (!tensor) return refuse(`tensor ${name} is missing`);
     left.delete(name);
@@ -39,7 +45,7 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
   const state = (name: string, held: Held): Tensor => {
     const { shape: wanted = [] } = held;
     const sizes = wanted.map((size) => (typeof size === 'string' ? (named.get(size) ?? null) : size));
-    const tensor = get(name, 'float32', sizes);
+    const tensor = get(name, 'float32', sizes) as Tensor;
     wanted.forEach((size, i) => {
       if (typeof size === 'string') named.set(size, tensor.shape[i]!);
     });
@@ -61,8 +67,8 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
   const steps = (cols: number) => lengths('support.steps', cols);
   const scales = (rows: number) => lengths('support.scales', rows);
   /** Byte strings, as many as are wanted, and where they begin and end. */
-  const parts = (name: string, wanted: number): Parts => {
-    const bytes = get(name, 'uint8', [null]).data as Uint8Array;
+  const parts = <B extends Bytes>(name: string, wanted: number): Parts<B> => {
+    const bytes = get(name, 'uint8', [null]).data as Bytes as B;
     const offsets = ints(`${name}.offsets`, wanted + 1, bytes.length + 1);
     if (offsets.some((offset, i) => i > 0 && offset < offsets[i - 1]!))
       refuse(`tensor ${name}.offsets goes backwards`);
@@ -70,15 +76,15 @@ export function tensorReader(tensors: ReadonlyMap<string, Tensor>, refuse: Refus
       refuse(`tensor ${name}.offsets does not cover tensor ${name}`);
     return { bytes, offsets };
   };
-  const pictures = (n: number) => (tensors.has('thumbnails') ? parts('thumbnails', n) : undefined);
+  const pictures = (n: number) => (tensors.has('thumbnails') ? parts<Bytes>('thumbnails', n) : undefined);
   return {
     integers: ints,
     state,
     pictures,
     /** Ids, hashes and thumbnails of the examples. The ids are checked here, so that none is found damaged later. */
     *examples(n: number): Pieces<ExampleColumns> {
-      const hashes = get('examples.sha256', 'uint8', [n, HASH]).data as Uint8Array;
-      const ids = parts('examples.ids', n);
+      const hashes = get('examples.sha256', 'uint8', [n, HASH]).data as Bytes;
+      const ids = parts<Uint8Array>('examples.ids', n);
       const damaged = yield* damagedName(ids);
       if (damaged !== undefined) refuse(`tensor examples.ids is not UTF-8 at example ${damaged}`);
       return { ids, hashes, pictures: pictures(n) };

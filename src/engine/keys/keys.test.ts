@@ -42,7 +42,14 @@ async function fileOf(keys: Matrix, dtype: KeyFile['dtype']): Promise<KeyFile> {
   const int8 = toInt8(keys);
   const bytes = new Uint8Array((dtype === 'int8' ? int8.values : toHalf(keys.data)).buffer);
   await writeFile(path, Buffer.concat([Buffer.from('in front'), bytes]));
-  const place = { path, identity: fileIdentity(statSync(path)), offset: 8, rows: keys.rows, cols: keys.cols };
+  const place = {
+    path,
+    name: 'keys',
+    identity: fileIdentity(statSync(path)),
+    offset: 8,
+    rows: keys.rows,
+    cols: keys.cols,
+  };
   if (dtype === 'float16') return { ...place, dtype };
   return { ...place, dtype, steps: int8.steps, scales: inverseLengths(int8) };
 }

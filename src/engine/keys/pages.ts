@@ -1,13 +1,11 @@
-import { ModelError } from '../../errors.ts';
 import { type Matrix, matrix, norm, row } from '../../math/matrix.ts';
 import { layOutArrays } from '../kernels/arrays.ts';
 import { instantiate } from '../kernels/instantiate.ts';
 import { wasm } from '../kernels/keys.wasm.ts';
 import type { ByteProducts } from './byte-products.ts';
+import { bytesPerRow, keyReader } from './reader.ts';
 import type { FileReader, KeyPart } from './types.ts';
 
-/** Number of bytes that are read at a time. With its products with 64 queries, a page stays in a core's second-level cache. */
-const PAGE = 1 << 19;
 /** Largest number of queries that are answered in one pass over the keys. */
 export const QUERIES = 64;
 /** Largest integer of a query: it is 256 times a signed byte plus another, and sums of products with 8-bit numbers stay below 2^31. */
@@ -23,7 +21,7 @@ export interface KeyPages {
 
 /**
  * `prepare` makes what multiplies 8-bit keys by several queries, if something is faster than the kernel; it is called when it is first
- * needed. Throws `ModelError` if the file was replaced or is shorter than its keys.
+ * needed. Throws `ModelError` if the file was replaced, is damaged or is shorter than its keys.
  */
 export function openPages(
   part: KeyPart,
@@ -32,12 +30,12 @@ export function openPages(
 ): KeyPages {
   const { rows, cols, dtype, labels, classes, scales, steps } = part;
   const width = Math.ceil(cols / 16) * 16;
-  const bytesPerRow = cols * (dtype === 'int8' ? 1 : 2);
-  const perPage = Math.max(1, Math.min(rows, Math.floor(PAGE / bytesPerRow)));
-  const file = open(part.path, part.identity);
+  const file = keyReader(part, open);
+  const rowBytes = bytesPerRow(part);
+  const perPage = Math.min(rows, file.perPage);
   const { memory, at, view } = layOutArrays({
     // The kernel reads up to three rows and 15 bytes beyond the last row.
-    keys: Math.ceil(((perPage + 3) * bytesPerRow) / 4) + 8,
+    keys: Math.ceil(((perPage + 3) * rowBytes) / 4) + 8,
     scales: perPage + 3,
     labels: perPage,
     queries: QUERIES * width,
@@ -49,16 +47,11 @@ export function openPages(
   });
   const kernel = instantiate<Kernel>(wasm, memory);
   let products: Promise<ByteProducts | undefined> | undefined;
-  const page = new Uint8Array(memory.buffer, at.keys, perPage * bytesPerRow);
+  const page = new Uint8Array(memory.buffer, at.keys, perPage * rowBytes);
   const pageLabels = new Int32Array(memory.buffer, at.labels, perPage);
 
   function readPage(start: number, count: number): void {
-    const bytes = page.subarray(0, count * bytesPerRow);
-    for (let done = 0; done < bytes.length; ) {
-      const got = file.read(bytes.subarray(done), part.offset + start * bytesPerRow + done);
-      if (got === 0) throw shorter(part.path);
-      done += got;
-    }
+    file.read(start / perPage, page.subarray(0, count * rowBytes));
     if (scales) view('scales').set(scales.subarray(start, start + count));
   }
 
@@ -151,15 +144,6 @@ export function openPages(
       await (await products)?.close();
     },
   };
-}
-
-/** The error of a file that ends before its last key. */
-export function shorter(path: string): ModelError {
-  return new ModelError(`${path} became shorter while it was in use`, {
-    code: 'keys/truncated',
-    hint: 'Load the classifier again. A file in use must be replaced as a whole, as saving does.',
-    details: { path },
-  });
 }
 
 interface Kernel {

@@ -1,8 +1,11 @@
 import { concatRows, type Matrix, matrix, matrixOf, selectRows } from '../../math/matrix.ts';
 import { floatTensor } from '../../math/tensor.ts';
+import { HASH } from '../../sha256.ts';
+import { rowsPerPage } from '../../store/pages.ts';
 import { type Channel, channelTo, type Thread, type ThreadEvents } from '../channel.ts';
 import { type Settings, tensorsOf } from '../protocol.ts';
 import { QUERIES } from './pages.ts';
+import { bytesPerRow } from './reader.ts';
 import type { KeyCache, KeyFile, KeyPart } from './types.ts';
 
 /** What starts the threads, and the build of ONNX Runtime that they use. */
@@ -19,9 +22,12 @@ export function threadedKeyCache(
   labels: Int32Array,
   classes: number,
 ): KeyCache {
-  const parts = Math.max(1, Math.min(settings.threads, file.rows));
+  const perPage = rowsPerPage(bytesPerRow(file));
+  const pages = Math.ceil(file.rows / perPage);
+  const parts = Math.max(1, Math.min(settings.threads, pages));
   const shards = Array.from({ length: parts }, (_, k) => {
-    const at = (n: number) => Math.floor((n * file.rows) / parts);
+    // Parts are whole pages, so that each thread can verify its own.
+    const at = (n: number) => Math.min(file.rows, Math.floor((n * pages) / parts) * perPage);
     const part = partOf(file, at(k), at(k + 1), labels, classes);
     return createShard(channelTo(start), part, async () => ({
       ...settings,
@@ -77,14 +83,16 @@ function createShard(
   };
 }
 
+/** The rows of whole pages, and those at the end. */
 function partOf(file: KeyFile, from: number, to: number, labels: Int32Array, classes: number): KeyPart {
-  const bytesPerRow = file.cols * (file.dtype === 'int8' ? 1 : 2);
+  const page = (row: number) => Math.ceil(row / rowsPerPage(bytesPerRow(file)));
   return {
     ...file,
-    offset: file.offset + from * bytesPerRow,
+    offset: file.offset + from * bytesPerRow(file),
     rows: to - from,
     // Copied, because sending a view would send its whole buffer.
     scales: file.scales?.slice(from, to),
+    hashes: file.hashes?.slice(HASH * page(from), HASH * page(to)),
     labels: labels.slice(from, to),
     classes,
   };

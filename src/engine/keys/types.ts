@@ -4,6 +4,8 @@ import type { Matrix } from '../../math/matrix.ts';
 /** Keys of a cache that stay in a file: `rows` rows of `cols` numbers, one after the other, in half precision or 8 bits. They need not be unit rows. */
 export interface KeyFile {
   readonly path: string;
+  /** Name of the tensor, for errors. */
+  readonly name: string;
   /** Tells this file from another one that takes its name later; `fileIdentity` gives it. */
   readonly identity: string;
   /** Position of the first row in the file, in bytes. */
@@ -14,6 +16,8 @@ export interface KeyFile {
   /** Only for 8-bit keys: `steps` is the unit of each column, [cols], and `scales` is 1 / length of each row, [rows]. */
   readonly steps?: Float32Array;
   readonly scales?: Float32Array;
+  /** Sha256 of each page, [pages, 32], of pages that are not verified yet. Without it, all have been. */
+  readonly hashes?: Uint8Array;
 }
 
 /** A cache whose keys are read page by page for every query. Memory holds one page of each thread and the sums, never all keys. */

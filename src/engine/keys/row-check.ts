@@ -17,15 +17,12 @@ const TOLERANCE = 1e-3;
 /**
  * Checks rows in pieces of any size, from the first to the last, and returns what is wrong with them. All values must be finite, and
  * each row must have its stated length, which the kernels do not check. A file that is read page by page gets the same check as one in
- * memory.
+ * memory. `first` is the number of the first row, for what is said.
  */
-export function rowCheck({
-  name,
-  dtype,
-  cols,
-  steps,
-  scales,
-}: Rows): (piece: ArrayBufferView) => string | undefined {
+export function rowCheck(
+  { name, dtype, cols, steps, scales }: Rows,
+  first = 0,
+): (piece: ArrayBufferView) => string | undefined {
   if (dtype === 'float16') {
     return ({ buffer, byteOffset, byteLength }) => {
       const halves = new Uint16Array(buffer, byteOffset, byteLength / 2);
@@ -50,7 +47,7 @@ export function rowCheck({
       if (column < cols) break;
       const own = squares > 0 ? 1 / Math.sqrt(squares) : 0;
       if (!(Math.abs(own - lengths[row]!) <= TOLERANCE * own))
-        return `tensor support.scales has ${lengths[row]} for row ${row} of ${name}, whose own is ${own}`;
+        return `tensor support.scales has ${lengths[row]} for row ${first + row} of ${name}, whose own is ${own}`;
       row++;
       column = squares = 0;
     }
