@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { imageGraph } from '../src/encoder/clip/towers.ts';
 import { locateEncoder } from '../src/encoder/load.ts';
 import { createEngine } from '../src/engine/node.ts';
-import { imageTower } from '../src/export/image-tower.ts';
+import { localTower } from '../src/export/local-tower.ts';
 import { encodeModel, parseModel } from '../src/export/onnx-model.ts';
 import { quantised } from '../src/export/quantise.ts';
 import { toOnnx } from '../src/graph/onnx.ts';
@@ -17,7 +17,7 @@ const BATCHES = [1, 4];
 export async function benchInt8(): Promise<string[]> {
   const engine = createEngine();
   const { checkpoint, shape } = randomVit();
-  const builtin = await imageTower(await locateEncoder('resnet50-minilm', { engine }));
+  const builtin = await localTower(await locateEncoder('resnet50-minilm', { engine }));
   const towers = {
     'ViT-B/32': toOnnx(await imageGraph(checkpoint, shape)),
     'built-in ResNet50': encodeModel(builtin.model, {}),

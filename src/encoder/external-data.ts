@@ -1,10 +1,10 @@
-import { join, posix } from 'node:path';
-import { errorAbout, ModelError } from '../errors.ts';
-import { fieldsOf, textOf, type WireField } from '../graph/wire.ts';
+import { join } from 'node:path';
+import { errorAbout } from '../errors.ts';
+import { fieldsOf } from '../graph/wire.ts';
 import { isLfsPointer, LARGEST_POINTER, lfsPointer } from '../store/lfs-pointer.ts';
 import { readRegular } from '../store/regular.ts';
 import { ENCODER_FILE } from './configuration-files.ts';
-import { isInside } from './record.ts';
+import { externalPath, externalPlace } from './external-place.ts';
 
 /** For each message of onnx.proto: the fields that lead to tensors, and the messages in them. */
 const WAYS: Readonly<Record<string, Readonly<Record<number, string>>>> = {
@@ -16,9 +16,6 @@ const WAYS: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   sparse: { 1: 'tensor', 2: 'tensor' },
   tensor: {},
 };
-
-/** Field of a tensor with the place of its external data, as keys and values. */
-export const EXTERNAL_DATA = 13;
 
 /**
  * The files with external weights of ONNX models, as paths inside the folder. Throws `ModelError` for a file outside of the folder, and
@@ -41,35 +38,6 @@ export async function externalFiles(folder: string, models: Iterable<string>): P
     }
   }
   return [...found];
-}
-
-/** The place of a tensor's external data: `location`, `offset` and `length`. Undefined if the model file holds the data. */
-export function externalPlace(tensor: readonly WireField[]): ReadonlyMap<string, string> | undefined {
-  const entries = tensor.filter(({ number }) => number === EXTERNAL_DATA);
-  if (entries.length === 0) return undefined;
-  return new Map(
-    entries.map(({ content }) => {
-      const fields = fieldsOf(content);
-      const [key = '', value = ''] = [1, 2].map((wanted) =>
-        fields
-          .filter(({ number }) => number === wanted)
-          .map(textOf)
-          .at(-1),
-      );
-      return [key, value];
-    }),
-  );
-}
-
-/** The location of a model's external data as a path inside the encoder's folder. Throws `ModelError` if it is outside. */
-export function externalPath(model: string, location: string): string {
-  const path = posix.join(posix.dirname(model), location);
-  if (location !== '' && !posix.isAbsolute(location) && isInside(path)) return path;
-  throw new ModelError(`${model} keeps weights in "${location}", which is outside of the encoder's folder`, {
-    code: 'encoder/external-data',
-    hint: 'Export the model with its weights in a file beside it.',
-    details: { model, location },
-  });
 }
 
 function* locationsIn(model: Uint8Array): Generator<string> {

@@ -6,8 +6,8 @@ import { workspace, writePictures } from '../classifier/fake-encoder.fixture.ts'
 import { fit, load } from '../classifier/index.ts';
 import { loadEncoder, locateEncoder } from '../encoder/load.ts';
 import { normalize } from '../image/preprocess.ts';
-import { imageTower } from './image-tower.ts';
 import { exportOnnx } from './index.ts';
+import { localTower } from './local-tower.ts';
 import { encodeModel } from './onnx-model.ts';
 
 const shared = join(import.meta.dirname, '../../../shared');
@@ -95,7 +95,7 @@ describe.skipIf(!there)(
       const picture = { width: side, height: side, data };
       const expected = await encoder.embedImages([picture]);
       await encoder.close();
-      const { model, input, output } = await imageTower(await locateEncoder(folder));
+      const { model, input, output } = await localTower(await locateEncoder(folder));
       const session = await ort.InferenceSession.create(encodeModel(model, {}));
       const pixels = normalize([picture], encoder.preprocessing);
       const results = await session.run({

@@ -19,9 +19,9 @@ import { random } from '../math/random.ts';
 import { listMethods, methodById } from '../methods/index.ts';
 import { plainRows } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
-import { imageTower } from './image-tower.ts';
 import { exportOnnx, modelCard } from './index.ts';
 import { joinModels } from './join.ts';
+import { localTower } from './local-tower.ts';
 import { encodeModel, parseModel } from './onnx-model.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
@@ -150,7 +150,7 @@ describe("an encoder's operator set", () => {
     [[['', 12]], 'uses operator set 12; at least 13'],
     [[['com.microsoft', 1]], 'uses no standard operator set'],
   ] as [[string, number][], string][])('is refused: %j', async (opsets, message) => {
-    const tower = await imageTower(await locateEncoder(encoder));
+    const tower = await localTower(await locateEncoder(encoder));
     const old = { ...tower, model: { ...tower.model, opsets: new Map(opsets) } };
     const spec = classifier.data.encoder.preprocessing as Preprocessing;
     expect(() => joinModels(old, tower.model, spec, 'pixels')).toThrow(

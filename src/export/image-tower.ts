@@ -1,20 +1,9 @@
-import { join } from 'node:path';
-import { withClip } from '../encoder/clip/sessions.ts';
-import { imageGraph } from '../encoder/clip/towers.ts';
-import { ENCODER_FILE } from '../encoder/configuration-files.ts';
 import { IMAGE_OUTPUTS, tokenizerPlace } from '../encoder/dual-encoder.ts';
-import { isWeights } from '../encoder/dual-files.ts';
-import { folderFiles } from '../encoder/folder-files.ts';
-import type { LocalEncoder } from '../encoder/installed.ts';
 import type { EncoderRecord, PairRecord } from '../encoder/record.ts';
-import { lazyTokenizer, outputNamed, pixelPort, textFeeds } from '../encoder/tower.ts';
-import { withVision } from '../encoder/vision/encoder.ts';
-import { visionGraph } from '../encoder/vision/tower.ts';
+import { type EncoderFiles, lazyTokenizer, outputNamed, pixelPort, textFeeds } from '../encoder/tower.ts';
 import type { PortInfo } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
-import { toOnnx } from '../graph/onnx.ts';
 import type { Tensor } from '../math/tensor.ts';
-import { readRegular } from '../store/regular.ts';
 import { type Named, type OnnxModel, parseModel, portType, pruned } from './onnx-model.ts';
 import { withinFile } from './within-file.ts';
 
@@ -38,15 +27,27 @@ interface Port {
 /** Name of the pooled feature in the built-in encoder's file. */
 const BUILTIN_OUTPUTS = ['feature'];
 
-/** The image tower of an encoder on disk. It is built from CLIP's weights, or taken from an ONNX file. */
-export async function imageTower({ record, folder }: LocalEncoder): Promise<ImageTower> {
-  const path = join(folder, record.imageModel);
-  const bytes = isWeights(record.imageModel)
-    ? await builtTower(record, folder)
-    : await readRegular(path, ENCODER_FILE);
+/** The files of an encoder, whose models and weights are read as bytes. */
+export interface TowerFiles extends EncoderFiles {
+  model(path: string): Promise<Uint8Array>;
+}
+
+/**
+ * The image tower of an encoder in ONNX. Throws `ModelError` if its model has no picture as input, or numbers in neither single nor half
+ * precision.
+ *
+ * @param built the model, if it is not a file of the encoder
+ */
+export async function imageTower(
+  record: EncoderRecord,
+  files: TowerFiles,
+  built?: Uint8Array,
+): Promise<ImageTower> {
+  const path = record.imageModel;
+  const bytes = built ?? (await files.model(path));
   const model = parseModel(bytes);
   const names = record.kind === 'resnet50-minilm' ? BUILTIN_OUTPUTS : IMAGE_OUTPUTS;
-  const output = outputNamed(model.graph.outputs.map(portInfo), names, record.imageModel);
+  const output = outputNamed(model.graph.outputs.map(portInfo), names, path);
   const graph = pruned(model.graph, output);
   const weights = new Set(graph.initializers.map(({ name }) => name));
   const inputs = graph.inputs.filter(({ name }) => !weights.has(name));
@@ -57,39 +58,26 @@ export async function imageTower({ record, folder }: LocalEncoder): Promise<Imag
       details: { path },
     });
   }
-  const initializers = await Promise.all(
-    graph.initializers.map((weight) => withinFile(weight, folder, record.imageModel)),
-  );
+  const initializers = await withinFile(graph.initializers, path, files.model);
   const others = inputs.filter((input) => input !== pixels).map(portInfo);
   return {
     model: { ...model, graph: { ...graph, inputs, initializers } },
     input: { name: pixels.name, half: isHalf(pixels, path) },
     output: { name: output, half: isHalf(graph.outputs[0]!, path) },
-    others: record.kind === 'vision' ? {} : await blankText(others, record, folder),
+    others: record.kind === 'vision' ? {} : await blankText(others, record, files),
   };
 }
 
 async function blankText(
   inputs: readonly PortInfo[],
   record: PairRecord,
-  folder: string,
+  files: TowerFiles,
 ): Promise<ImageTower['others']> {
   const tokens =
     inputs.length > 0
-      ? (await lazyTokenizer(folderFiles(folder), record.text, tokenizerPlace(record)).get()).encode('')
+      ? (await lazyTokenizer(files, record.text, tokenizerPlace(record)).get()).encode('')
       : [];
   return textFeeds(inputs, [tokens], record.text);
-}
-
-/** The image tower that is built from weights, as ONNX. */
-export async function builtTower(record: EncoderRecord, folder: string): Promise<Uint8Array> {
-  if (record.kind === 'vision')
-    return withVision(record, folder, async ({ checkpoint, shape }) =>
-      toOnnx(await visionGraph(checkpoint, shape)),
-    );
-  return withClip(record, folder, async (checkpoint, { shape }) =>
-    toOnnx(await imageGraph(checkpoint, shape)),
-  );
 }
 
 const FLOAT = 1;

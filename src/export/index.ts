@@ -4,11 +4,10 @@ export { ONNX_INPUTS, type OnnxInput } from './inputs.ts';
 export type { PictureInput } from './join.ts';
 export {
   exportOnnx,
-  type OnnxExport,
   type OnnxOptions,
-  type OnnxPort,
   type QuantiseOptions,
 } from './onnx-export.ts';
+export type { OnnxExport, OnnxPort } from './onnx-trial.ts';
 export { type PushClassifierOptions, type PushedClassifier, pushClassifier } from './push.ts';
 export { lossInWords, type MeasuredLoss, type QuantisationLoss } from './quantised-tower.ts';
 export { exportSite, exportSiteZip } from './site.ts';

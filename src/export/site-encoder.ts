@@ -11,9 +11,9 @@ import { sharedEngine } from '../engine/shared.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { type Matrix, unitRows } from '../math/matrix.ts';
 import { readRegular } from '../store/regular.ts';
-import { builtTower } from './image-tower.ts';
-import { checkDifference, trialPicture } from './onnx-export.ts';
+import { builtTower } from './local-tower.ts';
 import { encodeModel, parseModel } from './onnx-model.ts';
+import { checkDifference, trialPicture } from './onnx-trial.ts';
 import type { WriteFile } from './site-folder.ts';
 import { withinFile } from './within-file.ts';
 
@@ -100,9 +100,8 @@ async function onnxFiles({ record, folder }: LocalEncoder): Promise<{
 async function wholeModel(path: string, folder: string): Promise<Uint8Array> {
   const bytes = await readRegular(join(folder, path), ENCODER_FILE);
   const model = parseModel(bytes);
-  const weights = await Promise.all(
-    model.graph.initializers.map((weight) => withinFile(weight, folder, path)),
-  );
+  const read = (file: string) => readRegular(join(folder, file), ENCODER_FILE);
+  const weights = await withinFile(model.graph.initializers, path, read);
   if (weights.every((weight, i) => weight === model.graph.initializers[i])) return bytes;
   return encodeModel({ ...model, graph: { ...model.graph, initializers: weights } }, {});
 }

@@ -9,7 +9,7 @@ import { inTemporaryFolder } from '../store/temporary.ts';
 import { zipped } from '../store/zip-writer.ts';
 import { SITE_FILE, SITE_FORMAT, type Site } from '../web/site.ts';
 import { exportableMethod } from './head.ts';
-import { preprocessingOf } from './onnx-export.ts';
+import { preprocessingOf } from './picture-model.ts';
 import { ENCODER, encoderDifference, writeEncoder } from './site-encoder.ts';
 import { checkTarget, type SiteFile, writeFolder } from './site-folder.ts';
 

@@ -1,25 +1,36 @@
-import { join } from 'node:path';
-import { ENCODER_FILE } from '../encoder/configuration-files.ts';
-import { EXTERNAL_DATA, externalPath, externalPlace } from '../encoder/external-data.ts';
+import { EXTERNAL_DATA, externalPath, externalPlace } from '../encoder/external-place.ts';
 import { bytesField, Message } from '../graph/protobuf.ts';
 import { fieldsOf } from '../graph/wire.ts';
-import { readRegular } from '../store/regular.ts';
 import type { Named } from './onnx-model.ts';
 
 const RAW_DATA = 9;
 const DATA_LOCATION = 14;
 
-/** Copies a weight from an external file into the model. */
-export async function withinFile(weight: Named, folder: string, model: string): Promise<Named> {
-  const fields = fieldsOf(weight.bytes);
-  const place = externalPlace(fields);
-  if (!place) return weight;
-  const path = externalPath(model, place.get('location') ?? '');
-  const file = await readRegular(join(folder, path), ENCODER_FILE);
-  const start = Number(place.get('offset') ?? 0);
-  const tensor = new Message();
-  for (const { number, raw } of fields)
-    if (number !== EXTERNAL_DATA && number !== DATA_LOCATION) tensor.push(raw);
-  bytesField(tensor, RAW_DATA, file.subarray(start, start + Number(place.get('length') ?? file.length)));
-  return { name: weight.name, bytes: tensor.bytes() };
+/** The weights of a model, with those of external files inside. `read` gives the bytes of a file of the encoder. */
+export async function withinFile(
+  weights: readonly Named[],
+  model: string,
+  read: (path: string) => Promise<Uint8Array>,
+): Promise<Named[]> {
+  const files = new Map<string, Promise<Uint8Array>>();
+  const fileAt = (path: string) => {
+    const file = files.get(path) ?? read(path);
+    files.set(path, file);
+    return file;
+  };
+  return Promise.all(
+    weights.map(async (weight) => {
+      const fields = fieldsOf(weight.bytes);
+      const place = externalPlace(fields);
+      if (!place) return weight;
+      const file = await fileAt(externalPath(model, place.get('location') ?? ''));
+      const start = Number(place.get('offset') ?? 0);
+      const tensor = new Message();
+      for (const { number, raw } of fields)
+        if (number !== EXTERNAL_DATA && number !== DATA_LOCATION) tensor.push(raw);
+      const length = Number(place.get('length') ?? file.length);
+      bytesField(tensor, RAW_DATA, file.subarray(start, start + length));
+      return { name: weight.name, bytes: tensor.bytes() };
+    }),
+  );
 }

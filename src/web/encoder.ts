@@ -11,6 +11,7 @@ import { type Downloads, download, downloadOnce } from './download.ts';
 /** An encoder's folder below a URL. */
 export interface EncoderFolder {
   readonly record: EncoderRecord;
+  readonly files: EncoderFiles & { model(path: string): Promise<Uint8Array<ArrayBuffer>> };
   /** The encoder on an engine. Each tower is fetched at its first use, by the `downloads` of that time. */
   open(engine: Engine): Encoder;
 }
@@ -29,12 +30,12 @@ export async function encoderAt(folder: string, downloads: () => Downloads): Pro
       details: { folder, path },
     });
   };
-  const files: EncoderFiles = {
+  const files: EncoderFolder['files'] = {
     model: fetched,
     json: async (path) =>
       record.files.some((file) => file.path === path)
         ? parseObject(new TextDecoder().decode(await fetched(path)), path)
         : undefined,
   };
-  return { record, open: (engine) => checkedEncoder(onnxEncoder(record, files, engine)) };
+  return { record, files, open: (engine) => checkedEncoder(onnxEncoder(record, files, engine)) };
 }

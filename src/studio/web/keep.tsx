@@ -93,7 +93,7 @@ function Classifier() {
         {check.value && <Download what="report" label={m.report} />}
         {api.hasProgram && <Download what="page" label={m.page} />}
         {api.hasProgram && <Download what="site" label={m.site} />}
-        {api.hasProgram && <Download what="onnx" label={m.onnx} />}
+        <Download what="onnx" label={m.onnx} />
         <Download what="card" label={m.card} />
       </div>
       <p class="muted small">{api.hasProgram ? m.others : m.othersByProgram}</p>

@@ -411,7 +411,7 @@ export const en = {
     projectHint:
       'The pictures by class, with their bursts. Drop the zip on the studio of another computer to continue there.',
     othersByProgram:
-      'This page makes the classifier, the report and the model card. To make the ONNX model, the page and the site, download the classifier and run tip-adapter export on it.',
+      'The ONNX model contains the encoder and works without this page. To make the web page and the site, download the classifier and run tip-adapter export on it.',
     making: 'Please wait',
     inBrowser:
       'Everything is kept in this browser, on this computer. If you clear the data of this website, everything is lost. To have a copy, download the pictures.',

@@ -437,7 +437,7 @@ export const zh: Messages = {
     project: '全部图片（zip）',
     projectHint: '包含按类别存放的图片和连拍分组。把这个 zip 拖到另一台电脑的工作室中，即可在那里继续。',
     othersByProgram:
-      '本页面可以生成分类器、报告和模型卡。如需 ONNX 模型、网页或网站，请下载分类器，再对它运行 tip-adapter export。',
+      'ONNX 模型包含编码器，无需本页面即可使用。如需网页或网站，请下载分类器，再对它运行 tip-adapter export。',
     making: '请稍候',
     inBrowser:
       '所有内容都保存在这台电脑的这个浏览器中。清除本网站的数据后，内容将无法恢复：请下载图片以便保留。',

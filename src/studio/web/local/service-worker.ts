@@ -1,3 +1,5 @@
+import { ask } from './handles.ts';
+
 /**
  * The service worker of a studio without a program. It keeps the page's files for use without a network, and gives the page its stored
  * pictures. Its responses isolate the page, so that it may use threads on any host. The export puts the list of files in front of it.
@@ -85,31 +87,20 @@ async function newest(request: Request): Promise<Response> {
   }
 }
 
-/** The handles of pictures that are being opened. Without a reference, Chromium may collect one, and its promise never settles. */
-const opening = new Set<FileSystemHandle[]>();
-
 /** A picture of the browser's storage. */
 async function stored(url: string): Promise<Response> {
   const path = url.slice(storage.length).split('/').map(decodeURIComponent);
-  const handles: FileSystemHandle[] = [];
-  opening.add(handles);
   try {
     let folder = await navigator.storage.getDirectory();
-    handles.push(folder);
-    for (const name of path.slice(0, -1)) {
-      folder = await folder.getDirectoryHandle(name);
-      handles.push(folder);
-    }
-    const picture = await folder.getFileHandle(path.at(-1) as string);
-    handles.push(picture);
-    const file = await picture.getFile();
+    for (const name of path.slice(0, -1))
+      folder = await ask(folder, (parent) => parent.getDirectoryHandle(name));
+    const picture = await ask(folder, (parent) => parent.getFileHandle(path.at(-1) as string));
+    const file = await ask(picture, (handle) => handle.getFile());
     return isolated(
       new Response(file, { headers: { 'cache-control': 'private, max-age=31536000, immutable' } }),
     );
   } catch {
     return new Response(null, { status: 404 });
-  } finally {
-    opening.delete(handles);
   }
 }
 

@@ -3,7 +3,7 @@ import type { Encoder } from '../../../encoder/types.ts';
 import { sharedEngine } from '../../../engine/shared.ts';
 import { InterruptedError, ModelError } from '../../../errors.ts';
 import { type Downloads, download, downloadOnce, isDownloaded } from '../../../web/download.ts';
-import { encoderAt } from '../../../web/encoder.ts';
+import { type EncoderFolder, encoderAt } from '../../../web/encoder.ts';
 import { parseStudioSite, STUDIO_SITE_FILE, type StudioSite } from '../../studio-site.ts';
 
 /** The content of the site's file, with the whole URL of the encoder's folder. */
@@ -11,6 +11,11 @@ export async function studioSite(site: string): Promise<StudioSite> {
   const url = new URL(STUDIO_SITE_FILE, site).href;
   const parsed = parseStudioSite(new TextDecoder().decode(await download(url, STUDIO_SITE_FILE, {})), url);
   return { ...parsed, encoder: new URL(parsed.encoder, site).href };
+}
+
+/** An encoder with the files that it was made from. */
+export interface SiteEncoder extends Pick<EncoderFolder, 'record' | 'files'> {
+  readonly encoder: Encoder;
 }
 
 /**
@@ -21,9 +26,9 @@ export async function loadSiteEncoder(
   folder: string,
   { signal, confirm, onProgress }: Pick<LoadOptions, 'signal' | 'confirm' | 'onProgress'>,
   note: Downloads['note'],
-): Promise<Encoder> {
+): Promise<SiteEncoder> {
   const downloads: Downloads = { cache: true, signal, note };
-  const { record, open } = await encoderAt(folder, () => downloads);
+  const { record, files: read, open } = await encoderAt(folder, () => downloads);
   const { id, licence, fingerprint, files } = record;
   const missing = [];
   for (const file of files) if (!(await isDownloaded(fingerprint, file))) missing.push(file);
@@ -45,5 +50,5 @@ export async function loadSiteEncoder(
     });
     before += file.bytes;
   }
-  return open(sharedEngine());
+  return { record, files: read, encoder: open(sharedEngine()) };
 }

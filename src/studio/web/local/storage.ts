@@ -1,4 +1,5 @@
 import { DataError } from '../../../errors.ts';
+import { ask } from './handles.ts';
 
 /** The part of a file's handle that only workers have, and the DOM's types lack. */
 interface WorkerFileHandle extends FileSystemFileHandle {
@@ -32,23 +33,6 @@ export interface StoredFolder {
   open(name: string): Promise<AccessHandle>;
   /** Removes a file, or a folder with all that is in it, if it exists. */
   remove(name: string): Promise<void>;
-}
-
-/** The handles of calls that have not answered yet. */
-const waiting = new Set<{ readonly handle: object }>();
-
-/**
- * The answer of a call to a handle, which is kept until then. Chromium forgets the call of a handle that nothing else refers to when it
- * collects garbage, and the promise never settles.
- */
-async function ask<H extends object, T>(handle: H, call: (handle: H) => Promise<T>): Promise<T> {
-  const kept = { handle };
-  waiting.add(kept);
-  try {
-    return await call(handle);
-  } finally {
-    waiting.delete(kept);
-  }
 }
 
 /** The folder of the origin private file system at a path. */

@@ -15,7 +15,7 @@ import { problemOf } from '../../status.ts';
 import { SAMPLES } from '../../studio-site.ts';
 import type { Export } from '../api.ts';
 import type { Asked, Calls, Told } from './protocol.ts';
-import { loadSiteEncoder, studioSite } from './site-encoder.ts';
+import { loadSiteEncoder, type SiteEncoder, studioSite } from './site-encoder.ts';
 import { storedFolder } from './storage.ts';
 import type { StoredPictures } from './stored-pictures.ts';
 import { storedWorkspace } from './stored-workspace.ts';
@@ -48,16 +48,21 @@ self.onmessage = async ({ data: { site } }: MessageEvent<{ site: string }>) => {
 async function serve(site: string, name: string): Promise<void> {
   // The engine computes in a worker of its own, so that pictures arrive while it learns.
   setSharedEngine(createEngine());
-  const workspace = storedWorkspace(storedFolder([name]), (url, options) =>
-    loadSiteEncoder(url, options, (message, code) => tell({ note: { code, message } })),
-  );
+  let loaded: SiteEncoder | undefined;
+  const workspace = storedWorkspace(storedFolder([name]), async (url, options) => {
+    loaded = await loadSiteEncoder(url, options, (message, code) => tell({ note: { code, message } }));
+    return loaded.encoder;
+  });
   // What cannot be removed takes space only, and must not keep the studio from opening.
   await workspace
     .tidy()
     .catch((error) => console.warn('What interrupted imports left could not be removed:', error));
   const { encoder, samples } = await studioSite(site);
   const desk: StoredDesk = await Desk.open(workspace, encoder);
-  const calls = callsOf(desk, samples ? new URL(SAMPLES, site).href : undefined);
+  const calls = callsOf(desk, {
+    samples: samples ? new URL(SAMPLES, site).href : undefined,
+    loaded: () => loaded as SiteEncoder,
+  });
   let unwatch = () => {};
   const follow = async () => {
     unwatch();
@@ -83,8 +88,14 @@ async function serve(site: string, name: string): Promise<void> {
 /** The board has another version than the page that changes it. */
 class Conflict extends UsageError {}
 
-/** @param samples URL of the folder of the sample pictures, if the site has them */
-function callsOf(desk: StoredDesk, samples: string | undefined): Calls {
+interface Site {
+  /** URL of the folder of the sample pictures, if the site has them. */
+  readonly samples?: string;
+  /** The encoder, once a classifier answers. */
+  loaded(): SiteEncoder;
+}
+
+function callsOf(desk: StoredDesk, { samples, loaded }: Site): Calls {
   const bytes = async (blob: Blob) => new Uint8Array(await blob.arrayBuffer());
   const lessons = () => desk.session.lessons;
   return {
@@ -111,9 +122,9 @@ function callsOf(desk: StoredDesk, samples: string | undefined): Calls {
     next: async (kept) => (await lessons()?.next(desk.session.board, new Set(kept))) ?? [],
     guesses: async () => (await lessons()?.guesses(desk.session.board)) ?? [],
     map: async () => (await lessons()?.searchMap()) ?? null,
-    size: async () => (await contentOf(desk.session, 'classifier')).content.size,
+    size: async () => (await contentOf(desk.session, 'classifier', loaded)).content.size,
     check: async () => checkAnswer(desk.session),
-    export: (what) => contentOf(desk.session, what),
+    export: (what) => contentOf(desk.session, what, loaded),
     async removeDeleted() {
       await desk.session.forget();
       return desk.session.pictures.removeOrphans();
@@ -125,6 +136,7 @@ function callsOf(desk: StoredDesk, samples: string | undefined): Calls {
 async function contentOf(
   session: Session<StoredPictures>,
   what: Export,
+  loaded: Site['loaded'],
 ): Promise<{ name: string; content: Blob }> {
   const { board, pictures, lessons } = session;
   const blob = (content: BlobPart, type: string) => new Blob([content], { type });
@@ -133,10 +145,9 @@ async function contentOf(
     content,
   });
   const kept = () => {
-    const { data, calibrated, ...rest } = presentClassifier(session);
+    const { data, ...rest } = presentClassifier(session);
     return {
       ...rest,
-      calibrated,
       data: { ...data, reject: board.settings.reject, dataset: board.name || 'studio' },
     };
   };
@@ -144,6 +155,13 @@ async function contentOf(
     case 'classifier': {
       const content = (await classifierFile(kept(), pictures)) as Uint8Array<ArrayBuffer>;
       return named('.safetensors', blob(content, 'application/octet-stream'));
+    }
+    case 'onnx': {
+      const { imageTower } = await import('../../../export/image-tower.ts');
+      const { pictureModel } = await import('../../../export/picture-model.ts');
+      const { record, files, encoder } = loaded();
+      const { bytes } = await pictureModel(kept(), await imageTower(record, files), encoder);
+      return named('.onnx', blob(bytes as Uint8Array<ArrayBuffer>, 'application/octet-stream'));
     }
     case 'report':
       return named(

@@ -1,8 +1,13 @@
-import { strToU8, zipSync } from 'fflate';
-import { expect, it } from 'vitest';
+import { strToU8, unzipSync, zipSync } from 'fflate';
+import { expect, it, vi } from 'vitest';
 import { DataError } from '../../../errors.ts';
 import type { Kept } from '../../pictures.ts';
 import { keepZip } from './zip-pictures.ts';
+
+vi.mock('fflate', async (original) => {
+  const fflate = await original<typeof import('fflate')>();
+  return { ...fflate, unzipSync: vi.fn(fflate.unzipSync) };
+});
 
 let settled: string[] = [];
 const pictures = {
@@ -46,4 +51,25 @@ it('tells of pictures that it cannot import, and of a zip without pictures', asy
 it('keeps nothing of a zip that does not fit', async () => {
   await expect(outcomes({ 'a.png': 'a', 'full.png': 'f' })).rejects.toMatchObject({ code: 'studio/quota' });
   expect(settled).toEqual(['0'.repeat(64)]);
+});
+
+it('reads the directory of a zip once for all pictures', async () => {
+  vi.mocked(unzipSync).mockClear();
+  const files = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`${i}.png`, `${i}`]));
+  expect(Object.keys(await outcomes(files))).toHaveLength(300);
+  // The names are read first, and then all pictures together.
+  expect(unzipSync).toHaveBeenCalledTimes(2);
+});
+
+it('imports the pictures beside a damaged one', async () => {
+  const text = 'a text that is compressed, a text that is compressed';
+  const zip = zipSync({ 'a.png': strToU8(text), 'b.png': strToU8(text), 'c.png': strToU8(text) });
+  const second = new TextDecoder('latin1').decode(zip).indexOf('b.png');
+  zip.fill(255, second + 5, second + 15);
+  const kept = await keepZip(pictures, new Blob([zip as BlobPart]));
+  expect(kept.map((one) => ('hash' in one ? one.name : one.problem.code))).toEqual([
+    'a.png',
+    'zip/unreadable',
+    'c.png',
+  ]);
 });

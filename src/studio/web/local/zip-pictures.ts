@@ -40,6 +40,14 @@ async function keepAll(pictures: Pick<StoredPictures, 'keep'>, zip: Blob, kept: 
       });
     }
   };
+  /** Files that are unpacked together. A damaged one fails all of them, so there are none then, and each is unpacked alone. */
+  const together = (names: ReadonlySet<string>): Record<string, Uint8Array> => {
+    try {
+      return unpacked((name) => names.has(name));
+    } catch {
+      return {};
+    }
+  };
   const keepSize = (name: string, size: number) => {
     sizes.set(name, size);
     return name;
@@ -48,34 +56,52 @@ async function keepAll(pictures: Pick<StoredPictures, 'keep'>, zip: Blob, kept: 
   const table = tableIn([...sizes.keys()]);
   const listed =
     table === undefined ? undefined : rowsOf(unpacked((name) => name === table)[table] as Uint8Array);
+  const wanted: string[] = [];
   for (const [name, size] of sizes) {
     if (listed ? !listed.has(name) : !isImagePath(name) || isPassedOver(name)) {
       if (!isPassedOver(name)) kept.push(...leftOut(name, listed !== undefined));
-      continue;
-    }
-    if (size > MOST_PICTURE) {
+    } else if (size > MOST_PICTURE) {
       const message = `It has ${count(size, 'byte')}, which is too large for a picture`;
       kept.push({ name, problem: { code: 'studio/too-large', message } });
-      continue;
+    } else wanted.push(name);
+  }
+  for (const names of stretches(wanted, sizes)) {
+    const files = together(names);
+    for (const name of names) {
+      const row = listed?.get(name);
+      const shown = row ? (name.split('/').at(-1) as string) : name;
+      try {
+        const picture = files[name] ?? (unpacked((other) => other === name)[name] as Uint8Array);
+        kept.push({ ...(await pictures.keep(shown, picture)), ...row });
+      } catch (error) {
+        if (!(error instanceof DataError && error.code.startsWith('zip/'))) throw error;
+        kept.push({ name, problem: problemOf(error) });
+      }
     }
-    const row = listed?.get(name);
-    const shown = row ? (name.split('/').at(-1) as string) : name;
-    kept.push(
-      await Promise.resolve()
-        .then(() => pictures.keep(shown, unpacked((other) => other === name)[name] as Uint8Array))
-        .then(
-          (one) => ({ ...one, ...row }),
-          (error): Kept => {
-            if (error instanceof DataError && error.code.startsWith('zip/'))
-              return { name, problem: problemOf(error) };
-            throw error;
-          },
-        ),
-    );
   }
   for (const path of listed?.keys() ?? [])
     if (!sizes.has(path))
       kept.push({ name: path, problem: { code: 'dataset/unreadable', message: 'It is not in the zip' } });
+}
+
+/** Bytes of pictures that are unpacked together, because the directory of the zip is read every time. */
+const TOGETHER = 2 ** 25;
+
+/** The names in order, in sets whose files have at most `TOGETHER` bytes, or one file. */
+function* stretches(names: readonly string[], sizes: ReadonlyMap<string, number>): Generator<Set<string>> {
+  let stretch = new Set<string>();
+  let total = 0;
+  for (const name of names) {
+    const size = sizes.get(name)!;
+    if (stretch.size > 0 && total + size > TOGETHER) {
+      yield stretch;
+      stretch = new Set();
+      total = 0;
+    }
+    stretch.add(name);
+    total += size;
+  }
+  if (stretch.size > 0) yield stretch;
 }
 
 const isPassedOver = (path: string) => path.split('/').some((name) => isLeftover(name) || isHidden(name));
