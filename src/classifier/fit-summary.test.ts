@@ -171,7 +171,7 @@ describe('a fit from a summary', () => {
       altered((own) => {
         own['summary.sums.counts'] = { dtype: 'float64', shape: [3], data: Float64Array.of(1, 2.5, 3) };
       }),
-    ).rejects.toThrow('no count');
+    ).rejects.toThrow('not a count');
     await expect(
       altered((own) => {
         own['summary.sums.squares'] = { ...squares, data: new Float64Array(64).fill(Number.NaN) };
