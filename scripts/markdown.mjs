@@ -9,6 +9,8 @@ export function parseMarkdown(text) {
   const prose = [];
   let open;
   text.split('\n').forEach((line, at) => {
+    if (/^(<{7}|>{7}) /.test(line))
+      throw new Error(`Line ${at + 1} is the mark of an unresolved merge: ${line}`);
     const [, indent, fence, info] = /^( *)(`{3,}|~{3,})(.*)$/.exec(line) ?? [];
     if (open && fence?.startsWith(open.fence) && info.trim() === '') {
       blocks.push({

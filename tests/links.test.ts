@@ -32,6 +32,12 @@ describe('links of the documents', () => {
     '[GitHub](https://github.com/tip-adapter/tip-adapter/blob/main/LICENSE)',
   ])('are right (case %#)', (text) => expect(faults(text)).toEqual([]));
 
+  it('are not read from a page with an unresolved merge', () => {
+    expect(() => faults('a\n<<<<<<< HEAD\nb')).toThrow(
+      'Line 2 is the mark of an unresolved merge: <<<<<<< HEAD',
+    );
+  });
+
   it.each([
     ['[x](gone.md)', 'docs/a.md:1: there is no docs/gone.md'],
     ['\n[x](b.md#gone)', 'docs/a.md:2: docs/b.md has no #gone'],
