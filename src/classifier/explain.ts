@@ -90,6 +90,9 @@ function contributionsOf(
     .slice(0, most);
 }
 
+/** The keys of supports with several views, all of whose examples are compared with every explained picture. */
+const allKeys = new WeakMap<Support, Matrix>();
+
 /** The keys of some examples (not normalised), by their position in the list. */
 function keysAt(support: Support, examples: readonly number[]): (place: number) => Float32Array {
   const { features } = support;
@@ -98,6 +101,11 @@ function keysAt(support: Support, examples: readonly number[]): (place: number) 
       ? (place) => features.row(examples[place]!)
       : (place) => row(features, examples[place]!);
   }
-  const keys = keysOf(selectExamples(support, examples));
-  return (place) => row(keys, place);
+  if (examples.length < support.labels.length) {
+    const keys = keysOf(selectExamples(support, examples));
+    return (place) => row(keys, place);
+  }
+  const keys = allKeys.get(support) ?? keysOf(support);
+  allKeys.set(support, keys);
+  return (place) => row(keys, examples[place]!);
 }
