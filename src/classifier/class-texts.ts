@@ -1,5 +1,6 @@
 import type { Abortable } from '../abort.ts';
 import type { ClassInfo, Finding } from '../dataset/types.ts';
+import type { EncodeTextsOptions } from '../encoder/encode-texts.ts';
 import { type MisreadPrompts, presetTemplates, readsNone, textHead } from '../encoder/prompts.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { concatRows } from '../math/matrix.ts';
@@ -48,13 +49,13 @@ export async function roundedHead(
   encoder: Encoder,
   classes: readonly ClassInfo[],
   templates: readonly string[],
-  signal?: AbortSignal,
+  work: EncodeTextsOptions = {},
 ): Promise<{ head: Head; findings: Finding[] }> {
   const { promptFeatures, promptClass, prompts, ...misread } = await textHead(
     encoder,
     [...classes],
     [...templates],
-    { signal },
+    work,
   );
   const kept = rounded(promptFeatures, 'half');
   const head = { ...headFromPrompts(kept, promptClass, classes.length, encoder.logitScale), prompts };
@@ -107,7 +108,7 @@ export async function headWith(
 ): Promise<{ head: ClassifierData['head']; findings: Finding[] }> {
   if (!head || fresh.length === 0) return { head, findings: [] };
   if (texts) return { head: joined(head, texts), findings: [] };
-  const { head: more, findings } = await roundedHead(await session.encoder(), fresh, templates, signal);
+  const { head: more, findings } = await roundedHead(await session.encoder(), fresh, templates, { signal });
   return { head: joined(head, more), findings };
 }
 

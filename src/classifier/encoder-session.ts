@@ -21,6 +21,8 @@ export interface EncoderSession {
     images: readonly ImageSource[],
     options: WorkOptions & { views: readonly number[]; seed: number; exif: boolean },
   ): Promise<EncodedImages>;
+  /** The cache of features, if one is used. */
+  features(): FeatureCache | undefined;
   /** The examples' keys in the kernels' layout, if they exist. Otherwise scoring makes them. */
   readonly cache?: KeyCache;
   /** A JPEG of a picture whose longer side has `side` pixels. */
@@ -59,16 +61,21 @@ export function openSession(open: () => Promise<Encoder>, { lent = false } = {})
     loader ??= createImageLoader();
     return loader;
   };
+  const features = (): FeatureCache => {
+    if (closed) throw closedError('classifier');
+    cache ??= openFeatureCache();
+    return cache;
+  };
   return {
     encoder: async () => needed(),
+    features,
     async encode(sources, { views, seed, exif, signal, onProgress }) {
       const encoder = needed();
-      cache ??= openFeatureCache();
       return encodeImages(await waitFor(encoder, signal), sources.map(readSource), {
         views: [...views],
         seed,
         exif,
-        cache,
+        cache: features(),
         loader: images(),
         signal,
         onProgress: ({ done, total = sources.length, hits }) => onProgress?.({ done, total, cached: hits }),
@@ -93,6 +100,7 @@ export function openSession(open: () => Promise<Encoder>, { lent = false } = {})
 export function lentSession(encoder: Encoder, loader: ImageLoader, features?: FeatureCache): EncoderSession {
   return {
     encoder: async () => encoder,
+    features: () => features,
     encode: (images, { views, seed, exif, signal }) =>
       encodeImages(encoder, images.map(readSource), { views, seed, exif, signal, loader, cache: features }),
     thumbnail: async (image, { side = THUMBNAIL_SIDE, signal } = {}) =>

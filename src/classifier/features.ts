@@ -82,7 +82,7 @@ export async function headOfFolder(
   const embedder = !hasTexts && encoder?.embedTexts ? encoder : undefined;
   refuseUnused(values, embedder !== undefined);
   const templates = embedder ? templatesOf(values, embedder) : ['{}'];
-  const words = embedder && (await roundedHead(embedder, classes, templates, signal));
+  const words = embedder && (await roundedHead(embedder, classes, templates, { signal }));
   return {
     classes,
     templates,

@@ -45,7 +45,8 @@ export async function preparePictures(
   const read = others.filter((_, i) => !encoded?.failed.has(i));
   if (encoded && read.length === 0) throw noSplit(name, split, encoded.failures);
   const templates = encoder.embedTexts ? templatesOf(values, encoder) : [];
-  const words = encoder.embedTexts && (await roundedHead(encoder, classes, templates, signal));
+  const texts = { cache: session.features(), signal };
+  const words = encoder.embedTexts && (await roundedHead(encoder, classes, templates, texts));
   return {
     known: {
       classes,

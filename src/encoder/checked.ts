@@ -35,7 +35,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
   }
   const facts = factsOf(encoder);
   const { id, dimension } = facts;
-  const { joined, prepare, embedTexts, textLength, textTower, projection } = encoder;
+  const { joined, prepare, embedTexts, embedsTextsAlone, textLength, textTower, projection } = encoder;
   let closed = false;
   const open = (): Encoder => {
     if (closed) throw closedError('encoder');
@@ -55,6 +55,7 @@ export function checkedEncoder(encoder: Encoder): Encoder & AsyncDisposable {
         return checkEmbeddings(embeddings, texts.length, { id, dimension }, 'text');
       },
     }),
+    ...(embedsTextsAlone && { embedsTextsAlone }),
     ...(joined && { joined }),
     ...(prepare && { prepare: () => prepare.call(open()) }),
     ...(textLength && { textLength: async (...given) => textLength.apply(open(), given) }),

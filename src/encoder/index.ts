@@ -10,6 +10,7 @@ export {
   type EncodeProgress,
   encodeImages,
 } from './encode.ts';
+export type { EncodeTextsOptions } from './encode-texts.ts';
 export { type LocalEncoder, listEncoders, removeEncoder } from './installed.ts';
 export { joinEncoders } from './joined.ts';
 export { type LoadOptions, loadEncoder } from './load.ts';

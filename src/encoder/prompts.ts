@@ -1,8 +1,8 @@
-import type { Abortable } from '../abort.ts';
 import { UsageError } from '../errors.ts';
 import type { TextHead } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { suggestion } from '../nearest.ts';
+import { type EncodeTextsOptions, encodeTexts } from './encode-texts.ts';
 import type { Encoder, ReadingEncoder } from './types.ts';
 
 /** Prompt templates of the paper (Zhang et al. 2022, appendix; CLIP's authors' choices) for the public benchmarks. */
@@ -115,7 +115,7 @@ export async function textHead(
   encoder: Encoder,
   classes: readonly PromptedClass[],
   templates: readonly string[] = [encoder.defaults.template],
-  work: Abortable = {},
+  work: EncodeTextsOptions = {},
 ): Promise<TextHead & { prompts: string[][] } & MisreadPrompts> {
   const prompts = classes.map(({ promptName, prompts: own = [] }) => [
     ...new Set([...templates.map((template) => renderPrompt(template, promptName)), ...own]),
@@ -125,7 +125,7 @@ export async function textHead(
     throw new UsageError(`The class "${classes[bare]!.promptName}" has no prompt`, { code: 'prompts/none' });
   }
   checkReads(encoder);
-  const promptFeatures = await encoder.embedTexts(prompts.flat(), work);
+  const promptFeatures = await encodeTexts(encoder, prompts.flat(), work);
   const promptClass = Int32Array.from(prompts.flatMap((list, c) => list.map(() => c)));
   const head = headFromPrompts(promptFeatures, promptClass, classes.length, encoder.logitScale);
   return { ...head, prompts, ...(await misreadPrompts(encoder, prompts.flat())) };

@@ -46,6 +46,8 @@ export interface Encoder {
    * only pictures.
    */
   embedTexts?(texts: string[], work?: Abortable): Promise<Matrix>;
+  /** No bit of a text's embedding depends on the texts beside it, so that embeddings of texts may be kept. */
+  readonly embedsTextsAlone?: true;
   /** Returns the number of tokens of each text (with start and end) and the limit. Absent if texts of any length are read, or none. */
   textLength?(texts: readonly string[]): Promise<TextLength>;
   /** Returns the open text tower, for methods that learn prompts. Absent if the encoder is not built from weights. */

@@ -27,6 +27,7 @@ export function builtinEncoder(record: PairRecord, files: EncoderFiles, engine: 
       const feeds = { sentences: floatTensor([embedded.rows, embedded.cols], embedded.data) };
       return asMatrix((await run(feeds, { outputs: ['rows'], signal })).rows);
     },
+    embedsTextsAlone: true,
     textLength: sentences.textLength,
     close: async () => {
       await Promise.all([image.close(), sentences.close(), map.close()]);
