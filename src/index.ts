@@ -12,7 +12,14 @@
  * ```
  */
 import type { Abortable } from './abort.ts';
-import type { Classifier, FitOptions, LoadOptions, SumRows } from './classifier/index.ts';
+import type {
+  Classifier,
+  FineTuned,
+  FineTuneOptions,
+  FitOptions,
+  LoadOptions,
+  SumRows,
+} from './classifier/index.ts';
 import type { ReadOptions } from './dataset/read.ts';
 import type { Dataset } from './dataset/types.ts';
 import type { LoadOptions as LoadEncoderOptions } from './encoder/load.ts';
@@ -26,6 +33,7 @@ import type {
 } from './scale/index.ts';
 
 export { isFailure } from './classifier/failure.ts';
+export { fineTuneOptions } from './classifier/fine-tune-options.ts';
 export { fitOptions } from './classifier/fit-options.ts';
 export type * from './classifier/index.ts';
 export type { Dataset } from './dataset/types.ts';
@@ -67,6 +75,18 @@ export type {
 export async function fit(source: string | Dataset, options: FitOptions = {}): Promise<Classifier> {
   const work = await import('./classifier/fit.ts');
   return work.fit(source, options);
+}
+
+/**
+ * Fine-tunes a CLIP from weights on labelled pictures by CLIP-LoRA, and writes the encoder with the changed weights into the folder `output`, whose path is
+ * then the name of an encoder like any other: `fit` with `method: 'zero-shot'` makes it a classifier. Every step computes the towers of a batch of
+ * pictures and of all class names, forward and backward, which takes hours for the published number of steps. Returns the folder, the encoder that it was made of
+ * and its licence. Throws `ModelError` for an encoder that is not built from weights, `UsageError` for a folder that is not empty or a wrong
+ * option, `DataError` if there is nothing to learn from, and `InterruptedError` that says how many steps are kept.
+ */
+export async function fineTune(source: string | Dataset, options: FineTuneOptions): Promise<FineTuned> {
+  const work = await import('./classifier/fine-tune.ts');
+  return work.fineTune(source, options);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { promptFindings } from '../classifier/class-texts.ts';
 import { findRepeats } from '../classifier/examples.ts';
+import { fineTunedOn } from '../classifier/fine-tuned-on.ts';
 import { partsOf } from '../classifier/learn.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/few-shot.ts';
@@ -23,6 +24,7 @@ import { methodById } from '../methods/index.ts';
 import { type Support, selectExamples } from '../methods/task.ts';
 import { hashOf } from '../store/checksum.ts';
 import { openFeatureCache } from '../store/feature-cache.ts';
+import { count, plural } from '../words.ts';
 import type { BenchSource, OpenOptions } from './bench-source.ts';
 
 /**
@@ -46,7 +48,8 @@ export async function openPictures({ path, known }: Located, options: OpenOption
   const [tower, projection] = [await encoder.textTower?.(), await encoder.projection?.()];
   // The text tower stays open until the last fit, for methods that learn prompts.
   if (!tower) await encoder.close();
-  const own = new Set(learnt.hashes);
+  const taught = fineTunedOn(encoder);
+  const own = new Set([...learnt.hashes, ...taught]);
   const place = new Map(learnt.kept.map(({ id }, i) => [id, i]));
   const largest = Math.max(0, ...dataset.classes.map((_, c) => countOf(dataset, c)));
   const all = [learnt, tested, tuned];
@@ -89,6 +92,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
     readNotes,
     notes: [
       ...heads.notes,
+      ...fineTunedNotes(all, taught),
       ...readNotes,
       ...all.flatMap(({ failures }) =>
         failures.map(({ id, error }) => `${messageAbout(id, error.message)} (left out)`),
@@ -134,6 +138,21 @@ function fingerprintOf(
   );
   const encoder = { fingerprint, dimension, logitScale, defaults };
   return hashOf(JSON.stringify({ encoder, ...how, classes, order, pictures }));
+}
+
+/** Notes about pictures that the encoder was fine-tuned on: tests leave them out, and folds of the examples cannot. */
+function fineTunedNotes(
+  [learnt, tested, tuned]: readonly (Readable | undefined)[],
+  taught: ReadonlySet<string>,
+): string[] {
+  const number = (one: Readable | undefined) => one!.hashes.filter((hash) => taught.has(hash)).length;
+  const [examples, test] = [number(learnt) + number(tuned), number(tested)];
+  return [
+    examples > 0 &&
+      `The encoder was fine-tuned on ${count(examples, 'picture')} of the examples: what is tuned on them is tuned on scores that are too good`,
+    test > 0 &&
+      `${count(test, 'test picture')} ${plural(test, 'is', 'are')} left out, because the encoder was fine-tuned on ${plural(test, 'it', 'them')}`,
+  ].filter((note) => note !== false);
 }
 
 /** The encoded pictures, without the unreadable ones. */

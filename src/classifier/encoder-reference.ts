@@ -27,8 +27,11 @@ export function checkEncoder(
 export function referenceTo(encoder: Encoder): EncoderReference {
   const { id, fingerprint, source, revision, licence, dimension, logitScale, logitBias, preprocessing } =
     encoder;
-  const bias = logitBias === undefined ? {} : { logitBias };
-  return { id, fingerprint, source, revision, licence, dimension, logitScale, ...bias, preprocessing };
+  const given = {
+    ...(logitBias !== undefined && { logitBias }),
+    ...(encoder.fineTuned && { fineTunedOn: encoder.fineTuned.pictures.length }),
+  };
+  return { id, fingerprint, source, revision, licence, dimension, logitScale, ...given, preprocessing };
 }
 
 /** The `source` in a reference for given features, whose encoder is not known. */

@@ -18,6 +18,7 @@ import { count, plural } from '../words.ts';
 import { type Head, headWith, roundedHead, templatesOf } from './class-texts.ts';
 import { featuresOf, featuresReference, referenceTo } from './encoder-reference.ts';
 import type { EncoderSession } from './encoder-session.ts';
+import { perhapsFineTuned } from './fine-tuned-on.ts';
 import type { FitValues } from './fit-options.ts';
 import { grown, joinClasses } from './grow.ts';
 import type { Prepared } from './learn.ts';
@@ -88,7 +89,7 @@ export async function headOfFolder(
     templates,
     encoder: encoder ? referenceTo(encoder) : featuresReference(dump, LOGIT_SCALE),
     head: words?.head ?? headOf(dump, classes, encoder?.logitScale ?? LOGIT_SCALE),
-    findings: words?.findings ?? [],
+    findings: [...(encoder ? perhapsFineTuned(referenceTo(encoder)) : []), ...(words?.findings ?? [])],
   };
 }
 

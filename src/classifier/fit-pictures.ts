@@ -64,6 +64,7 @@ export async function preparePictures(
       validation: encoded && {
         features: encoded.features,
         labels: Int32Array.from(read, ({ label }) => label),
+        hashes: encoded.hashes,
       },
     },
     findings: [
@@ -98,7 +99,8 @@ function noSplit(name: string, split: string, failures: EncodedImages['failures'
   });
 }
 
-function checkPictures(
+/** Throws `DataError` if no picture is left. */
+export function checkPictures(
   { name }: Dataset,
   kept: readonly Example[],
   failures: EncodedImages['failures'],
@@ -118,7 +120,8 @@ function checkPictures(
   }
 }
 
-function checkTwoClasses({ classes, name }: Dataset): void {
+/** Throws `DataError` for a data set of one class. */
+export function checkTwoClasses({ classes, name }: Dataset): void {
   if (classes.length !== 1) return;
   throw new DataError(
     `A classifier needs two classes; ${name} has one: ${classes.map((info) => info.name)}`,

@@ -27,6 +27,7 @@ import { balanceFinding } from './balance.ts';
 import { Classifier } from './classifier.ts';
 import { openSession, sessionFor } from './encoder-session.ts';
 import { prepareFeatures } from './features.ts';
+import { fineTunedFindings } from './fine-tuned-on.ts';
 import { remarkFindings, unevaluatedFindings } from './fit-findings.ts';
 import { type FitValues, fitOptions } from './fit-options.ts';
 import { preparePictures } from './fit-pictures.ts';
@@ -131,6 +132,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
       ...(values.balance ? [balanceFinding(data)] : []),
       ...promptFindings(data.method, values),
       ...unevaluatedFindings(data),
+      ...fineTunedFindings(data.tuning),
       ...remarkFindings(data),
     ];
     return new Classifier(data, used ?? sessionFor(data.encoder), { findings: told, unread });

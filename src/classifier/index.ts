@@ -10,6 +10,8 @@ export {
 export type { ThumbnailOptions } from './encoder-session.ts';
 export { isFailure } from './failure.ts';
 export type { FileOptions } from './file.ts';
+export { type FineTuned, type FineTuneOptions, type FineTunePlan, fineTune } from './fine-tune.ts';
+export { type FineTuneOptionValues, fineTuneOptions } from './fine-tune-options.ts';
 export { type FitOptions, fit } from './fit.ts';
 export { type FitValues, fitOptions } from './fit-options.ts';
 export type { RefitValues } from './refit.ts';

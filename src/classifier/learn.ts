@@ -13,6 +13,7 @@ import { UNTUNED } from '../tuning/search-method.ts';
 import { version } from '../version.ts';
 import { taskOf } from './classifier-task.ts';
 import type { EncoderSession } from './encoder-session.ts';
+import { withLearntRows } from './fine-tuned-on.ts';
 import type { Wanted } from './given.ts';
 import { type Calibration, fitWanted, type Rows } from './model-selection.ts';
 import { rounded } from './rounding.ts';
@@ -107,11 +108,12 @@ export async function fitMethod(
   const { defaults } = encoder;
   const how = { defaults, validation, checkpoint, calibration };
   const { method, options, state, choice } = await fitWanted(engine, task, wanted, how);
-  return { ...data, method, options, state, tuning: choice };
+  const tuned = validation ? (validation.hashes ?? []) : data.examples.map(({ sha256 }) => sha256);
+  return { ...data, method, options, state, tuning: withLearntRows(choice, encoder, tuned) };
 }
 
-/** The parts of an encoder that some methods learn from. */
-export type EncoderParts = Pick<Encoder, 'textTower' | 'projection'>;
+/** The parts of an encoder that some methods learn from, and what it has learnt from itself. */
+export type EncoderParts = Pick<Encoder, 'textTower' | 'projection' | 'fineTuned'>;
 
 /** The parts of the encoder that a method learns from. */
 export function partsOf({ needs }: Pick<Method, 'needs'>): ClipPart[] {

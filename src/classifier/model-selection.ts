@@ -45,6 +45,8 @@ export interface Fitted extends Chosen {
 export interface Rows {
   readonly features: Matrix;
   readonly labels: Int32Array;
+  /** Sha256 (hex) of the picture of each row, if they are known. */
+  readonly hashes?: readonly string[];
 }
 
 /** Inputs of tuning other than the given options. */

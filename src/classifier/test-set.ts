@@ -9,6 +9,7 @@ import { type Matrix, selectRows } from '../math/matrix.ts';
 import { count, plural } from '../words.ts';
 import { featuresOf } from './encoder-reference.ts';
 import type { EncoderSession } from './encoder-session.ts';
+import { fineTunedOn, fineTunedTestFindings, perhapsFineTuned } from './fine-tuned-on.ts';
 import { emptiedClasses } from './fit-findings.ts';
 import { readSource } from './image-source.ts';
 import { roundedInPieces, rowHashes } from './rounding.ts';
@@ -40,6 +41,7 @@ export interface TestSet {
   readonly truth: readonly { readonly id: string; readonly sha256: string; readonly label: number }[];
   /** Features of pictures of unknown classes, [u, d]. */
   readonly unknownFeatures: Matrix;
+  /** Ids of the pictures that are not among the rows, because the classifier or its encoder has learnt from them. */
   readonly excluded: readonly string[];
   /** The pictures that are examples of the classifier, which are not among the rows. */
   readonly own: TestSet['truth'];
@@ -68,10 +70,14 @@ export async function encodeTestSet(
   const readable = all.filter((_, i) => !encoded.failed.has(i));
   const known = examples.filter((_, i) => !encoded.failed.has(i)).length;
   const own = new Set(data.examples.map(({ sha256 }) => sha256));
-  const unseen = [...readable.keys()].filter((i) => !own.has(encoded.hashes[i]!));
+  const taught = fineTunedOn(await session.encoder());
+  const isLearnt = (i: number) => own.has(encoded.hashes[i]!) || taught.has(encoded.hashes[i]!);
+  const unseen = [...readable.keys()].filter((i) => !isLearnt(i));
   const kept = unseen.filter((i) => i < known);
-  const excluded = [...readable.keys()].filter((i) => i < known && own.has(encoded.hashes[i]!));
-  if (kept.length === 0 && !(suspects && excluded.length > 0)) {
+  const excluded = [...readable.keys()].filter((i) => i < known && isLearnt(i));
+  const examplesOf = excluded.filter((i) => own.has(encoded.hashes[i]!));
+  const fineTuned = [...readable.keys()].filter((i) => taught.has(encoded.hashes[i]!));
+  if (kept.length === 0 && !(suspects && examplesOf.length > 0)) {
     const where = split ? `The split ${split} of ${dataset.name}` : dataset.name;
     const why =
       all.length === 0
@@ -79,7 +85,9 @@ export async function encodeTestSet(
         : examples.length === 0
           ? 'the classifier knows none of its classes'
           : known > 0
-            ? `${plural(known, 'its only picture is an example', 'all its pictures are examples')} of the classifier`
+            ? fineTuned.length > 0
+              ? 'the classifier or its encoder has learnt from all its pictures'
+              : `${plural(known, 'its only picture is an example', 'all its pictures are examples')} of the classifier`
             : 'none of its pictures could be read';
     throw new DataError(`${where} cannot be used to evaluate the classifier: ${why}`, {
       code: 'eval/nothing',
@@ -96,7 +104,7 @@ export async function encodeTestSet(
     // With one view of each picture, row i of the features is readable picture i.
     features: selectRows(encoded.features, kept),
     truth: kept.map(truthOf),
-    own: excluded.map(truthOf),
+    own: examplesOf.map(truthOf),
     unknownFeatures: selectRows(
       encoded.features,
       unseen.filter((i) => i >= known),
@@ -110,6 +118,10 @@ export async function encodeTestSet(
       ...dataset.findings,
       ...findings,
       ...summarisedFindings(data),
+      ...fineTunedTestFindings(
+        fineTuned.map((i) => readable[i]!.id),
+        suspects ? examplesOf.filter((i) => taught.has(encoded.hashes[i]!)).length : 0,
+      ),
       ...emptiedClasses(data.classes, examples, readable.slice(0, known) as Example[], {
         code: 'eval/emptied-class',
         consequence: 'the figures do not cover such a class',
@@ -173,7 +185,11 @@ async function featureTestSet(
     unknownFeatures: selectRows(rows.features, unknownRows),
     excluded: excluded.map(nameOf),
     failures: [],
-    findings: [...summarisedFindings(data), ...unknownClasses(unknown, unknownRows.length)],
+    findings: [
+      ...summarisedFindings(data),
+      ...perhapsFineTuned(data.encoder),
+      ...unknownClasses(unknown, unknownRows.length),
+    ],
   };
 }
 

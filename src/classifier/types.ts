@@ -40,6 +40,8 @@ export interface EncoderReference {
   readonly logitScale: number;
   /** Added to zero-shot logits before the encoder's own sigmoid, if it was trained with one. */
   readonly logitBias?: number;
+  /** The number of pictures that the encoder was fine-tuned on, if it was. */
+  readonly fineTunedOn?: number;
   /** Absent for a classifier fitted to given features. */
   readonly preprocessing?: Preprocessing;
 }
@@ -265,7 +267,7 @@ export interface Evaluation {
   readonly method: string;
   readonly protocol: string;
   readonly seed: number;
-  /** Ids of pictures left out because they are examples of the classifier. */
+  /** Ids of pictures left out because the classifier or its encoder has learnt from them. */
   readonly excluded: readonly string[];
   readonly failures: readonly Failure[];
   readonly findings: readonly Finding[];

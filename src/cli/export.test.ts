@@ -75,7 +75,7 @@ describe('tip-adapter export', () => {
     const { status, out, err } = await run(classifier(), ...options);
     expect([status, out]).toEqual([3, expect.stringContaining('on 2 pictures')]);
     for (const line of [
-      '1 picture was left out as an example of the classifier.',
+      '1 picture was left out, because the classifier has learnt from it.',
       'The figures do not cover 1 picture that could not be read.',
       '1 class had no picture to be evaluated on.',
     ])

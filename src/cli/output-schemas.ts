@@ -73,7 +73,9 @@ const learntPart = {
 };
 /** What the accuracy on labelled pictures does not cover. */
 const uncovered = {
-  excluded: z.array(z.string()).describe('Pictures left out because they are examples of the classifier'),
+  excluded: z
+    .array(z.string())
+    .describe('Pictures left out because the classifier or its encoder has learnt from them'),
   partial: z
     .boolean()
     .describe('Whether some pictures could not be read, so that the figures cover only the others'),
@@ -107,6 +109,9 @@ const preprocessing = object({
   mean: z.array(z.number()),
   std: z.array(z.number()),
 });
+const parent = object({ id: z.string(), source: z.string(), fingerprint: z.string() }).describe(
+  'The encoder that it was made of',
+);
 const encoderFacts = {
   languages: z.enum(['English', 'many']).optional().describe('Languages of class names'),
   imagenet: object({ accuracy: z.number(), source: z.string() })
@@ -419,6 +424,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       dimension: count,
       logitScale: z.number(),
       logitBias: z.number().optional(),
+      fineTunedOn: count.optional().describe('Number of pictures that the encoder was fine-tuned on'),
       preprocessing: preprocessing.optional(),
     }),
     keys: object({
@@ -435,6 +441,11 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       protocol: z.string(),
       judges: count,
       folds: count,
+      fineTuned: count
+        .optional()
+        .describe(
+          'Pictures that the encoder was fine-tuned on among those of the tuning rows: scores are too good',
+        ),
       tuned: z.array(z.string()).optional(),
       given: z.array(z.string()).optional(),
       compared: z.array(object({ method: z.string(), nll: z.number(), accuracy: share })).optional(),
@@ -481,6 +492,15 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     dimension: count,
     licence: z.string(),
     source: z.string().optional(),
+    fineTuned: object({
+      parent,
+      method: z.literal('clip-lora'),
+      options: z.record(z.string(), z.union([z.number(), z.string()])),
+      prompts: z.array(z.string()),
+      pictures: z.array(z.string()).describe('Sha256 of each picture that it has learnt from'),
+    })
+      .optional()
+      .describe('How it was fine-tuned'),
     revision: z.string().optional(),
     precision: z.string(),
     ...encoderFacts,
@@ -489,6 +509,19 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     template: z.string().optional(),
   }),
   'encoders remove': object({ id: z.string(), bytes: count.describe('Bytes that were freed') }),
+  'encoders fine-tune': object({
+    folder: z.string(),
+    fingerprint: z.string(),
+    licence: z.string(),
+    parent,
+    classes: count,
+    pictures: count,
+    steps: count,
+    batch: count,
+    seconds: z.number(),
+    findings: z.array(finding),
+    ...learntPart,
+  }),
   'encoders bundle': object({ file: z.string(), bytes: count }),
   doctor: z.array(
     object({

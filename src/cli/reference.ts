@@ -52,7 +52,8 @@ export async function renderMethods(): Promise<string> {
 
 <!-- Made by \`npm run docs\` from the table of methods; edit that. -->
 
-Each method is one file in \`src/methods/\` that follows its paper. The defaults are those of the papers, for CLIP. \`fit\` chooses alpha and
+Each method is one file in \`src/methods/\` that follows its paper. CLIP-LoRA changes the encoder and is therefore
+[a command of its own](encoders.md#fine-tuning-clip-lora). The defaults are those of the papers, for CLIP. \`fit\` chooses alpha and
 beta on left-out examples ([leave-one-shot-out](glossary.md#tuning-and-evaluation)). With one example of each class it uses the encoder's constants. The [whitened centred cosine](whitened.md) is
 this package's own method, and its page derives it. [Results](results.md) has the accuracy of each method.
 

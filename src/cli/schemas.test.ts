@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
+import { writeSmallClip } from '../encoder/clip/small-clip.fixture.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { RedisServer, redisProgram } from '../scale/redis-server.fixture.ts';
 import { type FakeHub, startFakeHub } from '../store/fake-hub.fixture.ts';
@@ -185,6 +186,10 @@ describe('with --json', () => {
       await check('jobs', [redis.address]);
       await redis.close();
     }
+    const clip = writeSmallClip(at('clip'), { names: 'hub' });
+    const [photos, tuned] = [at('photos'), at('clip-tuned')];
+    await check('encoders fine-tune', [photos, '--encoder', clip, '-o', tuned, '--steps', '1']);
+    await check('encoders show', [tuned]);
     await check('encoders list', []);
     await check('encoders show', ['clip-vit-b32']);
     const { id } = await check('encoders pull', ['hf:tiny/clip']);

@@ -297,7 +297,7 @@ async function decodeMissing(
 }
 
 /** The error of a picture. Rethrows errors that the picture has not caused: an interruption, or a decoder that does not work. */
-function failureOf({ item, image }: Numbered, error: unknown): EncodeFailure {
+export function failureOf({ item, image }: Numbered, error: unknown): EncodeFailure {
   if (error instanceof TipAdapterError && !(error instanceof DataError)) throw error;
   const known =
     error instanceof DataError

@@ -11,6 +11,7 @@ type EncoderFacts = Pick<
   | 'logitBias'
   | 'preprocessing'
   | 'defaults'
+  | 'fineTuned'
   | 'revision'
   | 'licence'
   | 'source'
@@ -27,6 +28,7 @@ export function factsOf(from: EncoderFacts): EncoderFacts {
     logitBias,
     preprocessing,
     defaults,
+    fineTuned,
     revision,
     licence,
     source,
@@ -34,6 +36,7 @@ export function factsOf(from: EncoderFacts): EncoderFacts {
   const given = {
     ...(formerFingerprint !== undefined && { formerFingerprint }),
     ...(logitBias !== undefined && { logitBias }),
+    ...(fineTuned !== undefined && { fineTuned }),
   };
   return {
     id,

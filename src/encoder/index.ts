@@ -25,7 +25,7 @@ export {
   textHead,
 } from './prompts.ts';
 export { type PullOptions, type PullPlan, type PullProgress, pullEncoder } from './pull.ts';
-export type { EncoderRecord, PairRecord, VisionRecord } from './record.ts';
+export type { EncoderRecord, FineTuning, PairRecord, VisionRecord } from './record.ts';
 export { registerEncoder } from './registered.ts';
 export { REGISTRY, type RegisteredEncoder } from './registry.ts';
 export type { CacheDefaults, Encoder, Joined, JoinedPart, StoredFeature, TextLength } from './types.ts';

@@ -45,6 +45,12 @@ export async function encoderIn(folder: string): Promise<LocalEncoder | undefine
   return record && { record, folder };
 }
 
+/** A fine-tuned encoder has the name of the folder that it is in now, so that a classifier finds it. Others are returned unchanged. */
+export function placed({ record, folder }: LocalEncoder): LocalEncoder {
+  const isMoved = record.kind === 'dual' && record.fineTuned;
+  return isMoved ? { record: { ...record, id: folder, source: folder }, folder } : { record, folder };
+}
+
 /** Returns the encoder of this name in the home, or undefined. */
 export async function findEncoder(name: string): Promise<LocalEncoder | undefined> {
   return encoderIn(encoderFolder(name));

@@ -98,6 +98,7 @@ export function joinEncoders(encoders: readonly Encoder[], weights?: readonly nu
   const reads = parts.some((part) => part.reads);
   const printOf = (own: (encoder: Encoder) => string) =>
     sha256(JSON.stringify(encoders.map((encoder, i) => [own(encoder), Math.fround(shares[i]!)])));
+  const learnt = encoders.flatMap(({ fineTuned }) => fineTuned?.pictures ?? []);
   const lengths = encoders.flatMap(({ embedTexts, textLength }) =>
     embedTexts && textLength ? [textLength] : [],
   );
@@ -111,6 +112,7 @@ export function joinEncoders(encoders: readonly Encoder[], weights?: readonly nu
     logitScale: scales.logitScale,
     preprocessing: { ...specs[0]!, beside: specs.slice(1) },
     defaults: { ...lead.defaults, maxBeta: Math.max(...encoders.map(({ defaults }) => defaults.maxBeta)) },
+    ...(learnt.length > 0 && { fineTuned: { pictures: [...new Set(learnt)] } }),
     licence: [...new Set(encoders.map(({ licence }) => licence))].join(' and '),
     source: encoders.map(({ source }) => source).join(' + '),
     joined: {

@@ -10,7 +10,7 @@ import { checkedEncoder } from './checked.ts';
 import { isWeights } from './dual-files.ts';
 import { encoderOf } from './encoder-of.ts';
 import { type EncoderSource, encoderSource } from './encoder-source.ts';
-import { encoderIn, findEncoder, type LocalEncoder, notHere } from './installed.ts';
+import { encoderIn, findEncoder, type LocalEncoder, notHere, placed } from './installed.ts';
 import { joinEncoders, type NamedPart, partsOfName } from './joined.ts';
 import { withoutSuffix, withPreProjection } from './pre-projection.ts';
 import type { PullOptions } from './pull.ts';
@@ -148,7 +148,7 @@ async function inFolder(
   if (source.kind !== 'folder') return undefined;
   const folder = await existing(source);
   const ours = await verified(await encoderIn(folder), { signal });
-  if (ours) return ours;
+  if (ours) return placed(ours);
   const { describeFolder } = await import('./dual-record.ts');
   return { record: await describeFolder(folder, source, engine, { signal }), folder };
 }

@@ -77,8 +77,21 @@ const common = {
   files: z.array(file),
 };
 
+/** How an encoder was fine-tuned, and on what. */
+const fineTuned = z.object({
+  /** The encoder that it was made of. A path is not kept, only the name of its folder. */
+  parent: z.object({ id: z.string(), source: z.string(), fingerprint: z.string() }),
+  method: z.literal('clip-lora'),
+  options: z.record(z.string(), z.union([z.number(), z.string()])),
+  /** Prompts of the classes. */
+  prompts: z.array(z.string()),
+  /** Sha256 (hex) of the files of the pictures. */
+  pictures: z.array(z.string().check(z.regex(/^[0-9a-f]{64}$/))),
+});
+
 const pair = z.object({
   ...common,
+  fineTuned: z.optional(fineTuned),
   kind: z.enum(['dual', 'resnet50-minilm']),
   /** For a model from weights: the number of pre-projection features that a row has after the embedding, if it has them. */
   features: z.optional(count),
@@ -98,6 +111,9 @@ export type PairRecord = z.infer<typeof pair>;
 export type VisionRecord = z.infer<typeof vision>;
 /** The facts about an encoder on disk: everything except its weights. */
 export type EncoderRecord = PairRecord | VisionRecord;
+
+/** How an encoder was fine-tuned, and on what. */
+export type FineTuning = z.infer<typeof fineTuned>;
 
 /** The files of the encoder's models, each once. */
 export function modelsOf(record: EncoderRecord): string[] {

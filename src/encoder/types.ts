@@ -32,6 +32,8 @@ export interface Encoder {
   /** The parts of a joined encoder. */
   readonly joined?: Joined;
   readonly defaults: CacheDefaults;
+  /** Present if the encoder was fine-tuned: the sha256 (hex) of each picture that it has learnt from. Scores on these are too good. */
+  readonly fineTuned?: { readonly pictures: readonly string[] };
   readonly revision?: string;
   /** SPDX name, or `unknown`. */
   readonly licence: string;

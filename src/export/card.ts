@@ -3,7 +3,7 @@ import { unevaluatedClasses } from '../classifier/fit-findings.ts';
 import type { ClassifierData, Evaluation } from '../classifier/types.ts';
 import { methodById } from '../methods/index.ts';
 import { wilsonInterval } from '../metrics/index.ts';
-import { calibrationText } from '../report/choice.ts';
+import { calibrationText, fineTunedText } from '../report/choice.ts';
 import { leftOut } from '../report/left-out.ts';
 import { percent } from '../report/numbers.ts';
 import { markdown, renderMarkdown } from '../report/table.ts';
@@ -33,7 +33,7 @@ export function modelCard(data: ClassifierData, evaluation?: Evaluation): string
         ['Constants', constantsOf(data)],
         [
           'Encoder',
-          `${encoder.id}, licence ${encoder.licence}${encoder.revision ? `, revision ${encoder.revision}` : ''}`,
+          `${encoder.id}, licence ${encoder.licence}${encoder.revision ? `, revision ${encoder.revision}` : ''}${fineTunedText(encoder)}`,
         ],
         ['Encoder from', encoder.source],
         ['Encoder fingerprint', encoder.fingerprint],

@@ -74,6 +74,8 @@ function resultOf(
     metrics,
   });
   const metric = (type: string, name: string, value: number) => ({ type, name, value });
+  // Scores on examples that the encoder was fine-tuned on are too good to be published.
+  if (tuning.fineTuned && (!evaluation || evaluation.leftOutFolds !== undefined)) return undefined;
   if (evaluation) {
     const { accuracy, nll, ece, total, interval, protocol, leftOutFolds } = evaluation;
     return result(

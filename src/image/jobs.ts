@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { crop, type Region } from './crop.ts';
 import { decode, thumbnail } from './decode.ts';
 import { cropView } from './preprocess.ts';
-import type { DecodeOptions, Preprocessing, View } from './types.ts';
+import type { DecodeOptions, Preprocessing, Shares, View } from './types.ts';
 
 /** A job for a decoder: crops of a picture for an encoder, a small JPEG of it, or a PNG of a part. */
 export type Job = DecodeOptions &
@@ -14,6 +14,7 @@ export type Job = DecodeOptions &
         readonly spec: Preprocessing;
         readonly views: readonly View[];
         readonly seed: number | string;
+        readonly area?: Shares;
       }
     | { readonly kind: 'thumbnail'; readonly side: number }
     | { readonly kind: 'crop'; readonly region: Region }
@@ -37,7 +38,7 @@ export async function runJob(job: Job, bytes: Uint8Array): Promise<Uint8Array[]>
   const sha256 = job.views.some((view) => view > 0) ? createHash('sha256').update(bytes).digest('hex') : '';
   const crops: Uint8Array[] = [];
   for (const view of job.views) {
-    crops.push(cropView(picture, job.spec, view, job.seed, sha256).data);
+    crops.push(cropView(picture, job.spec, view, job.seed, sha256, job.area).data);
     // Between two crops, the process handles messages and signals, for instance its end.
     if (job.views.length > 1) await nextTurn();
   }

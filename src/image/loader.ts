@@ -8,7 +8,7 @@ import { type Decoder, DIED, startDecoder } from './decoder.ts';
 import type { Job } from './jobs.ts';
 import { inputSize } from './preprocess.ts';
 import { tooSlow } from './refusals.ts';
-import { MAX_PIXELS, type Pixels, type Preprocessing, type View } from './types.ts';
+import { MAX_PIXELS, type Pixels, type Preprocessing, type Shares, type View } from './types.ts';
 
 /** The crops to make of a picture: the encoder's preprocessing and the views. */
 export interface LoadRequest {
@@ -17,6 +17,8 @@ export interface LoadRequest {
   /** Determines the random crops, together with the picture's bytes and the view's number. */
   readonly seed: number | string;
   readonly exif?: boolean;
+  /** The share of the area that random crops have (default: 0.5 to 1). */
+  readonly area?: Shares;
 }
 
 /** Options of a loader: its number of processes, and limits for each picture. */
@@ -186,8 +188,9 @@ export function createImageLoader({
   }
 
   return closable<ImageLoader>({
-    load: async (bytes, { spec, views, seed, exif }, work = {}) => {
-      const crops = await submit({ kind: 'load', spec, views, seed, exif, maxPixels }, bytes, signalOf(work));
+    load: async (bytes, { spec, views, seed, exif, area }, work = {}) => {
+      const job = { kind: 'load', spec, views, seed, exif, area, maxPixels } as const;
+      const crops = await submit(job, bytes, signalOf(work));
       return crops.map((data) => ({ ...inputSize(spec), data }));
     },
     thumbnail: async (bytes, side, work = {}) =>

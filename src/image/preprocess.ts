@@ -1,6 +1,6 @@
 import { random } from '../math/random.ts';
 import { type Box, type Raster, resizeToRgb } from './resize.ts';
-import type { Pixels, Preprocessing, View } from './types.ts';
+import type { Pixels, Preprocessing, Shares, View } from './types.ts';
 
 /** Width and height of what an encoder gets of a picture: its crop, or one column with all crops of joined encoders. */
 export function inputSize({ crop, beside = [] }: Preprocessing): { width: number; height: number } {
@@ -27,9 +27,12 @@ export function cropView(
   view: View,
   seed: number | string,
   sha256: string,
+  area: Shares = AREA,
 ): Pixels {
   const crops = [spec, ...(spec.beside ?? [])].map((own) =>
-    view === 0 ? centreCrop(picture, own) : randomCrop(picture, own, random('view', seed, sha256, view)),
+    view === 0
+      ? centreCrop(picture, own)
+      : randomCrop(picture, own, random('view', seed, sha256, view), area),
   );
   const { width, height } = inputSize(spec);
   if (crops.length === 1) return { width, height, data: crops[0]! };
@@ -91,29 +94,30 @@ function roundHalfEven(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
+/** Tip-Adapter's. */
 const AREA = [0.5, 1] as const;
 const LOG_RATIO = [Math.log(3 / 4), Math.log(4 / 3)] as const;
 const ATTEMPTS = 10;
 
 /**
- * A random box with 0.5 to 1 of the area and an aspect ratio of 3/4 to 4/3 (log-uniform), resized to the encoder's side, and
- * flipped horizontally with probability 1/2. This is Tip-Adapter's augmentation: torchvision's RandomResizedCrop, with its fallback
- * to a centre box.
+ * A random box with a share of the area and an aspect ratio of 3/4 to 4/3 (log-uniform), resized to the encoder's side, and flipped
+ * horizontally with probability 1/2: torchvision's RandomResizedCrop, with its fallback to a centre box.
  */
 function randomCrop(
   picture: Raster,
   { crop, filter }: Preprocessing,
   r: ReturnType<typeof random>,
+  shares: Shares,
 ): Uint8Array {
-  const box = randomBox(picture, r);
+  const box = randomBox(picture, r, shares);
   const size = { width: crop, height: crop };
   const rgb = resizeToRgb(picture, box, size, { x: 0, y: 0, ...size }, filter);
   return r.uniform() < 0.5 ? flip(rgb, crop) : rgb;
 }
 
-function randomBox({ width, height }: Raster, r: ReturnType<typeof random>): Box {
+function randomBox({ width, height }: Raster, r: ReturnType<typeof random>, [least, most]: Shares): Box {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const area = width * height * (AREA[0] + (AREA[1] - AREA[0]) * r.uniform());
+    const area = width * height * (least + (most - least) * r.uniform());
     const ratio = Math.exp(LOG_RATIO[0] + (LOG_RATIO[1] - LOG_RATIO[0]) * r.uniform());
     const w = roundHalfEven(Math.sqrt(area * ratio));
     const h = roundHalfEven(Math.sqrt(area / ratio));

@@ -40,10 +40,13 @@ export interface Preprocessing {
 }
 
 /**
- * Number of a crop of a picture. 0 is the centre crop; 1, 2, … are random resized crops (0.5 to 1 of the area, aspect ratio 3/4 to
- * 4/3) with a random horizontal flip. They depend only on the seed, the picture's bytes and the number.
+ * Number of a crop of a picture. 0 is the centre crop; 1, 2, … are random resized crops (0.5 to 1 of the area unless others are given,
+ * aspect ratio 3/4 to 4/3) with a random horizontal flip. They depend only on the seed, the picture's bytes and the number.
  */
 export type View = number;
+
+/** The least and the largest share (0 to 1) of a picture's area that a random crop has. */
+export type Shares = readonly [least: number, most: number];
 
 /** Options of decoding. */
 export interface DecodeOptions {

@@ -17,7 +17,7 @@ export function leftOut({
     leftOutFolds !== undefined &&
       `All pictures are examples of the classifier. Each was answered by a classifier that had not learnt from it (${count(leftOutFolds, 'fold')}).`,
     own > 0 &&
-      `${count(own, 'picture')} ${plural(own, 'was left out as an example', 'were left out as examples')} of the classifier.`,
+      `${count(own, 'picture')} ${plural(own, 'was', 'were')} left out, because the classifier has learnt from ${plural(own, 'it', 'them')}.`,
     failures.length > 0 && unreadLine(failures.map(({ image }) => image)),
     empty > 0 && `${count(empty, 'class', 'classes')} had no picture to be evaluated on.`,
   ].filter((line) => line !== false);

@@ -23,6 +23,8 @@ export interface Choice {
    */
   readonly judges: number;
   readonly folds: number;
+  /** Number of pictures that the encoder was fine-tuned on among those that the tuning rows are taken from, if there are any: scores are too good. */
+  readonly fineTuned?: number;
   /** Names of the options that were tuned, and of those that the person gave. The others have their defaults. */
   readonly tuned?: readonly string[];
   readonly given?: readonly string[];

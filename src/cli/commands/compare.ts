@@ -80,7 +80,7 @@ function leftOutLines(comparison: Comparison, evaluations: readonly Evaluation[]
   const unknown = comparison.leftOut.filter((image) => !own.has(image) && !unread.has(image)).length;
   return [
     own.size > 0 &&
-      `${count(own.size, 'picture')} ${plural(own.size, 'was left out as an example', 'were left out as examples')} of a classifier.`,
+      `${count(own.size, 'picture')} ${plural(own.size, 'was', 'were')} left out, because a classifier has learnt from ${plural(own.size, 'it', 'them')}.`,
     unread.size > 0 && unreadLine([...unread]),
     unknown > 0 &&
       `${count(unknown, 'picture')} ${plural(unknown, 'was', 'were')} left out because only one classifier knows the class.`,

@@ -3,6 +3,7 @@ import type { PullPlan } from '../../encoder/pull.ts';
 import type { RegisteredEncoder } from '../../encoder/registry.ts';
 import { UsageError } from '../../errors.ts';
 import { choice, optional, text } from '../../options.ts';
+import { count } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
 import { bytes } from '../format.ts';
 import { checkOutput } from '../output-checks.ts';
@@ -178,6 +179,7 @@ function plain({ registered, local }: EncoderDescription) {
     dimension,
     licence,
     source: sourceOf({ registered, local }),
+    fineTuned: local?.record.kind === 'dual' ? local.record.fineTuned : undefined,
     revision,
     precision,
     languages: registered?.languages,
@@ -196,6 +198,14 @@ function plain({ registered, local }: EncoderDescription) {
 const sourceOf = ({ registered, local }: EncoderDescription) =>
   local?.record.source ?? (registered?.repo && `hf:${registered.repo}`);
 
+/** What an encoder was fine-tuned from, and on how many pictures, if it was. */
+function fineTunedText(local: EncoderDescription['local']): string | undefined {
+  const { fineTuned } = local?.record.kind === 'dual' ? local.record : {};
+  if (!fineTuned) return undefined;
+  const { parent, pictures, prompts } = fineTuned;
+  return `from ${parent.id} on ${count(pictures.length, 'picture')} of ${count(prompts.length, 'class', 'classes')}`;
+}
+
 function facts({ registered, local }: EncoderDescription): [string, string | number][] {
   const facts: [string, string | number | undefined][] = [
     ['Encoder', local?.record.id ?? registered?.id],
@@ -207,6 +217,7 @@ function facts({ registered, local }: EncoderDescription): [string, string | num
     ['Dimension', local?.record.dimension ?? registered?.dimension],
     ['Licence', registered?.licence ?? local?.record.licence],
     ['Source', sourceOf({ registered, local })],
+    ['Fine-tuned', fineTunedText(local)],
     ['Revision', local?.record.revision ?? registered?.revision],
     ['Precision', registered?.precision ?? local?.record.precision],
     ['Class names', registered && (registered.languages === 'many' ? 'in many languages' : 'in English')],

@@ -6,9 +6,10 @@ import { partReading, readOptions } from '../../dataset/read-options.ts';
 import { yesOption } from '../../encoder/encoder-option.ts';
 import { InterruptedError } from '../../errors.ts';
 import { flag, optional, text } from '../../options.ts';
+import { calibrationText } from '../../report/choice.ts';
 import { duration } from '../../report/numbers.ts';
 import type { Queue } from '../../scale/work.ts';
-import { count, number, UNCALIBRATED } from '../../words.ts';
+import { count, number } from '../../words.ts';
 import { defineCommand, jsonOption, noEffect, typedValue } from '../command.ts';
 import { comparedText, methodText } from '../fitted-text.ts';
 import { bytes, shellWord } from '../format.ts';
@@ -180,7 +181,7 @@ export const fitCommand = defineCommand({
       checkWhole(classifier.data, output);
       const compared = comparedText(classifier.data);
       if (compared) io.note(compared);
-      if (!classifier.calibrated) io.note(UNCALIBRATED);
+      if (!classifier.calibrated) io.note(calibrationText(classifier.data.tuning));
       const next = encoder.preprocessing
         ? `predict ${shellWord(output)} new-photo.jpg`
         : `eval ${shellWord(output)} ${shellWord(data)}`;

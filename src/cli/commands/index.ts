@@ -132,6 +132,11 @@ export const commands: readonly ListedCommand[] = [
     load: async () => (await import('./encoders.ts')).removeCommand,
   },
   {
+    name: 'encoders fine-tune',
+    summary: 'Fine-tune a CLIP from weights on labelled pictures (CLIP-LoRA), as an encoder of its own.',
+    load: async () => (await import('./fine-tune.ts')).fineTuneCommand,
+  },
+  {
     name: 'encoders bundle',
     summary: 'Put an encoder, and a classifier if one is given, into a zip for a machine without a network.',
     load: async () => (await import('./encoders.ts')).bundleCommand,

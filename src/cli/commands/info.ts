@@ -1,7 +1,7 @@
 import { exampleCount, exampleCounts } from '../../classifier/example-counts.ts';
 import { remarksOf } from '../../classifier/fit-findings.ts';
 import type { ClassifierData } from '../../classifier/types.ts';
-import { calibrationText } from '../../report/choice.ts';
+import { calibrationText, fineTunedText } from '../../report/choice.ts';
 import { date } from '../../report/numbers.ts';
 import type { Table } from '../../report/table.ts';
 import { count } from '../../words.ts';
@@ -31,7 +31,10 @@ function facts(data: ClassifierData): [string, string][] {
     ['Method', methodText(data)],
     ...remarksOf(data).map((remark): [string, string] => ['', remark]),
     ['Calibration', calibrationText(data.tuning)],
-    ['Encoder', `${encoder.id}, ${count(encoder.dimension, 'dimension')}, licence ${encoder.licence}`],
+    [
+      'Encoder',
+      `${encoder.id}, ${count(encoder.dimension, 'dimension')}, licence ${encoder.licence}${fineTunedText(encoder)}`,
+    ],
     ['Prompt', data.head ? data.templates.join(' | ') : 'none: class names are not read'],
     [
       'Data',

@@ -6,10 +6,11 @@ import { type ListValues, listOptions } from '../../dataset/read-options.ts';
 import { errorAbout, messageAbout, throwIfAborted, UsageError } from '../../errors.ts';
 import { flag, integer, optional, realOr, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
+import { calibrationText } from '../../report/choice.ts';
 import { renderCsv } from '../../report/table.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
 import { isHubData } from '../../store/store-address.ts';
-import { count, plural, UNCALIBRATED } from '../../words.ts';
+import { count, plural } from '../../words.ts';
 import {
   type AdaptedPredictions,
   adaptedNotes,
@@ -180,7 +181,7 @@ export const predictCommand = defineCommand({
       const counts = { pictures, classes: classifier.data.classes.length };
       if (adapting) adaptedNotes(adapting, { ...results, ...counts }).forEach(io.note);
       else if (sigmoid) io.note(SIGMOID);
-      else if (!classifier.calibrated && pictures > 0) io.note(UNCALIBRATED);
+      else if (!classifier.calibrated && pictures > 0) io.note(calibrationText(classifier.data.tuning));
       warnOfRejection(results.predictions, threshold ?? (sigmoid ? 0 : classifier.data.reject), io);
       if (copyTo) await sortInto(classifier, results.predictions, { images, folder: copyTo }, io);
       return results;

@@ -66,7 +66,7 @@ export function clipConfiguration(
 }
 
 /** The configuration of OpenAI's releases, which are programs and have none: their towers have heads of 64 numbers. */
-function openAi(shapes: ClipCheckpoint['shapes']): Json {
+export function openAi(shapes: ClipCheckpoint['shapes']): Json {
   const width = shapes.get('positional_embedding')?.[1] ?? 0;
   return { model_cfg: { quick_gelu: true, text_cfg: { heads: Math.floor(width / 64) } } };
 }

@@ -24,7 +24,8 @@ export async function imageGraph(
   return { image_embeds: await withWeights(checkpoint, imageTower(shape), files) };
 }
 
-function imageTower({ image, features }: ClipShape): (weights: Weights) => Expr {
+/** The image tower as a function of its weights: `pixel_values` [n, 3, size, size] → embeddings [n, d]. */
+export function imageTower({ image, features }: Omit<ClipShape, 'text'>): (weights: Weights) => Expr {
   const pixels = input('pixel_values', ['n', 3, image.size, image.size]);
   const project = features === undefined ? projected : projectedBeside;
   return (weights) => project(featuresOf(pixels, weights, image), weights, image);

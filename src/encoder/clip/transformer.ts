@@ -4,7 +4,11 @@ import { linear } from '../../graph/products.ts';
 import { attention, layerNorm } from '../../graph/sequence.ts';
 
 /** A weight of the model by its name in OpenAI's checkpoint, as an expression: a constant or an input. */
-export type Weights = (name: string) => Expr;
+export interface Weights {
+  (name: string): Expr;
+  /** What is added to the linear map of this name at x, if it is changed by a training. */
+  change?(x: Expr, name: string): Expr | undefined;
+}
 
 /**
  * `gelu` is x/2 (1 + erf(x / sqrt 2)); `gelu_tanh` is its approximation x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) (Hendrycks and
@@ -40,7 +44,9 @@ export function norm(
 }
 
 export function dense(x: Expr, weights: Weights, name: string): Expr {
-  return linear(x, weights(`${name}.weight`), weights(`${name}.bias`));
+  const y = linear(x, weights(`${name}.weight`), weights(`${name}.bias`));
+  const change = weights.change?.(x, name);
+  return change ? add(y, change) : y;
 }
 
 /** A pre-norm residual block: x + attention(ln_1 x), then x + mlp(ln_2 x); x [n, t, w]. */

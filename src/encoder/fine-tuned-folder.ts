@@ -1,0 +1,116 @@
+import { copyFile, mkdir, readdir, rmdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve, win32 } from 'node:path';
+import { UsageError } from '../errors.ts';
+import type { Tensor } from '../math/tensor.ts';
+import { diskError, moveFile, writeFileAtomic } from '../store/atomic.ts';
+import { unlessMissing } from '../store/regular.ts';
+import { safetensorsPieces } from '../store/safetensors.ts';
+import { inTemporaryFolder } from '../store/temporary.ts';
+import { clipCheckpoint, openWeights } from './clip/checkpoint.ts';
+import { openAi } from './clip/configuration.ts';
+import type { LowRank } from './clip/low-rank.ts';
+import { mergedTensors } from './clip/merge.ts';
+import { dualRecord } from './dual-record.ts';
+import { hashedFiles } from './folder-hashes.ts';
+import type { LocalEncoder } from './installed.ts';
+import { type FineTuning, RECORD_FILE, recordText } from './record.ts';
+
+/** A written encoder, and how it was fine-tuned. */
+export interface Written extends LocalEncoder {
+  readonly fineTuned: FineTuning;
+}
+
+/** Throws `UsageError` if a folder has files, because an encoder is written into a new or empty one. */
+export async function checkEmptyFolder(folder: string): Promise<void> {
+  const [first] = (await readdir(folder).catch(unlessMissing)) ?? [];
+  if (first === undefined) return;
+  throw new UsageError(
+    `${folder} is not empty (it has ${first}), and an encoder is written into a new folder`,
+    {
+      code: 'fine-tune/output',
+      hint: 'Give another folder, or remove this one.',
+      details: { folder },
+    },
+  );
+}
+
+/**
+ * Writes an encoder whose weights are those of its parent with trained changes into a folder, whole or not at all. It has the parent's
+ * configuration and licence, and a fingerprint of its own.
+ */
+export async function writeFineTuned(
+  parent: LocalEncoder,
+  matrices: Readonly<Record<string, Tensor>>,
+  how: Pick<LowRank, 'rank' | 'alpha'>,
+  about: Omit<FineTuning, 'parent'> & { readonly template: string },
+  output: string,
+): Promise<Written> {
+  const { id, source, fingerprint, licence, revision, files, imageModel, defaults } = parent.record;
+  const folder = resolve(output);
+  await checkEmptyFolder(folder);
+  await mkdir(dirname(folder), { recursive: true }).catch((error) => {
+    throw diskError(error, folder);
+  });
+  return inTemporaryFolder(async (temporary) => {
+    const staging = join(temporary, 'encoder');
+    await mkdir(staging);
+    const configuration = files.map(({ path }) => path).filter((path) => isConfiguration(path));
+    for (const path of configuration) await copyFile(join(parent.folder, path), join(staging, path));
+    const weights = await writeWeights(
+      join(parent.folder, imageModel),
+      staging,
+      configuration,
+      matrices,
+      how,
+    );
+    const hashed = await hashedFiles(staging, [weights, ...configuration]);
+    const record = await dualRecord(staging, hashed, {
+      ...{ id: folder, source: folder, licence, precision: 'fp32' },
+      ...(revision !== undefined && { revision }),
+    });
+    const { template, ...made } = about;
+    const fineTuned = {
+      parent: { id: withoutPath(id), source: withoutPath(source), fingerprint },
+      ...made,
+    };
+    const whole = { ...record, defaults: { ...defaults, template }, fineTuned };
+    await writeFileAtomic(join(staging, RECORD_FILE), recordText(whole));
+    // Unlike the removal of a folder with its files, this fails if something was put there meanwhile.
+    await rmdir(folder).catch(unlessMissing);
+    await moveFile(staging, folder);
+    return { record: whole, folder, fineTuned };
+  }, dirname(folder));
+}
+
+const isConfiguration = (path: string) => path.endsWith('.json') && !path.endsWith('.index.json');
+
+/** The path of an encoder is of no use on another machine, so only the name of its folder is kept. */
+function withoutPath(place: string): string {
+  return win32.isAbsolute(place) ? `./${win32.basename(place)}` : place;
+}
+
+/** Writes the merged weights as one file under the names that they had, and adds its name to the configuration's if it needs one. */
+async function writeWeights(
+  path: string,
+  folder: string,
+  configuration: string[],
+  matrices: Readonly<Record<string, Tensor>>,
+  how: Pick<LowRank, 'rank' | 'alpha'>,
+): Promise<string> {
+  const stored = await openWeights(path);
+  try {
+    const { hubNames, isScript, shapes } = clipCheckpoint(stored);
+    const name = hubNames ? 'model.safetensors' : 'open_clip_model.safetensors';
+    const pieces = safetensorsPieces(await mergedTensors(stored, matrices, how), { format: 'pt' });
+    await writeFileAtomic(join(folder, name), pieces);
+    // OpenAI's programs have no configuration, and their weights in another form need one.
+    const needed = 'open_clip_config.json';
+    if (isScript && !configuration.some((one) => basename(one) === needed)) {
+      await writeFileAtomic(join(folder, needed), JSON.stringify(openAi(shapes)));
+      configuration.push(needed);
+    }
+    return name;
+  } finally {
+    await stored.close();
+  }
+}
