@@ -28,6 +28,28 @@ export interface Workspace<S extends Session> {
   open(id: string, encoder: string | Encoder): Promise<S>;
 }
 
+/** Creates a project, and fills it before it gets its name. Returns its id. If that fails, nothing of it is left. */
+export async function createProject(
+  workspace: Pick<Workspace<Session>, 'openJournal' | 'remove'>,
+  name: string,
+  fill: (id: string) => Promise<void> = async () => {},
+): Promise<string> {
+  const id = crypto.randomUUID().slice(0, 8);
+  try {
+    await fill(id);
+    const journal = await workspace.openJournal(id);
+    await journal.append({ command: { do: 'name', name } }).finally(() => journal.close());
+    return id;
+  } catch (error) {
+    await workspace.remove(id).catch(() => {});
+    throw error;
+  }
+}
+
+/** Whether a project cannot be opened because its journal is damaged. */
+export const isDamaged = (error: unknown): error is DataError =>
+  error instanceof DataError && error.code === 'studio/journal';
+
 /** The projects of a workspace, of which one is open. */
 export class Desk<S extends Session = Session> {
   readonly #workspace: Workspace<S>;
@@ -54,7 +76,7 @@ export class Desk<S extends Session = Session> {
       try {
         return new Desk(workspace, typeof encoder === 'string', await workspace.open(id, encoder), id);
       } catch (error) {
-        if (!(error instanceof DataError && error.code === 'studio/journal')) throw error;
+        if (!isDamaged(error)) throw error;
         first ??= error;
       }
     }
@@ -91,7 +113,7 @@ export class Desk<S extends Session = Session> {
 
   /** Creates a project and opens it. */
   create(name: string): Promise<void> {
-    return this.#begin(name, async () => {});
+    return this.#begin(name);
   }
 
   /** Copies the open project with its pictures and history, and opens the copy. If that fails, nothing of the copy is left. */
@@ -106,19 +128,8 @@ export class Desk<S extends Session = Session> {
     if (this.#ownsEncoder && typeof encoder !== 'string') await encoder.close();
   }
 
-  #begin(name: string, fill: (id: string) => Promise<void>): Promise<void> {
-    return this.#inTurn(async () => {
-      const id = crypto.randomUUID().slice(0, 8);
-      try {
-        await fill(id);
-        const journal = await this.#workspace.openJournal(id);
-        await journal.append({ command: { do: 'name', name } }).finally(() => journal.close());
-      } catch (error) {
-        await this.#workspace.remove(id).catch(() => {});
-        throw error;
-      }
-      await this.#open(id);
-    });
+  #begin(name: string, fill?: (id: string) => Promise<void>): Promise<void> {
+    return this.#inTurn(async () => this.#open(await createProject(this.#workspace, name, fill)));
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

@@ -239,11 +239,26 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
     expect(await places()).toEqual(before);
     await notice.getByRole('button', { name: 'Show 3 more' }).click();
     for (const i of texts.keys()) expect(await notice.innerText()).toContain(`no picture ${i}.jpg`);
+    for (const width of [1440, 1024, 390]) {
+      await page.setViewportSize({ width, height: 900 });
+      expect(await covered(), `${width} px`).toEqual([]);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
     await drag([three], notice, true);
     await eventually(count).toBe(3);
     await notice.getByRole('button', { name: 'Close' }).click();
     await studio.clear();
   });
+  /** The controls of the header, the tabs and the toolbar that something else covers. */
+  const covered = () =>
+    page.locator(':is(.top, .tabs, .toolbar) :is(button, .button, select):visible').evaluateAll((all) =>
+      all
+        .filter((one) => {
+          const { x, y, width, height } = one.getBoundingClientRect();
+          return !one.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+        })
+        .map((one) => one.outerHTML.slice(0, 120)),
+    );
   /** Waits until all animations have ended. */
   async function settledPlaces(): Promise<void> {
     let before = await places();
@@ -443,6 +458,8 @@ describe.skipIf(!chromiumPath)(`the studio with a mouse${chromiumMissing}`, { ti
           }),
         ),
       );
+    await page.waitForTimeout(700);
+    await settledPlaces();
     const before = await buttons();
     for (const method of ['zero-shot', 'prototype', 'gda']) {
       await studio.change({ do: 'set', settings: { method, reject: 0 } });

@@ -94,6 +94,69 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
       return paths.sort();
     });
 
+  /** The page of another person, who does not download the encoder. */
+  const anotherPage = async () => {
+    const other = await browser.newPage({ locale: 'en-GB' });
+    await other.goto(`${server.address}/studio/index.html`);
+    await other.locator('.offer').getByRole('button', { name: 'Not now' }).click();
+    return { other, input: other.locator('input[accept*=zip]') };
+  };
+
+  it('shows the transparent part of a cropped picture white, as all pictures are shown', async () => {
+    const { other, input } = await anotherPage();
+    const create = { width: 60, height: 40, channels: 4, background: '#ff000000' } as const;
+    const buffer = await sharp({ create }).png().toBuffer();
+    await input.last().setInputFiles({ name: 'clear.png', mimeType: 'image/png', buffer });
+    await other.getByTitle('clear.png').focus();
+    await other.keyboard.press('Enter');
+    await other.getByRole('button', { name: 'Crop' }).click();
+    await other.getByRole('button', { name: 'Keep this part' }).click();
+    const image = other.locator('.framed img');
+    await eventually(() => image.evaluate((one: HTMLImageElement) => one.naturalWidth)).toBe(40);
+    const colour = await image.evaluate((one: HTMLImageElement) => {
+      const context = document.createElement('canvas').getContext('2d')!;
+      context.drawImage(one, 0, 0);
+      return [...context.getImageData(5, 5, 1, 1).data];
+    });
+    expect(colour).toEqual([255, 255, 255, 255]);
+    await other.close();
+  });
+
+  it('makes a new project if all are damaged, and saves the pictures of the others', async () => {
+    const { other, input } = await anotherPage();
+    const png = async (i: number) => ({
+      name: `${i}.png`,
+      mimeType: 'image/png',
+      buffer: await colourPicture('red', i),
+    });
+    await input.last().setInputFiles([await png(1), await png(2)]);
+    await eventually(() => other.locator('.thumbnail').count()).toBe(2);
+    await other.goto(`${server.address}/studio/icon.svg`);
+    await other.evaluate(async () => {
+      for await (const [, folder] of await navigator.storage.getDirectory()) {
+        const journal = await (folder as FileSystemDirectoryHandle).getFileHandle('session.jsonl');
+        await (await journal.createWritable()).close();
+      }
+    });
+    for (let start = 0; start < 2; start++) {
+      await other.goto(`${server.address}/studio/index.html`);
+      await other.locator('.start').waitFor();
+    }
+    await other.goto(`${server.address}/studio/index.html`);
+    await other.getByRole('button', { name: 'Projects' }).click();
+    await eventually(() => other.getByRole('menuitem').count()).toBe(4);
+    const [download] = await Promise.all([
+      other.waitForEvent('download'),
+      other.getByRole('menuitem', { name: 'Project first cannot be read' }).click(),
+    ]);
+    const file = join(folder, download.suggestedFilename());
+    await download.saveAs(file);
+    await input.last().setInputFiles(file);
+    await eventually(() => other.locator('.thumbnail').count()).toBe(2);
+    expect(await other.locator('.thumbnail').first().getAttribute('title')).toMatch(/^picture \d\.png$/);
+    await other.close();
+  });
+
   it('asks before it downloads the encoder', async () => {
     await page.locator('.offer').getByRole('button', { name: 'Download' }).click();
     await eventually(() =>

@@ -87,6 +87,8 @@ export interface Backend {
   settle?(hashes: readonly string[]): Promise<void>;
   /** Removes deleted pictures, which undo then does not bring back. Resolves with the size of their files in bytes. */
   removeDeleted?(): Promise<number>;
+  /** A zip of all pictures of a project that cannot be opened. Undefined where they are files in a folder that the person can open. */
+  rescue?(id: string): Promise<{ name: string; content: Blob }>;
   sampleUrl(thing: string): string;
   previewUrl(hash: string): string;
   thumbnailUrl(hash: string): string;

@@ -102,19 +102,12 @@ export async function cropPicture(
   const { naturalWidth: wide, naturalHeight: high } = image;
   canvas.width = Math.max(1, Math.round(box.width * wide));
   canvas.height = Math.max(1, Math.round(box.height * high));
-  canvas
-    .getContext('2d')
-    ?.drawImage(
-      image,
-      box.x * wide,
-      box.y * high,
-      canvas.width,
-      canvas.height,
-      0,
-      0,
-      canvas.width,
-      canvas.height,
-    );
+  const { width, height } = canvas;
+  const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+  // A JPEG has no transparency, and would be black there.
+  context.fillStyle = '#ffffff';
+  context.fillRect(0, 0, width, height);
+  context.drawImage(image, box.x * wide, box.y * high, width, height, 0, 0, width, height);
   const part = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/jpeg', 0.95));
   if (!part) return undefined;
   const kept = await api.keep(picture.name, part);

@@ -4,6 +4,7 @@ import { api, type Export } from './api.ts';
 import { Icon } from './icons.tsx';
 import { Either } from './lists.tsx';
 import { fileSize, messages } from './messages.ts';
+import { saveFile } from './save-file.ts';
 import { board, check, notify, saved, status, tellError } from './store.ts';
 import { Tour } from './tour.tsx';
 import { bringing } from './upload.ts';
@@ -139,17 +140,11 @@ async function make(what: Export): Promise<void> {
   making.value = what;
   try {
     await saved();
-    const { name, content } = await api.export(what);
-    const url = URL.createObjectURL(content);
-    Object.assign(document.createElement('a'), { href: url, download: name }).click();
-    setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
+    saveFile(await api.export(what));
   } finally {
     making.value = undefined;
   }
 }
-
-/** Milliseconds for which the browser may read an export. */
-const KEPT_MS = 600_000;
 
 /** The example code, with a button that copies it. */
 function Code() {

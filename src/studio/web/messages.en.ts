@@ -81,6 +81,7 @@ export const en = {
     copyOf: (name: string) => `${name} (copy)`,
     entry: (name: string, pictures: number) => `${name}, ${count(pictures, 'picture')}`,
     unreadable: (id: string) => `Project ${id} cannot be read`,
+    rescue: 'Save its pictures (zip)',
   },
   preview: {
     open: (name: string) => `See ${name} large`,

@@ -47,6 +47,8 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   'web/quota': '这个浏览器没有空间保存模型：下次打开时需要重新下载，没有网络时无法识别图片。',
   'studio/importing': '文件仍在导入中。请等全部导入后再切换项目。',
   'studio/not-here': '没有程序的页面无法完成这一步。',
+  'studio/all-damaged':
+    '所有项目的记录都已损坏，因此新建了一个项目。要保存其他项目的图片，请在项目菜单中选择它。',
   'studio/journal': '这个项目的记录已损坏，因此无法打开。图片没有被改动，其他项目可以照常使用。',
   'studio/no-storage': '这个浏览器无法保存图片。请使用普通窗口（非隐私窗口），并通过 https 打开本页面。',
   'zip/unreadable': '无法读取这个 zip 文件，它可能已损坏',
@@ -124,6 +126,7 @@ export const zh: Messages = {
     copyOf: (name) => `${name}（副本）`,
     entry: (name, pictures) => `${name}，${n(pictures)} 张图片`,
     unreadable: (id) => `无法读取项目 ${id}`,
+    rescue: '保存其中的图片（zip）',
   },
   preview: {
     open: (name) => `放大查看 ${name}`,

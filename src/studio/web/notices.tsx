@@ -5,7 +5,7 @@ import { megabytes, messages } from './messages.ts';
 import { PhoneNotice } from './phone.tsx';
 import { dismiss, isCut, type Notice, notices, PASSING, status, tellError, unsaved } from './store.ts';
 
-/** Notices for the person. They overlay the page, so that nothing moves when a notice appears or disappears. */
+/** Notices for the person. They overlay the end of a column, so that no control moves, and those of the header and the tabs stay in reach. */
 export function Notices() {
   const m = messages.value;
   return (

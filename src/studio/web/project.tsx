@@ -5,6 +5,7 @@ import { ApiError, api } from './api.ts';
 import { Icon } from './icons.tsx';
 import { Menu, type MenuItem } from './menu.tsx';
 import { messages } from './messages.ts';
+import { saveFile } from './save-file.ts';
 import { board, perform, saved, status, tellError } from './store.ts';
 import { bringing } from './upload.ts';
 
@@ -60,8 +61,11 @@ function items(): MenuItem[] {
       text: problem
         ? m.unreadable(id)
         : `${id === current ? '✓ ' : ''}${m.entry(name || m.untitled, pictures)}`,
-      note: folder,
-      act: () => void (id === current ? undefined : go({ do: 'open', id })),
+      note: problem && api.rescue ? m.rescue : folder,
+      act: () => {
+        if (problem && api.rescue) void api.rescue(id).then(saveFile).catch(tellError);
+        else if (id !== current) void go({ do: 'open', id });
+      },
     })),
   ];
 }

@@ -25,6 +25,7 @@ export const CALLS = [
   'check',
   'export',
   'removeDeleted',
+  'rescue',
 ] as const satisfies readonly (keyof Backend)[];
 
 export type Calls = Required<Pick<Backend, (typeof CALLS)[number]>>;

@@ -32,5 +32,4 @@ export function storedJournal(folder: StoredFolder): JournalFile {
 }
 
 export const JOURNAL = 'session.jsonl';
-const HINT =
-  'Clear the data of this website in the browser to begin anew. The pictures of all its projects are lost then.';
+const HINT = 'To save its pictures, choose the project in the menu of projects.';

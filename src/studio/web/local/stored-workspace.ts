@@ -3,6 +3,7 @@ import { isRemembered, rememberedHashes } from '../../history.ts';
 import { openJournal, readJournal } from '../../journal.ts';
 import { checkHash } from '../../pictures.ts';
 import { Session, type SessionParts } from '../../session.ts';
+import { rescuedZip } from './rescue.ts';
 import type { StoredFolder } from './storage.ts';
 import { storedFeatures } from './stored-features.ts';
 import { JOURNAL, storedJournal } from './stored-journal.ts';
@@ -20,6 +21,8 @@ export interface StoredWorkspace extends Workspace<Session<StoredPictures>> {
    * project may be open. A project keeps everything if its journal cannot be read.
    */
   tidy(): Promise<void>;
+  /** All stored pictures of a project as a zip, also if its journal is damaged. */
+  rescue(id: string): Promise<AsyncIterable<Uint8Array>>;
 }
 
 /** Projects in the browser's storage: the first one in the workspace's own folder, the others in its `projects`. */
@@ -62,6 +65,7 @@ export function storedWorkspace(
         close: async () => {},
       });
     },
+    rescue: async (id) => rescuedZip(folderOf(id)),
     async tidy() {
       const remembered = new Set<string>();
       let areAllRead = true;

@@ -4,7 +4,7 @@ import { UsageError } from '../../../errors.ts';
 import { modelCard } from '../../../export/card.ts';
 import { download } from '../../../web/download.ts';
 import { boardAnswer, changeProject, checkAnswer, presentClassifier, trialAnswer } from '../../answers.ts';
-import { Desk, FIRST } from '../../desk.ts';
+import { createProject, Desk, FIRST, isDamaged } from '../../desk.ts';
 import { exportName } from '../../export-name.ts';
 import { checkReport, classifierFile } from '../../keep.ts';
 import { methodFacts } from '../../method-facts.ts';
@@ -18,7 +18,7 @@ import type { Asked, Calls, Told } from './protocol.ts';
 import { loadSiteEncoder, type SiteEncoder, studioSite } from './site-encoder.ts';
 import { storedFolder } from './storage.ts';
 import type { StoredPictures } from './stored-pictures.ts';
-import { storedWorkspace } from './stored-workspace.ts';
+import { type StoredWorkspace, storedWorkspace } from './stored-workspace.ts';
 import { keepZip } from './zip-pictures.ts';
 
 /** The studio in a worker of its page: the session with its storage, for the page's calls. */
@@ -58,8 +58,8 @@ async function serve(site: string, name: string): Promise<void> {
     .tidy()
     .catch((error) => console.warn('What interrupted imports left could not be removed:', error));
   const { encoder, samples } = await studioSite(site);
-  const desk: StoredDesk = await Desk.open(workspace, encoder);
-  const calls = callsOf(desk, {
+  const desk = await openDesk(workspace, encoder);
+  const calls = callsOf(desk, workspace, {
     samples: samples ? new URL(SAMPLES, site).href : undefined,
     loaded: () => loaded as SiteEncoder,
   });
@@ -85,6 +85,21 @@ async function serve(site: string, name: string): Promise<void> {
   await follow();
 }
 
+/** Opens a project. If all of them are damaged, it opens a new one, from whose page their pictures can be saved. */
+async function openDesk(workspace: StoredWorkspace, encoder: string): Promise<StoredDesk> {
+  try {
+    return await Desk.open(workspace, encoder);
+  } catch (error) {
+    if (!isDamaged(error)) throw error;
+    const desk = await createProject(workspace, '').then(() => Desk.open(workspace, encoder));
+    tell({ note: { code: 'studio/all-damaged', message: ALL_DAMAGED } });
+    return desk;
+  }
+}
+
+const ALL_DAMAGED =
+  'The records of all projects are damaged, so a new project was made. To save the pictures of another one, choose it in the menu of projects';
+
 /** The board has another version than the page that changes it. */
 class Conflict extends UsageError {}
 
@@ -95,7 +110,7 @@ interface Site {
   loaded(): SiteEncoder;
 }
 
-function callsOf(desk: StoredDesk, { samples, loaded }: Site): Calls {
+function callsOf(desk: StoredDesk, workspace: StoredWorkspace, { samples, loaded }: Site): Calls {
   const bytes = async (blob: Blob) => new Uint8Array(await blob.arrayBuffer());
   const lessons = () => desk.session.lessons;
   return {
@@ -125,6 +140,10 @@ function callsOf(desk: StoredDesk, { samples, loaded }: Site): Calls {
     size: async () => (await contentOf(desk.session, 'classifier', loaded)).content.size,
     check: async () => checkAnswer(desk.session),
     export: (what) => contentOf(desk.session, what, loaded),
+    rescue: async (id) => ({
+      name: `${exportName(id)}.zip`,
+      content: await zipOf(await workspace.rescue(id)),
+    }),
     async removeDeleted() {
       await desk.session.forget();
       return desk.session.pictures.removeOrphans();
@@ -170,26 +189,29 @@ async function contentOf(
       );
     case 'card':
       return named('.md', blob(modelCard(kept().data), 'text/markdown'));
-    case 'project': {
-      let parts: Uint8Array<ArrayBuffer>[] = [];
-      let size = 0;
-      const blobs: Blob[] = [];
-      // The browser moves large blobs out of memory.
-      for await (const part of await projectZip(board, pictures)) {
-        parts.push(part as Uint8Array<ArrayBuffer>);
-        size += part.length;
-        if (size < IN_MEMORY) continue;
-        blobs.push(new Blob(parts));
-        [parts, size] = [[], 0];
-      }
-      return named('.zip', new Blob([...blobs, ...parts], { type: 'application/zip' }), 'pictures');
-    }
+    case 'project':
+      return named('.zip', await zipOf(await projectZip(board, pictures)), 'pictures');
     default:
       throw new UsageError('A page without a program cannot make this file', {
         code: 'studio/not-here',
         hint: 'Download the classifier, then use tip-adapter export.',
       });
   }
+}
+
+async function zipOf(zip: AsyncIterable<Uint8Array>): Promise<Blob> {
+  let parts: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  const blobs: Blob[] = [];
+  // The browser moves large blobs out of memory.
+  for await (const part of zip) {
+    parts.push(part as Uint8Array<ArrayBuffer>);
+    size += part.length;
+    if (size < IN_MEMORY) continue;
+    blobs.push(new Blob(parts));
+    [parts, size] = [[], 0];
+  }
+  return new Blob([...blobs, ...parts], { type: 'application/zip' });
 }
 
 /** Bytes of a zip that are collected before they become a blob. */
