@@ -6,7 +6,7 @@ import { toHalf } from '../math/half.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
 import { openFeatureBlocks } from './feature-blocks.ts';
 import { ownFolder } from './folder.fixture.ts';
-import { type FeatureStream, unitBlock } from './row-blocks.ts';
+import { bytesFor, type FeatureStream, unitBlock } from './row-blocks.ts';
 
 const own = ownFolder();
 const CLASSES = ['cat', 'dog', 'eel'];
@@ -183,5 +183,15 @@ describe('features in blocks', () => {
     await expect(openFeatureBlocks(own.root)).rejects.toMatchObject({ code: 'dump/no-support' });
     await own.write(['train.npy', npy(rows)], ['training.npy', npy(rows)]);
     await expect(openFeatureBlocks(own.root)).rejects.toMatchObject({ code: 'dump/two-tables' });
+  });
+});
+
+describe('spare memory', () => {
+  it('is used again for blocks of its size, and given up for those of another size', () => {
+    const [first, second] = [new ArrayBuffer(8), new ArrayBuffer(8)];
+    const spare = [first, second];
+    expect(bytesFor(8, spare).buffer).toBe(first);
+    expect(bytesFor(16, spare).byteLength).toBe(16);
+    expect(spare).toEqual([]);
   });
 });

@@ -160,10 +160,12 @@ export async function* ahead<T>(
   }
 }
 
-/** Memory for so many bytes: a spare buffer of this size, or a new one. */
+/** Memory for so many bytes: a spare buffer of this size, or a new one in place of the spare ones, which are for blocks of another size. */
 export function bytesFor(size: number, spare: ArrayBuffer[] = []): Uint8Array<ArrayBuffer> {
   const at = spare.findIndex(({ byteLength }) => byteLength === size);
-  return new Uint8Array(at < 0 ? new ArrayBuffer(size) : spare.splice(at, 1)[0]!);
+  if (at >= 0) return new Uint8Array(spare.splice(at, 1)[0]!);
+  spare.length = 0;
+  return new Uint8Array(size);
 }
 
 /** Places of consecutive rows. */

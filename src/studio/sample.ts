@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../errors.ts';
+import { DataError, throwIfAborted } from '../errors.ts';
 import type { BoardPicture } from './board.ts';
 import type { Session } from './session.ts';
 
@@ -34,7 +34,8 @@ export async function importSample(
         throwIfAborted(signal);
         const drawing = await read(`train/${name}/${artist}.png`);
         const kept = await session.pictures.keep(`${name} ${artist}.png`, drawing);
-        if ('hash' in kept) pictures.push({ hash: kept.hash, name: kept.name, classId: id });
+        if ('problem' in kept) throw new DataError(kept.problem.message, kept.problem);
+        pictures.push({ hash: kept.hash, name: kept.name, classId: id });
       }
     }
     const commands = [

@@ -10,6 +10,7 @@ import type { Encoder } from '../encoder/types.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import type { Command } from './board.ts';
 import { DiskSession, rememberAddress } from './disk-session.ts';
+import { importSample } from './sample.ts';
 import { tryPicture } from './trial.ts';
 
 vi.mock('../image/loader.ts', async (original) =>
@@ -59,6 +60,15 @@ async function taught(encoder?: Encoder): Promise<DiskSession> {
 }
 
 describe('a session', () => {
+  it('takes all sample pictures, or none if one of them is no picture', async () => {
+    const opened = await open();
+    const drawing = await picture('#c01020');
+    const noPicture = async (path: string) =>
+      path.includes('pizza') ? Buffer.from('<!doctype html>') : drawing;
+    await expect(importSample(opened, noPicture)).rejects.toThrow('The file is not a picture');
+    expect(opened.board.classes).toEqual([]);
+  });
+
   it('answers as soon as two classes have pictures, and names the method', async () => {
     const { answering, status, lessons } = await taught();
     expect(status.teaching.stage).toBe('done');

@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { fineTuneOptions } from '../../classifier/fine-tune-options.ts';
 import type { FineTunePlan } from '../../classifier/index.ts';
 import { partReading, readOptions } from '../../dataset/read-options.ts';
@@ -61,7 +61,7 @@ export const fineTuneCommand = defineCommand({
         return await fineTune(source, {
           ...values,
           output,
-          checkpoint: `${output.replace(/[/\\]+$/, '')}.training`,
+          checkpoint: `${resolve(output)}.training`,
           resume,
           signal: io.signal,
           note: (line) => io.note(line),

@@ -30,7 +30,7 @@ export const studioCommand = defineCommand({
     ),
     samples: flag({
       default: true,
-      help: 'With --export: put the sample pictures into the site. The first export downloads them (22 MB).',
+      help: 'Put the sample pictures into the site of --export. The first export downloads them (22 MB).',
     }),
     port: integer({
       default: 0,
@@ -48,7 +48,7 @@ export const studioCommand = defineCommand({
   ],
   async check(data, { workspace, encoder, export: site }, typed) {
     if (site === undefined && typed.includes('samples'))
-      throw noEffect('samples', 'a session on this computer', 'Leave it out, or give --export.');
+      throw noEffect('no-samples', 'a session on this computer', 'Leave it out, or give --export.');
     if (site !== undefined) {
       const idle = ['workspace', 'port', 'open'].find((option) => typed.includes(option));
       if (idle) throw noEffect(idle, '--export', 'It is about a session on this computer. Leave it out.');

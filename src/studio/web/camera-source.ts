@@ -62,7 +62,10 @@ export async function openChosenCamera(video: HTMLVideoElement): Promise<() => v
     throw error;
   };
   const { close } = await ask(device ? { exact: device } : undefined).catch(askAny);
-  const devices = await navigator.mediaDevices.enumerateDevices();
+  const devices = await navigator.mediaDevices.enumerateDevices().catch((error) => {
+    close();
+    throw error;
+  });
   cameras.value = devices
     .filter(({ kind }) => kind === 'videoinput')
     .map(({ deviceId: id, label }) => ({ id, label }));
