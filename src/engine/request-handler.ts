@@ -132,8 +132,10 @@ export function createRequestHandler(
         return { id, state: await own(shard).read() };
       case 'keys': {
         const { openPages } = await import('./keys/pages.ts');
-        await keys?.close();
+        // Replaced without a wait, so that two requests at a time do not leave one part open.
+        const before = keys;
         keys = openPages(request.part, openFile, () => productsOf(request.part.cols, request.settings));
+        await before?.close();
         return { id, tensors: {} };
       }
       case 'keys-sums': {

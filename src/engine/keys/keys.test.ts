@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { input } from '../../graph/expression.ts';
@@ -14,7 +15,7 @@ import { random } from '../../math/random.ts';
 import type { Tensor } from '../../math/tensor.ts';
 import { fileIdentity } from '../../store/regular.ts';
 import { createEngine } from '../node.ts';
-import { byteProducts } from './byte-products.ts';
+import { type ByteProducts, byteProducts } from './byte-products.ts';
 import { openFile } from './node.ts';
 import { openPages } from './pages.ts';
 import type { KeyFile } from './types.ts';
@@ -68,6 +69,23 @@ function expectNear(got: ArrayLike<number>, expected: ArrayLike<number>, toleran
   expect(got.length).toBe(expected.length);
   for (let i = 0; i < got.length; i++)
     expect(Math.abs(got[i]! - expected[i]!)).toBeLessThanOrEqual(tolerance * Math.max(1, expected[i]!));
+}
+
+/** Products that take a while, so that other requests arrive meanwhile. */
+function slowProducts(cols: number): ByteProducts {
+  return {
+    run: async (keys, queries, products) => {
+      await setImmediate();
+      const n = queries.length / cols;
+      for (let i = 0; i < products.length; i++) {
+        const [row, q] = [Math.floor(i / n), i % n];
+        let sum = 0;
+        for (let j = 0; j < cols; j++) sum += (keys[row * cols + j]! - 128) * queries[j * n + q]!;
+        products[i] = sum;
+      }
+    },
+    close: async () => {},
+  };
 }
 
 describe('keys in a file', () => {
@@ -139,6 +157,30 @@ describe('keys in a file', () => {
     expect(await cache.classSums(features, BETA)).toEqual(await pages.sums(features, BETA, false));
     await Promise.all([pages.close(), cache.close(), engine.close()]);
   });
+
+  it.each(['whose products are exact', 'without such products'])(
+    'answer queries that arrive at the same time, on processors %s',
+    async (processor) => {
+      const [rows, cols] = [60, 20];
+      const part = {
+        ...(await fileOf(noise(rows, cols, 7), 'int8')),
+        labels: Int32Array.from({ length: rows }, (_, n) => n % 3),
+        classes: 3,
+      };
+      const prepare = async () => {
+        await setImmediate();
+        return processor === 'whose products are exact' ? slowProducts(cols) : undefined;
+      };
+      const queries = [8, 5, 1, 8].map((n, i) => noise(n, cols, 8 + i));
+      const kernel = openPages(part, openFile);
+      const expected: Matrix[] = [];
+      for (const query of queries) expected.push(await kernel.sums(query, BETA, query.rows === 5));
+      const pages = openPages(part, openFile, prepare);
+      const answers = Promise.all(queries.map((query) => pages.sums(query, BETA, query.rows === 5)));
+      await Promise.all([pages.close(), kernel.close()]);
+      expect(await answers).toEqual(expected);
+    },
+  );
 
   it('are multiplied by the kernel on processors whose products of bytes overflow', async () => {
     const saturating = (most: number) => async () => ({

@@ -110,39 +110,51 @@ export function openPages(
     }
   }
 
+  async function sumsOf(features: Matrix, beta: number, each: boolean): Promise<Matrix> {
+    // The kernel takes four queries at a time. For 8-bit keys it has another function for a single query.
+    const m = features.rows === 1 && dtype === 'int8' ? 1 : Math.ceil(features.rows / 4) * 4;
+    place(features, m);
+    if (m > 1 && dtype === 'int8') products ??= prepare();
+    const by = m > 1 ? await products : undefined;
+    if (by) placeBytes(m);
+    const sums = view('sums');
+    const out = matrix(features.rows, each ? rows : classes);
+    const take = (count: number, first: number) => {
+      for (let c = 0; c < count; c++)
+        for (let q = 0; q < features.rows; q++) out.data[q * out.cols + first + c] = sums[c * m + q]!;
+    };
+    sums.fill(0);
+    for (let start = 0; start < rows; start += perPage) {
+      const count = Math.min(perPage, rows - start);
+      readPage(start, count);
+      if (each) {
+        sums.fill(0);
+        for (let i = 0; i < count; i++) pageLabels[i] = i;
+      } else pageLabels.set(labels.subarray(start, start + count));
+      if (by) await voteBy(by, count, m, beta);
+      else vote(count, m, beta);
+      if (each) take(count, start);
+    }
+    if (!each) take(classes, 0);
+    return out;
+  }
+
+  let last: Promise<unknown> = Promise.resolve();
+
+  /** Answers one request at a time, because all of them use the same memory. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const own = last.then(work);
+    last = own.catch(() => {});
+    return own;
+  }
+
   return {
-    async sums(features, beta, each) {
-      // The kernel takes four queries at a time. For 8-bit keys it has another function for a single query.
-      const m = features.rows === 1 && dtype === 'int8' ? 1 : Math.ceil(features.rows / 4) * 4;
-      place(features, m);
-      if (m > 1 && dtype === 'int8') products ??= prepare();
-      const by = m > 1 ? await products : undefined;
-      if (by) placeBytes(m);
-      const sums = view('sums');
-      const out = matrix(features.rows, each ? rows : classes);
-      const take = (count: number, first: number) => {
-        for (let c = 0; c < count; c++)
-          for (let q = 0; q < features.rows; q++) out.data[q * out.cols + first + c] = sums[c * m + q]!;
-      };
-      sums.fill(0);
-      for (let start = 0; start < rows; start += perPage) {
-        const count = Math.min(perPage, rows - start);
-        readPage(start, count);
-        if (each) {
-          sums.fill(0);
-          for (let i = 0; i < count; i++) pageLabels[i] = i;
-        } else pageLabels.set(labels.subarray(start, start + count));
-        if (by) await voteBy(by, count, m, beta);
-        else vote(count, m, beta);
-        if (each) take(count, start);
-      }
-      if (!each) take(classes, 0);
-      return out;
-    },
-    async close() {
-      file.close();
-      await (await products)?.close();
-    },
+    sums: (features, beta, each) => inTurn(() => sumsOf(features, beta, each)),
+    close: () =>
+      inTurn(async () => {
+        file.close();
+        await (await products)?.close();
+      }),
   };
 }
 
