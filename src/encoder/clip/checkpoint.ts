@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../../errors.ts';
@@ -68,17 +69,23 @@ export async function openWeights(path: string): Promise<StoredWeights> {
   }
 }
 
-/** @param paths the paths of the open files, all in one folder */
+/**
+ * Where the tensors lie. ONNX Runtime refuses a link that leads out of the folder, as in Hugging Face's cache, so the files are named by where
+ * they really are. Undefined if that is more than one folder.
+ */
 async function filesOf(
   paths: readonly string[],
   files: readonly SafetensorsFile[],
   owners: ReadonlyMap<string, SafetensorsFile>,
-): Promise<CheckpointFiles> {
-  const names = new Map(files.map((file, i) => [file, basename(paths[i]!)]));
+): Promise<CheckpointFiles | undefined> {
+  const real = await Promise.all(paths.map((path) => realpath(path)));
+  const folder = dirname(real[0]!);
+  if (real.some((path) => dirname(path) !== folder)) return undefined;
+  const names = new Map(files.map((file, i) => [file, basename(real[i]!)]));
   const identities = await Promise.all(files.map(async (file) => fileIdentity(await file.stat())));
   return {
-    folder: dirname(paths[0]!),
-    identities: Object.fromEntries(identities.map((identity, i) => [basename(paths[i]!), identity])),
+    folder,
+    identities: Object.fromEntries(identities.map((identity, i) => [basename(real[i]!), identity])),
     place: (name) => {
       const owner = owners.get(name);
       const entry = owner?.entries.get(name);

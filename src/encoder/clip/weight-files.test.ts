@@ -1,4 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
@@ -82,6 +93,35 @@ describe('weights that stay in their files', () => {
     expect(compile.mock.calls.every(([, work]) => work?.weights !== undefined)).toBe(true);
     compile.mockRestore();
     expect(own).toEqual(await embedded(folder, { ...engine, readsWeights: false }));
+  });
+
+  /** Moves the weights of a folder away and leaves links to them, as Hugging Face's cache has them. */
+  const linked = (folder: string, blobOf: (name: string, at: number) => string) => {
+    const weights = readdirSync(folder).filter((file) => file.endsWith('.safetensors'));
+    for (const [at, file] of weights.entries()) {
+      const blob = join(folder, '..', blobOf(file, at));
+      mkdirSync(join(blob, '..'), { recursive: true });
+      renameSync(join(folder, file), blob);
+      symlinkSync(blob, join(folder, file));
+    }
+    return folder;
+  };
+
+  it.each([
+    ['one file', 'linked', false],
+    ['two files', 'linked-two', true],
+  ])('are found where links lead: %s', async (_, name, parts) => {
+    const folder = linked(clip(name, { parts }), (file) => `blobs/${name}-${file}.blob`);
+    const compile = vi.spyOn(engine, 'compile');
+    const own = await embedded(folder);
+    expect(compile.mock.calls.every(([, work]) => work?.weights !== undefined)).toBe(true);
+    compile.mockRestore();
+    expect(own).toEqual(await embedded(join(root, 'one')));
+  });
+
+  it('are copied if links lead into several folders', async () => {
+    const folder = linked(clip('scattered', { parts: true }), (file, at) => `scattered-${at}/${file}`);
+    expect(await embedded(folder)).toEqual(await embedded(join(root, 'one')));
   });
 
   it('are read once: a file that is overwritten later changes nothing', async () => {
