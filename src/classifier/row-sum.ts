@@ -12,6 +12,11 @@ export interface RowSums {
   readonly left: Samples;
 }
 
+/** The same of one thread. The places of the left-out rows in the data give those of several threads an order. */
+export interface PlacedSums extends RowSums {
+  readonly left: Samples & { readonly places: Float64Array };
+}
+
 /** How rows are summed up. */
 export interface Summing {
   readonly form: SummaryForm;
@@ -28,15 +33,17 @@ export function createRowSum({ form, what, rows, seed }: Summing, products: Prod
   const isLeftOut = leftOutOf(rows, seed);
   const summariser = createSummariser(form, what, products);
   const collection = createCollection(what.task.dimension);
+  const places: number[] = [];
   return {
     async add(block: FeatureBlock): Promise<void> {
       const { rest, left } = divided(block, isLeftOut);
       collection.add(left);
+      places.push(...left.places);
       await summariser.add(rest);
     },
-    result: async (): Promise<RowSums> => ({
+    result: async (): Promise<PlacedSums> => ({
       sums: await summariser.sums(),
-      left: collection.samples(),
+      left: { ...collection.samples(), places: Float64Array.from(places) },
     }),
   };
 }

@@ -1,6 +1,6 @@
 import type { StoredBlock } from '../dataset/row-blocks.ts';
 import type { Failure } from '../failure.ts';
-import type { RowSums, Summing } from './row-sum.ts';
+import type { PlacedSums, Summing } from './row-sum.ts';
 
 /** What a thread gets: how rows are summed up, then blocks of them, then the question for the sums. */
 export type Message =
@@ -12,7 +12,7 @@ export type Message =
 export type Answer =
   | { readonly kind: 'begun' }
   | { readonly kind: 'added'; readonly buffer: ArrayBuffer }
-  | ({ readonly kind: 'sums' } & RowSums)
+  | ({ readonly kind: 'sums' } & PlacedSums)
   | { readonly kind: 'failure'; readonly error: Failure };
 
 /** Buffers of an answer that are transferred instead of copied. */
@@ -20,6 +20,11 @@ export function buffersOf(answer: Answer): ArrayBuffer[] {
   if (answer.kind === 'added') return [answer.buffer];
   if (answer.kind !== 'sums') return [];
   const { sums, left } = answer;
-  const arrays = [...Object.values(sums.sums).map(({ data }) => data), left.rows.data, left.labels];
+  const arrays = [
+    ...Object.values(sums.sums).map(({ data }) => data),
+    left.rows.data,
+    left.labels,
+    left.places,
+  ];
   return arrays.map(({ buffer }) => buffer as ArrayBuffer);
 }

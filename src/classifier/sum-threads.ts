@@ -4,9 +4,10 @@ import type { FeaturePart } from '../dataset/row-blocks.ts';
 import { type NodeThread, startThread } from '../engine/node-thread.ts';
 import { ModelError } from '../errors.ts';
 import { errorOf } from '../failure.ts';
+import { selectRows } from '../math/matrix.ts';
 import { addSums } from '../methods/summary.ts';
 import { createCollection } from './left-out-rows.ts';
-import type { RowSums, Summing } from './row-sum.ts';
+import type { PlacedSums, RowSums, Summing } from './row-sum.ts';
 import type { Answer, Message } from './sum-protocol.ts';
 
 const PROGRAM = new URL(`./sum-worker${extname(import.meta.url)}`, import.meta.url);
@@ -47,12 +48,18 @@ export async function sumOnThreads(
   }
 }
 
-/** The sums of all threads, in their order. */
+/** The sums of all threads. The left-out rows have the order of their places, which does not depend on the number of threads. */
 async function together(all: readonly SumThread[], dimension: number): Promise<RowSums> {
   const results = await Promise.all(all.map((thread) => thread.result()));
   const collection = createCollection(dimension);
   for (const { left } of results) collection.add(left);
-  return { sums: results.map(({ sums }) => sums).reduce(addSums), left: collection.samples() };
+  const { rows, labels } = collection.samples();
+  const places = results.flatMap(({ left }) => [...left.places]);
+  const order = [...places.keys()].sort((a, b) => places[a]! - places[b]!);
+  return {
+    sums: results.map(({ sums }) => sums).reduce(addSums),
+    left: { rows: selectRows(rows, order), labels: Int32Array.from(order, (i) => labels[i]!) },
+  };
 }
 
 class SumThread {
@@ -96,8 +103,8 @@ class SumThread {
     if (this.#failed) throw this.#failed;
   }
 
-  async result(): Promise<RowSums> {
-    let result: RowSums | undefined;
+  async result(): Promise<PlacedSums> {
+    let result: PlacedSums | undefined;
     this.ask({ kind: 'end' }, [], (answer) => {
       if (answer.kind === 'sums') result = answer;
     });
