@@ -17,6 +17,7 @@ import { eachBlock } from '../src/classifier/row-sums.ts';
 import { openFeatureBlocks } from '../src/dataset/feature-blocks.ts';
 import { createEngine } from '../src/engine/index.ts';
 import { withProducts } from '../src/linalg/matrix-products.ts';
+import { CAPACITY } from '../src/linalg/row-adder.ts';
 import { toHalf } from '../src/math/half.ts';
 import { matrix, row, unitRows } from '../src/math/matrix.ts';
 import { random } from '../src/math/random.ts';
@@ -112,7 +113,7 @@ export async function summaryPart(what: string, folder: string): Promise<string[
 
 /** As many products of panels as the second moments of these rows take, on each core at the same time, and nothing else: what `gda` cannot do without. */
 async function productsOf(rows: number): Promise<void> {
-  const [n, width] = [1008, 128];
+  const [n, width] = [CAPACITY, 128];
   const panel = matrix(
     width,
     n,

@@ -23,7 +23,7 @@ const AT_ONCE = 2048;
  * Rows whose products are computed at a time. With fewer, adding up the products takes more of the time; with more, rounding does not average
  * out. An odd number of lines of 64 bytes, because with a power of two the rows of a panel take the same places in the processor's cache.
  */
-const CAPACITY = 127 * 16;
+export const CAPACITY = 127 * 16;
 /** Columns of a panel. The products of panels below the diagonal are left out: 6 of 16 for 512 columns. */
 const WIDTH = 128;
 
