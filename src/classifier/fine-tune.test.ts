@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { recordingIo } from '../cli/io.fixture.ts';
 import { runCli } from '../cli/program.ts';
@@ -123,6 +123,36 @@ describe('an interrupted fine-tuning', () => {
   });
 });
 
+describe('a fine-tuning that cannot be written', () => {
+  const given = () => ({ encoder: clip, output: at('refused'), ...fast, steps: 1 });
+
+  it('is refused at the start if its checkpoint would lie in the output', async () => {
+    for (const checkpoint of [at('refused/state'), at('refused')])
+      await expect(fineTune(photos, { ...given(), checkpoint })).rejects.toMatchObject({
+        code: 'fine-tune/output',
+        message: expect.stringContaining('lies in the output'),
+      });
+    expect(existsSync(at('refused'))).toBe(false);
+  });
+
+  it('leaves nothing behind if its loss is no number, or the weights were replaced meanwhile', async () => {
+    await expect(fineTune(photos, { ...given(), steps: 4, rate: 1e30 })).rejects.toMatchObject({
+      code: 'training/diverged',
+    });
+    const other = writeSmallClip(at('replaced'), { names: 'hub' });
+    const weights = join(other, 'model.safetensors');
+    const onStep = () => {
+      const bytes = readFileSync(weights);
+      bytes.fill(0, bytes.length - 4);
+      writeFileSync(weights, bytes);
+    };
+    await expect(fineTune(photos, { ...given(), encoder: other, onStep })).rejects.toMatchObject({
+      code: 'encoder/changed',
+    });
+    expect(existsSync(at('refused'))).toBe(false);
+  });
+});
+
 describe('figures on the pictures of a fine-tuning', () => {
   it('are not told as if the pictures were left out', async () => {
     const encoder = tuned;
@@ -161,12 +191,14 @@ describe('figures on the pictures of a fine-tuning', () => {
 describe('the command', () => {
   it('tells the plan, the cost and what comes next', async () => {
     const io = recordingIo();
-    const output = at('by-command');
+    const [folder, output] = [at('a real folder'), at('by command')];
+    mkdirSync(folder);
+    symlinkSync(folder, output);
     const words = ['encoders', 'fine-tune', photos, '--encoder', clip, '-o', output];
     expect(await runCli([...words, '--steps', '4', '--template', '{}', '--towers', 'image'], io)).toBe(0);
     expect(io.err()).toContain('4 steps of 12 pictures and the names of 3 classes, from 12 pictures');
     expect(io.err()).toMatch(/A step takes .*, measured on 2 steps: 1 step to come takes about/);
-    expect(io.err()).toContain(`fit ${photos} -o by-command.safetensors --encoder ${output}`);
+    expect(io.err()).toContain(`fit ${photos} -o "by command.safetensors" --encoder "${output}"`);
     expect(io.out()).toContain(`Made of ./clip (from ./clip), licence unknown`);
     const again = recordingIo();
     expect(await runCli([...words, '--steps', '4'], again)).not.toBe(0);
@@ -174,6 +206,6 @@ describe('the command', () => {
     const shown = recordingIo();
     expect(await runCli(['encoders', 'show', output], shown)).toBe(0);
     expect(shown.out()).toMatch(/Fine-tuned\s+from \.\/clip on 12 pictures/);
-    expect(basename(output)).toBe('by-command');
+    expect(existsSync(join(folder, 'model.safetensors'))).toBe(true);
   });
 });

@@ -8,7 +8,7 @@ import { chooseEncoder } from '../encoder/choose.ts';
 import { failureOf } from '../encoder/encode.ts';
 import { encoderOf } from '../encoder/encoder-of.ts';
 import { fineTuneEncoder, type LabelledPicture, trainable } from '../encoder/fine-tune.ts';
-import { checkEmptyFolder } from '../encoder/fine-tuned-folder.ts';
+import { checkEmptyFolder, checkOutside } from '../encoder/fine-tuned-folder.ts';
 import type { LocalEncoder } from '../encoder/installed.ts';
 import { checkEncoderName, locateEncoder } from '../encoder/load.ts';
 import { withoutSuffix } from '../encoder/pre-projection.ts';
@@ -35,7 +35,10 @@ import { unencoded, unlisted } from './unread.ts';
 export interface FineTuneOptions extends Partial<FineTuneOptionValues>, WorkOptions {
   /** The folder to write, a new or empty one. */
   output: string;
-  /** Path of a file that keeps the state of the training. With `resume`, the training continues from it. It is removed at the end. */
+  /**
+   * Path of a file outside of `output` that keeps the state of the training. With `resume`, the training continues from it. It is removed at
+   * the end.
+   */
   checkpoint?: string;
   resume?: boolean;
   /** Called with one line about the choice of the encoder. */
@@ -91,6 +94,7 @@ export async function fineTune(source: string | Dataset, given: FineTuneOptions)
   const values = resolveOptions(fineTuneOptions, rest);
   if (values.template !== undefined) checkTemplate(values.template);
   await checkEmptyFolder(output);
+  if (path !== undefined) checkOutside(output, path);
   await checkEncoderName(values.encoder);
   const dataset = typeof source === 'string' ? await readPictures(source, values, signal) : source;
   checkTwoClasses(dataset);

@@ -1,5 +1,5 @@
-import { copyFile, mkdir, readdir, rmdir } from 'node:fs/promises';
-import { basename, dirname, join, resolve, win32 } from 'node:path';
+import { copyFile, mkdir, readdir, realpath, rmdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve, sep, win32 } from 'node:path';
 import { UsageError } from '../errors.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { diskError, moveFile, writeFileAtomic } from '../store/atomic.ts';
@@ -11,7 +11,7 @@ import { openAi } from './clip/configuration.ts';
 import type { LowRank } from './clip/low-rank.ts';
 import { mergedTensors } from './clip/merge.ts';
 import { dualRecord } from './dual-record.ts';
-import { hashedFiles } from './folder-hashes.ts';
+import { hashedFiles, refuseChanged } from './folder-hashes.ts';
 import type { LocalEncoder } from './installed.ts';
 import { type FineTuning, RECORD_FILE, recordText } from './record.ts';
 
@@ -34,6 +34,17 @@ export async function checkEmptyFolder(folder: string): Promise<void> {
   );
 }
 
+/** Throws `UsageError` if a checkpoint lies in the folder, which must still be empty when the encoder is written. */
+export function checkOutside(folder: string, checkpoint: string): void {
+  const [root, file] = [resolve(folder), resolve(checkpoint)];
+  if (!`${file}${sep}`.startsWith(root.endsWith(sep) ? root : `${root}${sep}`)) return;
+  throw new UsageError(`The checkpoint ${checkpoint} lies in the output ${folder}, which must stay empty`, {
+    code: 'fine-tune/output',
+    hint: 'Keep the checkpoint beside the output.',
+    details: { folder, checkpoint },
+  });
+}
+
 /**
  * Writes an encoder whose weights are those of its parent with trained changes into a folder, whole or not at all. It has the parent's
  * configuration and licence, and a fingerprint of its own.
@@ -46,7 +57,8 @@ export async function writeFineTuned(
   output: string,
 ): Promise<Written> {
   const { id, source, fingerprint, licence, revision, files, imageModel, defaults } = parent.record;
-  const folder = resolve(output);
+  // A link to an empty folder stays as it is.
+  const folder = (await realpath(output).catch(unlessMissing)) ?? resolve(output);
   await checkEmptyFolder(folder);
   await mkdir(dirname(folder), { recursive: true }).catch((error) => {
     throw diskError(error, folder);
@@ -63,6 +75,8 @@ export async function writeFineTuned(
       matrices,
       how,
     );
+    // The changes were trained beside the weights that the record describes, and have no meaning for others.
+    await refuseChanged(parent.folder, files);
     const hashed = await hashedFiles(staging, [weights, ...configuration]);
     const record = await dualRecord(staging, hashed, {
       ...{ id: folder, source: folder, licence, precision: 'fp32' },

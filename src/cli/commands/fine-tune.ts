@@ -102,7 +102,7 @@ export const fineTuneCommand = defineCommand({
       ]);
     const name = /[/\\]/.test(output) ? output : `./${output}`;
     io.note(
-      `Next: tip-adapter fit ${shellWord(data)} -o ${basename(output)}.safetensors --encoder ${shellWord(name)} --method zero-shot`,
+      `Next: tip-adapter fit ${shellWord(data)} -o ${shellWord(`${basename(output)}.safetensors`)} --encoder ${shellWord(name)} --method zero-shot`,
     );
     checkAllLearnt(unread, 'fit/unreadable');
   },
