@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHalf } from '../math/half.ts';
@@ -128,6 +129,31 @@ it('adds rows of different widths, also of the same numbers', async () => {
       });
     }
     await expect(adder.addSquares(new Float64Array(9), matrix(1, 2))).rejects.toThrow(RangeError);
+  });
+});
+
+it('adds to a new sum while the engine computes', async () => {
+  const [n, d] = [3000, 8];
+  const rows = matrix(n, d, drawn(n * d, 4));
+  const labels = Int32Array.from({ length: n }, (_, i) => i);
+  await withProducts(undefined, async (products) => {
+    const gram: typeof products.gram = async (matrices) => {
+      await setImmediate();
+      return products.gram(matrices);
+    };
+    const adder = new RowAdder({ ...products, gram });
+    const [first, second] = [new Float64Array(d * d), new Float64Array(d * d)];
+    const single = new Float64Array(n * d);
+    await adder.addSquares(first, rows);
+    adder.addByClass(single, rows, labels);
+    await adder.addSquares(second, rows);
+    await adder.flush();
+    expect(single).toEqual(Float64Array.from(rows.data));
+    expect(first).toEqual(second);
+    expect(first[0]).toBeCloseTo(
+      single.filter((_, i) => i % d === 0).reduce((sum, x) => sum + x * x, 0),
+      2,
+    );
   });
 });
 

@@ -27,9 +27,9 @@ export const CAPACITY = 127 * 16;
 /** Columns of a panel. The products of panels below the diagonal are left out: 6 of 16 for 512 columns. */
 const WIDTH = 128;
 
-/** Rows less the centre as the columns of a matrix [d, CAPACITY]. */
+/** Rows less the centre as the columns of a matrix [d, n]: a copy for the engine, because the memory may grow while it computes. */
 interface Columns {
-  readonly address: number;
+  readonly numbers: Float32Array;
   /** Ends when the products of its rows are added. */
   added: Promise<void>;
 }
@@ -42,9 +42,11 @@ interface Squares {
   readonly sum: number;
   /** Rows whose own part is not in the sum yet. */
   rows: number;
-  /** The first one is being filled, while the engine computes with the other. */
-  readonly columns: Columns[];
+  /** Address of the columns [d, CAPACITY] that are being filled. */
+  readonly address: number;
   filled: number;
+  /** The engine computes with the second one, while the first one is free or becomes so. */
+  readonly columns: Columns[];
 }
 
 /**
@@ -97,7 +99,7 @@ export class RowAdder {
         // The memory is at its place until the next wait.
         const at = this.#take(rows, from, n).rows + 4 * d * done;
         const some = Math.min(n - done, CAPACITY - own.filled);
-        this.#kernel.columns(at, some, d, own.centre, CAPACITY, own.filled, own.columns[0]!.address);
+        this.#kernel.columns(at, some, d, own.centre, CAPACITY, own.filled, own.address);
         own.filled += some;
         done += some;
         if (own.filled === CAPACITY) this.#multiply(sum, own);
@@ -134,22 +136,22 @@ export class RowAdder {
     }
   }
 
-  /** Begins to add the products of the columns that are filled, and takes the others. */
+  /** Begins to add the products of the rows that are filled. The columns are free again when it returns. */
   #multiply(sum: Float64Array, own: Squares): void {
-    const { d, filled: n, columns } = own;
-    const [full, next] = columns as [Columns, Columns];
-    this.#kernel.addRows(full.address, n, d, CAPACITY, own.sum);
-    const numbers = new Float32Array(this.#memory.buffer, full.address, d * CAPACITY);
-    if (n < CAPACITY) for (let j = 1; j < d; j++) numbers.copyWithin(j * n, j * CAPACITY, j * CAPACITY + n);
+    const { d, filled: n, address, columns } = own;
+    const [free, other] = columns as [Columns, Columns];
+    this.#kernel.addRows(address, n, d, CAPACITY, own.sum);
+    const filled = new Float32Array(this.#memory.buffer, address, d * CAPACITY);
+    for (let j = 0; j < d; j++) free.numbers.set(filled.subarray(j * CAPACITY, j * CAPACITY + n), j * n);
     const panels: Matrix[] = [];
     for (let first = 0; first < d; first += WIDTH) {
       const width = Math.min(WIDTH, d - first);
-      panels.push(matrix(width, n, numbers.subarray(first * n, (first + width) * n)));
+      panels.push(matrix(width, n, free.numbers.subarray(first * n, (first + width) * n)));
     }
-    full.added = this.#products.gram(panels).then((blocks) => addBlocks(sum, d, blocks));
+    free.added = this.#products.gram(panels).then((blocks) => addBlocks(sum, d, blocks));
     // An error is thrown by the next wait.
-    full.added.catch(() => {});
-    own.columns.splice(0, 2, next, full);
+    free.added.catch(() => {});
+    columns.splice(0, 2, other, free);
     own.rows += n;
     own.filled = 0;
   }
@@ -159,7 +161,7 @@ export class RowAdder {
     if (known) return known;
     const d = rows.cols;
     const columns = [0, 1].map(() => ({
-      address: this.#allocate(4 * d * CAPACITY),
+      numbers: new Float32Array(d * CAPACITY),
       added: Promise.resolve(),
     }));
     const made = {
@@ -167,8 +169,9 @@ export class RowAdder {
       centre: this.#allocate(4 * d),
       sum: this.#allocate(8 * d),
       rows: 0,
-      columns,
+      address: this.#allocate(4 * d * CAPACITY),
       filled: 0,
+      columns,
     };
     new Float32Array(this.#memory.buffer, made.centre, d).set(meanOf(rows));
     this.#squares.set(sum, made);
