@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chromiumMissing, chromiumPath } from '../browser/chromium.ts';
 import { type Colour, colourPicture, eventually, StudioProcess } from './story.ts';
@@ -111,5 +112,42 @@ describe.skipIf(!chromiumPath)(`the studio in trouble${chromiumMissing}`, () => 
     const { pictures, classes } = await studio.board();
     const green = classes.find(({ name }) => name === 'green')?.id;
     expect(pictures.find(({ name }) => name === '2.png')?.classId).toBe(green);
+  });
+
+  it('turns photos by their EXIF orientation, says which class has few pictures, and reports left-out answers', async () => {
+    await studio.clear();
+    for (const [colour, each] of [
+      ['red', 2],
+      ['green', 12],
+    ] as const) {
+      const classId = await studio.addClass(colour);
+      for (let i = 0; i < each; i++) {
+        const picture = sharp(await colourPicture(colour, 800 + i)).resize(60, 40, { fit: 'fill' });
+        const photo = await picture.jpeg().withMetadata({ orientation: 6 }).toBuffer();
+        await studio.add(`${colour} ${i}.jpg`, photo, { classId });
+      }
+    }
+    const sides = () =>
+      page
+        .locator('.thumbnail img')
+        .evaluateAll((all: HTMLImageElement[]) =>
+          all.map(({ naturalWidth, naturalHeight }) => [naturalWidth, naturalHeight]),
+        );
+    await eventually(sides).toEqual(Array(14).fill([40, 60]));
+    await page.locator('.stage.done').waitFor({ timeout: 60_000 });
+    await eventually(() => page.locator('#teach').innerText()).toContain(
+      '“green” has 12 pictures, and “red” has 2. More pictures of “red” help most.',
+    );
+    await page.locator('.score:not(.stale) .figure').waitFor();
+    const report = await (await fetch(`${studio.address}/api/report`)).text();
+    expect(report).toContain('Answers to left-out pictures');
+    expect(report).toContain('Examples that are most alike');
+    expect(report).not.toContain('cache part');
+    expect(await (await fetch(`${studio.address}/api/card`)).text()).toMatch(/Prompts \| (a photo|the name)/);
+    // Each class has its results of the latest tests.
+    const { classes } = await studio.board();
+    await studio.add('one more.png', await colourPicture('red', 900), { classId: classes[0]!.id });
+    await page.locator('#teach summary', { hasText: 'The numbers' }).click();
+    await eventually(() => page.locator('#teach').innerText()).toContain('Last 2 tests');
   });
 });

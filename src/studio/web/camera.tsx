@@ -9,7 +9,7 @@ import { Either } from './lists.tsx';
 import { messages } from './messages.ts';
 import { ProblemText } from './notices.tsx';
 import { phoneFor } from './phone.tsx';
-import { classNames } from './store.ts';
+import { classNames, notify } from './store.ts';
 import { hashOf, type Incoming, uploadPictures } from './upload.ts';
 
 /** The class that pictures are taken of; undefined if the camera is closed. */
@@ -59,12 +59,13 @@ export function Camera() {
     const element = video.current as HTMLVideoElement;
     // The camera may not be ready yet.
     if (element.videoWidth === 0) return;
-    const frame = grabFrame(element);
+    // A frame that the browser cannot read becomes an empty file, which is then reported as empty.
+    const frame = grabFrame(element).catch(() => new Blob());
     current.pictures = current.pictures.then(async (pictures) => {
       const file = await frame;
       const last = pictures.at(-1)?.file;
       if (last && (await hashOf(last)) === (await hashOf(file))) return pictures;
-      setTaken((count) => count + 1);
+      if (file.size > 0) setTaken((count) => count + 1);
       return [...pictures, { path: `${current.group}-${pictures.length + 1}.jpg`, file }];
     });
   };
@@ -95,7 +96,7 @@ export function Camera() {
     for (const each of current.timers) clearTimeout(each);
     void current.pictures
       .then((pictures) => uploadPictures(pictures, { classId, group: current.group }))
-      .catch((error) => setProblem(problemOf(error)));
+      .catch((error) => notify({ kind: 'problem', problem: problemOf(error) }));
   };
   const toggle = () => (burst.current ? end() : begin());
   const release = () => {

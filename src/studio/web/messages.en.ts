@@ -371,6 +371,7 @@ export const en = {
     never: 'never',
     because: 'Because of these examples',
     similar: (share: string) => `${share} alike`,
+    notSimilar: 'not alike',
     why: 'Names and examples',
     whyHint:
       'How much the name and your examples add to each class. The class with the least counts as 0, and the largest sum is 100.',

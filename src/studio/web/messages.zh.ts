@@ -402,6 +402,7 @@ export const zh: Messages = {
     never: '从不',
     because: '依据的例子',
     similar: (share) => `相似度 ${share}`,
+    notSimilar: '不相似',
     why: '名称与例子',
     whyHint: '名称和例子对每个类别得分的贡献：得分最低的类别计为 0，最高的总分计为 100。',
     fromName: '来自名称',

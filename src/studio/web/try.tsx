@@ -239,7 +239,7 @@ function Answer() {
             <li key={hash}>
               <Seeable hash={hash} among={nearest.map((one) => one.hash)} src={thumbnailUrl(hash)} />
               <span class="clip">{className}</span>
-              <span class="muted">{m.similar(percent(similarity))}</span>
+              <span class="muted">{similarity > 0 ? m.similar(percent(similarity)) : m.notSimilar}</span>
             </li>
           ))}
         </ul>
