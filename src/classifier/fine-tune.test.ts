@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { recordingIo } from '../cli/io.fixture.ts';
 import { runCli } from '../cli/program.ts';
+import { readDataset } from '../dataset/read.ts';
 import { writeSmallClip } from '../encoder/clip/small-clip.fixture.ts';
 import { describeEncoder } from '../encoder/describe.ts';
 import { joinEncoders } from '../encoder/joined.ts';
@@ -110,6 +111,9 @@ describe('an interrupted fine-tuning', () => {
       message: 'Interrupted after 6 steps of 10, which are kept',
     });
     expect(existsSync(given.output)).toBe(false);
+    await expect(fineTune(photos, { ...given, checkpoint })).rejects.toMatchObject({
+      code: 'fine-tune/interrupted',
+    });
     const other = { ...given, checkpoint, resume: true, rate: 0.02 };
     await expect(fineTune(photos, other)).rejects.toMatchObject({ code: 'fit/resume' });
     const steps: number[] = [];
@@ -121,6 +125,16 @@ describe('an interrupted fine-tuning', () => {
     expect(whole.fingerprint).toBe(made.fingerprint);
     expect(existsSync(checkpoint)).toBe(false);
   });
+});
+
+it('warns of prompts of single classes, which are not learnt from', async () => {
+  const read = await readDataset(photos);
+  const classes = read.classes.map((one) => (one.id === 'bee' ? { ...one, prompts: ['a small bee'] } : one));
+  const { findings } = await fineTune(
+    { ...read, classes },
+    { encoder: clip, output: at('prompted'), ...fast, steps: 1 },
+  );
+  expect(findings).toContainEqual(expect.objectContaining({ code: 'fine-tune/prompts', paths: ['bee'] }));
 });
 
 describe('a fine-tuning that cannot be written', () => {

@@ -1,8 +1,9 @@
+import { stat } from 'node:fs/promises';
 import { isFeatureDump } from '../dataset/feature-dump.ts';
 import { sampleFewShot, shortClasses } from '../dataset/few-shot.ts';
 import { readDataset } from '../dataset/read.ts';
 import { learnable } from '../dataset/split.ts';
-import type { Dataset, Example, Finding } from '../dataset/types.ts';
+import type { ClassInfo, Dataset, Example, Finding } from '../dataset/types.ts';
 import { ahead } from '../encoder/ahead.ts';
 import { chooseEncoder } from '../encoder/choose.ts';
 import { failureOf } from '../encoder/encode.ts';
@@ -22,7 +23,9 @@ import type { Preprocessing } from '../image/types.ts';
 import type { FitProgress } from '../methods/task.ts';
 import { refuseUnknown, resolveOptions } from '../options.ts';
 import { sha256 } from '../sha256.ts';
+import { unlessMissing } from '../store/regular.ts';
 import { systemError } from '../system-error.ts';
+import { count } from '../words.ts';
 import { promptFindings } from './class-texts.ts';
 import { type FineTuneOptionValues, fineTuneOptions } from './fine-tune-options.ts';
 import { emptiedClasses, unreadable } from './fit-findings.ts';
@@ -94,7 +97,10 @@ export async function fineTune(source: string | Dataset, given: FineTuneOptions)
   const values = resolveOptions(fineTuneOptions, rest);
   if (values.template !== undefined) checkTemplate(values.template);
   await checkEmptyFolder(output);
-  if (path !== undefined) checkOutside(output, path);
+  if (path !== undefined) {
+    checkOutside(output, path);
+    if (!resume) await refuseInterrupted(path);
+  }
   await checkEncoderName(values.encoder);
   const dataset = typeof source === 'string' ? await readPictures(source, values, signal) : source;
   checkTwoClasses(dataset);
@@ -126,6 +132,7 @@ export async function fineTune(source: string | Dataset, given: FineTuneOptions)
           code: 'fit/emptied-class',
           consequence: 'only the name of such a class is learnt from',
         }),
+        ...unusedPrompts(classes),
         ...promptFindings(await misreadPrompts(encoder, prompts), record.id),
       ],
     };
@@ -153,6 +160,27 @@ export async function fineTune(source: string | Dataset, given: FineTuneOptions)
   } finally {
     await Promise.all([encoder.close(), loader.close()]);
   }
+}
+
+/** Throws `UsageError` if there is an interrupted training, whose hours would be lost. */
+async function refuseInterrupted(path: string): Promise<void> {
+  if (!(await stat(path).catch(unlessMissing))) return;
+  throw new UsageError(
+    `${path} keeps an interrupted training, which a training from the beginning would replace`,
+    {
+      code: 'fine-tune/interrupted',
+      hint: 'To continue it, add --resume (in a program resume). To train from the beginning, remove the file.',
+      details: { path },
+    },
+  );
+}
+
+/** Warns of prompts of single classes, which `fit` takes beside the template's. */
+function unusedPrompts(classes: readonly ClassInfo[]): Finding[] {
+  const paths = classes.flatMap(({ name, prompts }) => (prompts.length > 0 ? [name] : []));
+  if (paths.length === 0) return [];
+  const message = `Further prompts of ${count(paths.length, 'class', 'classes')} are not learnt from. The text of each class is its name in the template`;
+  return [{ level: 'warning', code: 'fine-tune/prompts', message, paths }];
 }
 
 async function readPictures(
