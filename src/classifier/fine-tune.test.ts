@@ -137,6 +137,16 @@ it('warns of prompts of single classes, which are not learnt from', async () => 
   expect(findings).toContainEqual(expect.objectContaining({ code: 'fine-tune/prompts', paths: ['bee'] }));
 });
 
+it('stops when a picture is replaced, because the record would name another one', async () => {
+  const pictures = await writePictures(at('changing'), { ant: 1, bee: 1 });
+  const place = join(pictures, 'ant', readdirSync(join(pictures, 'ant'))[0]!);
+  const other = readFileSync(join(photos, 'cow', readdirSync(join(photos, 'cow'))[0]!));
+  const onPlan = () => writeFileSync(place, other);
+  const given = { encoder: clip, output: at('of-changing'), ...fast, onPlan };
+  await expect(fineTune(pictures, given)).rejects.toMatchObject({ code: 'fine-tune/picture' });
+  expect(existsSync(at('of-changing'))).toBe(false);
+});
+
 describe('a fine-tuning that cannot be written', () => {
   const given = () => ({ encoder: clip, output: at('refused'), ...fast, steps: 1 });
 

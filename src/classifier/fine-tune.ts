@@ -17,7 +17,7 @@ import { checkTemplate, misreadPrompts, renderPrompt } from '../encoder/prompts.
 import type { PullProgress } from '../encoder/pull.ts';
 import type { FineTuning } from '../encoder/record.ts';
 import { sharedEngine } from '../engine/shared.ts';
-import { InterruptedError, UsageError } from '../errors.ts';
+import { DataError, InterruptedError, UsageError } from '../errors.ts';
 import { createImageLoader, type ImageLoader } from '../image/loader.ts';
 import type { Preprocessing } from '../image/types.ts';
 import type { FitProgress } from '../methods/task.ts';
@@ -226,7 +226,17 @@ async function readAll(
     try {
       const bytes = await image.read();
       await loader.load(bytes, { spec, views: [0], seed: 0, exif }, { signal });
-      return { ...image, read: () => image.read(), sha256: sha256(bytes) };
+      const hash = sha256(bytes);
+      const readAgain = async () => {
+        const again = await image.read();
+        if (sha256(again) === hash) return again;
+        throw new DataError(`${image.id} was changed while the encoder learnt from it`, {
+          code: 'fine-tune/picture',
+          hint: 'Put the former picture back and add --resume, or remove the kept training and begin again.',
+          details: { id: image.id },
+        });
+      };
+      return { ...image, read: readAgain, sha256: hash };
     } catch (error) {
       return failureOf({ item, image }, error);
     }
