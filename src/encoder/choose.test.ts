@@ -1,49 +1,15 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { chooseEncoder } from './choose.ts';
-import { encoderFolder } from './installed.ts';
 import { checkEncoderName } from './load.ts';
-import { type EncoderRecord, RECORD_FILE } from './record.ts';
-import { CLIP_DEFAULTS } from './registry.ts';
+import { writeRecord } from './record.fixture.ts';
 
 const hub = (async () => Response.json({})) as typeof fetch;
 const noHub = (async () => {
   throw new TypeError('no network');
 }) as typeof fetch;
-
-async function onDisk(id: string, kind: EncoderRecord['kind'] = 'dual'): Promise<void> {
-  const record: EncoderRecord = {
-    format: 1,
-    id,
-    kind,
-    source: 'test',
-    licence: 'MIT',
-    precision: 'fp32',
-    fingerprint: '0'.repeat(64),
-    dimension: 4,
-    logitScale: 100,
-    preprocessing: {
-      resize: 'shortest',
-      resizeTo: 8,
-      crop: 8,
-      filter: 'bicubic',
-      channels: 'rgb',
-      layout: 'nchw',
-      scale: 1,
-      mean: [0, 0, 0],
-      std: [1, 1, 1],
-    },
-    text: { cleaning: 'clip', length: 77, padding: 'fixed', pad: 0 },
-    defaults: CLIP_DEFAULTS,
-    imageModel: 'a.onnx',
-    textModel: 'b.onnx',
-    files: [],
-  };
-  await mkdir(encoderFolder(id), { recursive: true });
-  await writeFile(join(encoderFolder(id), RECORD_FILE), JSON.stringify(record));
-}
 
 describe('choosing an encoder', () => {
   let asked: string[];
@@ -68,12 +34,12 @@ describe('choosing an encoder', () => {
   });
 
   it('prefers a CLIP on disk, the default one first; the built-in one is not a CLIP', async () => {
-    await onDisk('resnet50-minilm', 'resnet50-minilm');
+    await writeRecord('resnet50-minilm', 'resnet50-minilm');
     expect((await chooseEncoder('auto')).name).toBe('resnet50-minilm');
-    await onDisk('mobileclip-s0');
+    await writeRecord('mobileclip-s0');
     expect((await chooseEncoder('auto')).name).toBe('mobileclip-s0');
-    await onDisk('clip-vit-b32-q4');
-    await onDisk('clip-vit-b32');
+    await writeRecord('clip-vit-b32-q4');
+    await writeRecord('clip-vit-b32');
     const { name, reason } = await chooseEncoder('auto', { ask: answering(true), fetch: hub });
     expect(name).toBe('clip-vit-b32');
     expect(reason).toContain('on this machine');

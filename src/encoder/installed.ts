@@ -15,9 +15,9 @@ export interface LocalEncoder {
   readonly folder: string;
 }
 
-/** The path of the folder for an encoder of this id in the home. It may not exist. */
+/** The path of the folder for an encoder of this id in the home. It may not exist. No id leads to another place, or to a hidden folder. */
 export function encoderFolder(id: string): string {
-  return join(homeFolder('encoders'), id.replace(/[^\w.-]+/g, '_'));
+  return join(homeFolder('encoders'), id.replace(/[^\w.-]+/g, '_').replace(/^\.+|^$/, '_'));
 }
 
 /** Returns all complete encoders in the home, sorted by id. */
@@ -59,7 +59,10 @@ export async function findEncoder(name: string): Promise<LocalEncoder | undefine
 /** Removes an encoder from the home. Returns the bytes freed. Throws `UsageError` for an unknown name, `ModelError` for a missing one. */
 export async function removeEncoder(name: string): Promise<number> {
   const folder = encoderFolder(name);
-  if (!(await stat(folder).catch(unlessMissing))) throw notInstalled(name);
+  // A folder with a damaged record, or with none yet, can be removed too.
+  const record = await readRecord(folder).catch(() => undefined);
+  const isOther = record !== undefined && record.id !== name;
+  if (isOther || !(await stat(folder).catch(unlessMissing))) throw notInstalled(name);
   const bytes = await folderSize(folder);
   await removeFolder(folder);
   return bytes;
