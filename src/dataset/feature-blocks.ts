@@ -6,9 +6,9 @@ import { count } from '../words.ts';
 import { readInfo } from './feature-dump.ts';
 import { openArrayTable } from './feature-table.ts';
 import { openParquetFeatures, openStoredParquet } from './parquet-features.ts';
-import type { FeatureStream } from './row-blocks.ts';
+import type { FeaturePart, FeatureStream } from './row-blocks.ts';
 import { splitNamed } from './splits.ts';
-import { damagedFeatures, unfinished } from './stored-features.ts';
+import { checkStoredLabels, damagedFeatures, storedPlaces, unfinished } from './stored-features.ts';
 import { type StoredInfo, storedInfo } from './stored-info.ts';
 
 /**
@@ -51,11 +51,26 @@ async function openStored(
   }
   if (tables.train === undefined) throw noExamples(folder);
   const stream = await openArrayTable(join(folder, `train.${storage}`), undefined, classes);
-  if (stream.rows === tables.train) return stream;
+  const places = await storedPlaces(folder, 'train', classes);
+  if (stream.rows === tables.train && places.length === tables.train)
+    return { ...stream, parts: stream.parts.map((part) => withPlaces(part, places, classes)) };
   throw damagedFeatures(
     folder,
-    `the table train has ${count(stream.rows, 'row')} and not the ${tables.train} of info.json`,
+    `the table train has ${count(stream.rows, 'row')}, train.csv ${places.length}, and info.json says ${tables.train}`,
   );
+}
+
+/** The part of the table train, whose labels are compared with the classes of its CSV file. */
+function withPlaces(part: FeaturePart, places: Int32Array, classes: readonly string[]): FeaturePart {
+  return {
+    ...part,
+    async *blocks(reading) {
+      for await (const block of part.blocks(reading)) {
+        checkStoredLabels(block.labels, places, { name: 'train', classes, first: block.first });
+        yield block;
+      }
+    },
+  };
 }
 
 function noExamples(folder: string): DataError {

@@ -142,7 +142,7 @@ const USE = { area: 'features', hint: 'Run tip-adapter embed again, which makes 
 /** The pictures of the tables, each with a CSV file, and those of failures.csv. */
 async function inTables(
   folder: string,
-  { tables, failures }: StoredInfo,
+  { tables, failures, classes }: StoredInfo,
   signal?: AbortSignal,
 ): Promise<Placed[]> {
   const opened = await openTables(folder, new Map());
@@ -155,6 +155,7 @@ async function inTables(
         folder,
         `the table ${name} does not have the ${count(wanted, 'row')} of info.json`,
       );
+    if (table.labels) checkStoredLabels(table.labels, placesOf(folder, rows, classes), { name, classes });
     for (const [i, record] of rows.entries()) {
       const own = { id: record.id ?? '', ...placeOf(record), sha256: record.sha256 ?? '' };
       placed.push({ at: Number(record.index), row: own, values: row(table.features, i) });
@@ -168,6 +169,54 @@ async function inTables(
       placed.push({ at: Number(record.index), failed: { id, ...placeOf(record), code, message } });
     }
   return placed;
+}
+
+/** The place in the list of classes of each row of a table, by its CSV file; -1 for a row without a class. */
+export async function storedPlaces(
+  folder: string,
+  name: string,
+  classes: readonly string[],
+): Promise<Int32Array> {
+  return placesOf(folder, await recordsOf(folder, `${name}.csv`), classes);
+}
+
+function placesOf(
+  folder: string,
+  rows: readonly Readonly<Record<string, string>>[],
+  classes: readonly string[],
+): Int32Array {
+  const placeOfClass = new Map(classes.map((id, place) => [id, place]));
+  return Int32Array.from(rows, (record) => {
+    const { class: name } = placeOf(record);
+    const place = name === undefined ? -1 : placeOfClass.get(name);
+    if (place !== undefined) return place;
+    throw damagedFeatures(folder, `the class "${name}" of ${record.id} is not among those of info.json`);
+  });
+}
+
+/** Refuses labels of consecutive rows from `first` on of a table whose CSV file gives one of them another class. */
+export function checkStoredLabels(
+  labels: Int32Array,
+  places: Int32Array,
+  { name, classes, first = 0 }: { name: string; classes: readonly string[]; first?: number },
+): void {
+  const at = labels.findIndex((label, i) => label !== places[first + i]);
+  if (at < 0) return;
+  const inTable = `${labels[at]} (${named(classes, labels[at]!)})`;
+  const inCsv = named(classes, places[first + at]!);
+  throw new DataError(
+    `Row ${first + at} of the table ${name} has the label ${inTable}, and ${name}.csv says ${inCsv}`,
+    {
+      code: 'features/label',
+      hint: 'Give the row the same class in both files, or remove them and run tip-adapter embed again.',
+      details: { table: name, row: first + at },
+    },
+  );
+}
+
+function named(classes: readonly string[], place: number): string {
+  const id = classes[place];
+  return id === undefined ? 'no class' : `"${id}"`;
 }
 
 async function recordsOf(folder: string, name: string): Promise<readonly Readonly<Record<string, string>>[]> {

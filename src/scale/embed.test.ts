@@ -4,6 +4,7 @@ import type { Classifier } from '../classifier/classifier.ts';
 import { fakeEncoder, workspace, writeFiles, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { fit } from '../classifier/fit.ts';
 import { diskFile } from '../dataset/disk-file.ts';
+import { openFeatureBlocks } from '../dataset/feature-blocks.ts';
 import { openParquet } from '../dataset/parquet-file.ts';
 import { readDataset } from '../dataset/read.ts';
 import type { Dataset, Example } from '../dataset/types.ts';
@@ -200,6 +201,26 @@ describe('embed', () => {
     const options = { output: 's3://bucket/texts' };
     await expect(embedTexts(['a'], options)).rejects.toThrow('Texts are embedded into a folder');
   });
+
+  it.each(['npy', 'safetensors'] as const)(
+    'refuses labels in %s that differ from the CSV file',
+    async (format) => {
+      await embedded(stored(20), `labels-${format}`, { format });
+      const path = at(`labels-${format}`, 'train.csv');
+      const text = await readFile(path, 'utf8');
+      await writeFile(path, text.replace('p/4.jpg,cat', 'p/4.jpg,dog'));
+      const message = 'Row 4 of the table train has the label 0 ("cat"), and train.csv says "dog"';
+      const error = { code: 'features/label', message };
+      await expect(readDataset(at(`labels-${format}`))).rejects.toMatchObject(error);
+      const inBlocks = async () => {
+        for (const part of (await openFeatureBlocks(at(`labels-${format}`))).parts)
+          for await (const _ of part.blocks());
+      };
+      await expect(inBlocks()).rejects.toMatchObject(error);
+      await writeFile(path, text);
+      await inBlocks();
+    },
+  );
 
   it('refuses damaged files of features', async () => {
     await embedded(stored(20), 'damaged', { format: 'parquet' });
