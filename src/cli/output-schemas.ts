@@ -109,9 +109,12 @@ const preprocessing = object({
   mean: z.array(z.number()),
   std: z.array(z.number()),
 });
-const parent = object({ id: z.string(), source: z.string(), fingerprint: z.string() }).describe(
-  'The encoder that it was made of',
-);
+const parent = object({
+  id: z.string(),
+  source: z.string(),
+  revision: z.string().optional(),
+  fingerprint: z.string(),
+}).describe('The encoder that it was made of');
 const encoderFacts = {
   languages: z.enum(['English', 'many']).optional().describe('Languages of class names'),
   imagenet: object({ accuracy: z.number(), source: z.string() })

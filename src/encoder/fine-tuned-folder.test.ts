@@ -75,6 +75,13 @@ it.each(Object.entries(forms))(
   },
 );
 
+it("keeps the parent's revision as the parent's", async () => {
+  const parent = await locateEncoder(writeSmallClip(join(root, 'revised'), { names: 'hub' }));
+  const revised = { ...parent, record: { ...parent.record, revision: 'abc' } };
+  const { record, fineTuned } = await writeFineTuned(revised, {}, how, about, join(root, 'of-revised'));
+  expect([record.revision, fineTuned.parent.revision]).toEqual([undefined, 'abc']);
+});
+
 it('writes into no folder with files, and leaves nothing behind', async () => {
   const parent = await locateEncoder(writeSmallClip(join(root, 'small'), { names: 'hub' }));
   const output = join(root, 'full');

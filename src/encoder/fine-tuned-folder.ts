@@ -80,11 +80,14 @@ export async function writeFineTuned(
     const hashed = await hashedFiles(staging, [weights, ...configuration]);
     const record = await dualRecord(staging, hashed, {
       ...{ id: folder, source: folder, licence, precision: 'fp32' },
-      ...(revision !== undefined && { revision }),
     });
     const { template, ...made } = about;
     const fineTuned = {
-      parent: { id: withoutPath(id), source: withoutPath(source), fingerprint },
+      parent: {
+        ...{ id: withoutPath(id), source: withoutPath(source), fingerprint },
+        // The new folder is no revision of the parent's source.
+        ...(revision !== undefined && { revision }),
+      },
       ...made,
     };
     const whole = { ...record, defaults: { ...defaults, template }, fineTuned };

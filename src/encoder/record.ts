@@ -80,7 +80,12 @@ const common = {
 /** How an encoder was fine-tuned, and on what. */
 const fineTuned = z.object({
   /** The encoder that it was made of. A path is not kept, only the name of its folder. */
-  parent: z.object({ id: z.string(), source: z.string(), fingerprint: z.string() }),
+  parent: z.object({
+    id: z.string(),
+    source: z.string(),
+    revision: z.optional(z.string()),
+    fingerprint: z.string(),
+  }),
   method: z.literal('clip-lora'),
   options: z.record(z.string(), z.union([z.number(), z.string()])),
   /** Prompts of the classes. */

@@ -203,7 +203,8 @@ function fineTunedText(local: EncoderDescription['local']): string | undefined {
   const { fineTuned } = local?.record.kind === 'dual' ? local.record : {};
   if (!fineTuned) return undefined;
   const { parent, pictures, prompts } = fineTuned;
-  return `from ${parent.id} on ${count(pictures.length, 'picture')} of ${count(prompts.length, 'class', 'classes')}`;
+  const revision = parent.revision === undefined ? '' : `, revision ${parent.revision},`;
+  return `from ${parent.id}${revision} on ${count(pictures.length, 'picture')} of ${count(prompts.length, 'class', 'classes')}`;
 }
 
 function facts({ registered, local }: EncoderDescription): [string, string | number][] {
