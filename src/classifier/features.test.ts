@@ -38,6 +38,22 @@ async function writeDump(folder: string, { text = true } = {}): Promise<string> 
   return folder;
 }
 
+/** Copies a folder of features, with each row times the factor of its label. The rows of the text features have label -1. */
+async function scaledCopy(from: string, to: string, factor: (label: number) => number): Promise<string> {
+  await mkdir(to, { recursive: true });
+  await copyFile(`${from}/info.json`, `${to}/info.json`);
+  const { files } = JSON.parse(await readFile(`${from}/info.json`, 'utf8'));
+  for (const [name, { labels }] of Object.entries<{ labels?: number[] }>(files)) {
+    const bytes = await readFile(`${from}/${name}`);
+    const numbers = new Float32Array(new Uint8Array(bytes.subarray(128)).buffer);
+    const rows = Array.from({ length: numbers.length / WIDTH }, (_, i) =>
+      Array.from(numbers.subarray(i * WIDTH, (i + 1) * WIDTH), (x) => x * factor(labels?.[i] ?? -1)),
+    );
+    await writeFile(`${to}/${name}`, npy(rows));
+  }
+  return to;
+}
+
 describe('a folder of features', () => {
   let folder: string;
   beforeAll(async () => {
@@ -96,6 +112,25 @@ describe('a folder of features', () => {
     await rename(CLASSES, 'another CLIP');
     await expect(classifier.add(other)).rejects.toMatchObject({ code: 'classifier/other-encoder' });
     await classifier.close();
+  });
+
+  it.each<[string, (label: number) => number]>([
+    ['1e-9', () => 1e-9],
+    ['1e9', () => 1e9],
+    ['1e-9, for one class only', (label) => (label === 1 ? 1e-9 : 1)],
+    ['1e-30 for one class and 1e30 for another', (label) => [1, 1e-30, 1e30][label] ?? 1],
+  ])('of rows times %s gives the answers of unit rows', async (_, factor) => {
+    const scaled = await scaledCopy(folder, at('scaled'), factor);
+    for (const method of ['tip-adapter', 'prototype', 'gda', 'linear-probe']) {
+      const options = { method, tune: 'fixed', shots: 2 } as const;
+      const [one, other] = [await fit(folder, options), await fit(scaled, options)];
+      const [a, b] = [await one.evaluate(folder), await other.evaluate(scaled)];
+      expect(b.accuracy, method).toBe(a.accuracy);
+      expect(b.nll, method).toBeCloseTo(a.nll, 2);
+      // Rows that are examples are still recognised.
+      expect((await other.add(scaled)).data.examples).toHaveLength(30);
+      await Promise.all([one.close(), other.close()]);
+    }
   });
 
   it('does not test on rows that are examples', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { npy, npyLabels, rowsOf } from '../bench/dump.fixture.ts';
 import { ownFolder } from '../dataset/folder.fixture.ts';
-import { type Matrix, matrix } from '../math/matrix.ts';
+import { type Matrix, matrix, scaled } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
 import { exampleCount, exampleCounts } from './example-counts.ts';
@@ -50,6 +50,16 @@ async function difference(a: { scores(f: Matrix): Promise<Matrix> }, b: typeof a
 }
 
 describe('a fit from a summary', () => {
+  it('does not depend on the length of rows that half precision cannot hold', async () => {
+    const wanted: FitOptions = { method: 'gda', options: { shrinkage: 0.5 }, alpha: 1, tune: 'fixed' };
+    const tiny = await write('tiny', scaled(rows, 1e-9), LABELS);
+    await own.write(['tiny/text.npy', npy(scaled(text, 1e-9))]);
+    for (const summary of [true, false])
+      expect(
+        await difference(await fit(all, { ...wanted, summary }), await fit(tiny, { ...wanted, summary })),
+      ).toBeLessThan(0.1);
+  });
+
   it.each([
     { method: 'prototype', options: { scale: 20 }, most: 1e-4 },
     { method: 'gda', options: { shrinkage: 0.5 }, alpha: 1, most: 1e-4 },

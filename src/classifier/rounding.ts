@@ -1,8 +1,7 @@
 import { atOnce, type Pieces } from '../abort.ts';
-import { roundToHalf } from '../math/half.ts';
+import { rowsToHalfInPieces } from '../math/half-rows.ts';
 import { roundToInt8, roundToInt8InPieces } from '../math/int8.ts';
-import { type Matrix, matrix, row, unitRowsInPieces } from '../math/matrix.ts';
-import { converted } from '../math/pieces.ts';
+import { type Matrix, row, unitRowsInPieces } from '../math/matrix.ts';
 import type { Support } from '../methods/task.ts';
 import { sha256 } from '../sha256.ts';
 import type { ClassifierData } from './types.ts';
@@ -18,8 +17,7 @@ export function rounded(features: Matrix, keys: Keys): Matrix {
 /** The same as interruptible work. */
 export function* roundedInPieces(features: Matrix, keys: Keys): Pieces<Matrix> {
   if (keys === 'int8') return yield* roundToInt8InPieces(yield* unitRowsInPieces(features));
-  const { rows, cols, data } = features;
-  return matrix(rows, cols, yield* converted(data, new Float32Array(data.length), roundToHalf));
+  return yield* rowsToHalfInPieces(features);
 }
 
 /** The sha256 of each row of features in half precision, by which repeated rows of given features are recognised. */

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Abortable, inTurns, type Pieces } from '../abort.ts';
 import { DataError } from '../errors.ts';
-import { fromHalf, LARGEST_HALF } from '../math/half.ts';
+import { fromHalf } from '../math/half.ts';
 import { type Matrix, matrix } from '../math/matrix.ts';
 import { converted, PIECE } from '../math/pieces.ts';
 import type { Tensor } from '../math/tensor.ts';
@@ -99,11 +99,11 @@ function* matrixOf({ dtype, shape, data }: Tensor, path: string): Pieces<Matrix>
     convert as (part: Float32Array) => Float32Array,
   );
   let bad = 0;
-  while (Math.abs(values[bad]!) <= LARGEST_HALF) if (++bad % PIECE === 0) yield;
+  while (Number.isFinite(values[bad])) if (++bad % PIECE === 0) yield;
   if (bad < values.length) {
     throw new DataError(`${path}: row ${Math.floor(bad / cols)} holds ${values[bad]}`, {
       code: 'dump/not-finite',
-      hint: `Features are kept in half precision: numbers between ${-LARGEST_HALF} and ${LARGEST_HALF}.`,
+      hint: 'Embed the picture again, or leave out the row. Numbers of float64 beyond 3.4e38 are too large for single precision.',
     });
   }
   return matrix(rows, cols, values);
