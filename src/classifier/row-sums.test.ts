@@ -4,6 +4,8 @@ import { npy, npyLabels, rowsOf } from '../bench/dump.fixture.ts';
 import { openFeatureBlocks } from '../dataset/feature-blocks.ts';
 import { ownFolder } from '../dataset/folder.fixture.ts';
 import { interpreterEngine } from '../engine/interpreter-engine.ts';
+import { installedRuntime } from '../engine/onnxruntime.ts';
+import type { Engine } from '../engine/types.ts';
 import { methodById } from '../methods/registry.ts';
 import { summaryFormOf } from '../methods/summarise.ts';
 import { resolveOptions } from '../options.ts';
@@ -14,7 +16,14 @@ const own = ownFolder();
 const LABELS = Array.from({ length: 140_000 }, (_, i) => (7 * i) % 3);
 const method = methodById('gda');
 
-async function sumsOn(threads: number, { bad = -1, signal }: { bad?: number; signal?: AbortSignal } = {}) {
+async function sumsOn(
+  threads: number,
+  {
+    bad = -1,
+    signal,
+    native = async () => installedRuntime()?.native,
+  }: { bad?: number; signal?: AbortSignal; native?: Engine['native'] } = {},
+) {
   const rows = rowsOf(LABELS, 'sums');
   if (bad >= 0) rows.data.fill(0, 8 * bad, 8 * bad + 8);
   await own.write(
@@ -32,7 +41,12 @@ async function sumsOn(threads: number, { bad = -1, signal }: { bad?: number; sig
       what: { task: { classes: 3, dimension: 8 }, options },
     },
     stream.parts,
-    { engine: { ...interpreterEngine(), threads }, bytesOfThread: 1, signal, onRows: (n) => done.push(n) },
+    {
+      engine: { ...interpreterEngine(), threads, native },
+      bytesOfThread: 1,
+      signal,
+      onRows: (n) => done.push(n),
+    },
   );
   return { ...result, done };
 }
@@ -52,6 +66,21 @@ describe('sums of parts', () => {
     expect(two.left.rows).toEqual(one.left.rows);
     expect(two.left.labels).toEqual(one.left.labels);
     expect(two.done.at(-1)).toBe(LABELS.length);
+  });
+
+  it('are computed by the build that the engine chose, and the engine learns that it does not load', async () => {
+    const told: unknown[] = [];
+    const native = async (error?: unknown) => {
+      told.push(error);
+      return join(own.root, 'no build');
+    };
+    const { sums } = await sumsOn(2, { native });
+    expect(sums.sums).toHaveProperty('squares');
+    const [first, ...refused] = told;
+    expect([first, refused[0]]).toEqual([
+      undefined,
+      expect.objectContaining({ message: expect.stringContaining('no build') }),
+    ]);
   });
 
   it('name a row that cannot be used, and end when they are stopped', async () => {

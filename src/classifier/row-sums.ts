@@ -44,7 +44,7 @@ export async function sumParts(
   const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
   const threads = Math.min(engine?.threads ?? 1, Math.floor(bytes / bytesOfThread));
   if (threads > 1 && isBuiltIn(summing.method))
-    return sumOnThreads(summing, parts, threads, { signal, onRows });
+    return sumOnThreads(summing, parts, threads, { engine, signal, onRows });
   return withProducts(
     engine,
     async (products) => {

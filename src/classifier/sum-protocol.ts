@@ -2,18 +2,22 @@ import type { StoredBlock } from '../dataset/row-blocks.ts';
 import type { Failure } from '../failure.ts';
 import type { PlacedSums, Summing } from './row-sum.ts';
 
-/** What a thread gets: how rows are summed up, then blocks of them, then the question for the sums. */
+/** What a thread gets: how rows are summed up and the folder of the native build that computes, if one does, then blocks of them, then the question for the sums. */
 export type Message =
-  | ({ readonly kind: 'begin' } & Omit<Summing, 'form'>)
+  | ({ readonly kind: 'begin'; readonly native?: string } & Omit<Summing, 'form'>)
   | { readonly kind: 'block'; readonly block: StoredBlock }
   | { readonly kind: 'end' };
 
-/** Its answers, in the order of the messages. The buffer of a block comes back, to be filled again. */
-export type Answer =
+/**
+ * Its answers, in the order of the messages. The buffer of a block comes back, to be filled again. `refused` tells why the native build does not
+ * load, so that WebAssembly computes.
+ */
+export type Answer = { readonly refused?: string } & (
   | { readonly kind: 'begun' }
   | { readonly kind: 'added'; readonly buffer: ArrayBuffer }
   | ({ readonly kind: 'sums' } & PlacedSums)
-  | { readonly kind: 'failure'; readonly error: Failure };
+  | { readonly kind: 'failure'; readonly error: Failure }
+);
 
 /** Buffers of an answer that are transferred instead of copied. */
 export function buffersOf(answer: Answer): ArrayBuffer[] {

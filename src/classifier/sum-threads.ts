@@ -2,6 +2,7 @@ import { extname } from 'node:path';
 import { type Abortable, waitFor } from '../abort.ts';
 import type { FeaturePart } from '../dataset/row-blocks.ts';
 import { type NodeThread, startThread } from '../engine/node-thread.ts';
+import type { Engine } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import { errorOf } from '../failure.ts';
 import { selectRows } from '../math/matrix.ts';
@@ -23,9 +24,12 @@ export async function sumOnThreads(
   summing: Summing,
   parts: readonly FeaturePart[],
   threads: number,
-  { signal, onRows }: Abortable & { onRows?(done: number): void },
+  { engine, signal, onRows }: Abortable & { engine?: Engine; onRows?(done: number): void },
 ): Promise<RowSums> {
-  const all = Array.from({ length: threads }, () => new SumThread(summing));
+  // The engine tells its caller once which build computes, whatever the number of threads.
+  const native = engine?.native && (await waitFor(engine.native(), signal));
+  const onRefused = (reason: string) => void engine?.native?.(new Error(reason));
+  const all = Array.from({ length: threads }, () => new SumThread(summing, native, onRefused));
   try {
     const spare: ArrayBuffer[] = [];
     let next = 0;
@@ -69,9 +73,14 @@ class SumThread {
   #isOver = false;
   #changed = () => {};
 
-  constructor({ form: _, ...summing }: Summing) {
+  constructor(
+    { form: _, ...summing }: Summing,
+    native: string | undefined,
+    onRefused: (reason: string) => void,
+  ) {
     this.#thread = startThread<Message, Answer>(PROGRAM, {
       answer: (answer) => {
+        if (answer.refused !== undefined) onRefused(answer.refused);
         if (answer.kind === 'failure') this.#failed ??= errorOf(answer.error);
         else this.#waiting.shift()?.(answer);
         this.#changed();
@@ -89,7 +98,7 @@ class SumThread {
     const { classes, dimension } = task;
     // The signal and functions of the task stay here.
     const what = { task: { classes, dimension }, options, basis };
-    this.ask({ kind: 'begin', ...summing, what }, [], () => {});
+    this.ask({ kind: 'begin', native, ...summing, what }, [], () => {});
   }
 
   ask(message: Message, transfer: readonly ArrayBuffer[], answered: (answer: Answer) => void): void {

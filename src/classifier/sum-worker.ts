@@ -11,23 +11,28 @@ import { type Answer, buffersOf, type Message } from './sum-protocol.ts';
 
 // A thread that sums up blocks of rows on one core.
 
-const engine = createEngineHere();
 const units = new UnitRows();
 let sum: ReturnType<typeof createRowSum>;
+let refused: string | undefined;
 
 /** Products for as long as the thread runs. */
-const products = new Promise<Products>((resolve) => {
-  void withProducts(engine, (made) => {
-    resolve(made);
-    return new Promise<never>(() => {});
+function productsBy(native: string | undefined): Promise<Products> {
+  const engine = createEngineHere(native, ({ message }) => {
+    refused = message;
   });
-});
+  return new Promise((resolve) => {
+    void withProducts(engine, (made) => {
+      resolve(made);
+      return new Promise<never>(() => {});
+    });
+  });
+}
 
 async function answer(message: Message): Promise<Answer> {
   switch (message.kind) {
     case 'begin': {
       const form = summaryFormOf(methodById(message.method), message.what.options);
-      sum = createRowSum({ ...message, form }, await products);
+      sum = createRowSum({ ...message, form }, await productsBy(message.native));
       return { kind: 'begun' };
     }
     case 'block':
@@ -44,7 +49,8 @@ let before: Promise<unknown> = Promise.resolve();
 serveThread<Message, Answer>((message) => {
   const own = before
     .then(() => answer(message))
-    .catch((error) => ({ kind: 'failure', error: failureOf(error) }) as const);
+    .catch((error) => ({ kind: 'failure', error: failureOf(error) }) as const)
+    .then((result): Answer => ({ ...result, refused }));
   before = own;
   return own;
 }, buffersOf);

@@ -241,6 +241,7 @@ export function threadedEngine(
 
   return {
     threads: platform.settings.threads,
+    native: platform.native,
     load,
     compile: (outputs, work) => load(() => toOnnx(outputs), work),
     readsWeights: platform.readsWeights,

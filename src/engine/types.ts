@@ -8,6 +8,11 @@ import type { Trainer, TrainingSpec } from './training/types.ts';
 export interface Engine {
   /** Number of cores that it may use, if it says so. */
   readonly threads?: number;
+  /**
+   * The folder of the native build of ONNX Runtime that it computes with; undefined if it computes with another build. The first call chooses the
+   * build. `error` tells why the folder given before does not load: another build is used from then on.
+   */
+  native?(error?: unknown): Promise<string | undefined>;
   /** Prepares a model, given as ONNX bytes or as the path of a file. Throws `ModelError` if the runtime refuses it; `InterruptedError`. */
   load(model: Uint8Array | string, work?: Abortable): Promise<Session>;
   /**
