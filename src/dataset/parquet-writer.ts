@@ -1,5 +1,7 @@
 import type { SchemaElement } from 'hyparquet-writer';
+import { atOnce } from '../abort.ts';
 import { toHalf } from '../math/half.ts';
+import { rowsToHalfInPieces } from '../math/half-rows.ts';
 import { type Matrix, row } from '../math/matrix.ts';
 import type { FeatureType } from './stored-formats.ts';
 
@@ -35,8 +37,8 @@ export async function parquetBytes(
 }
 
 /** The features as numbers of a type. */
-export function numbersOf({ data }: Matrix, dtype: FeatureType): Float32Array | Uint16Array {
-  return dtype === 'float16' ? toHalf(data) : data;
+export function numbersOf(features: Matrix, dtype: FeatureType): Float32Array | Uint16Array {
+  return dtype === 'float16' ? toHalf(atOnce(rowsToHalfInPieces(features)).data) : features.data;
 }
 
 /** A column of features: the little-endian numbers of each row, or with `lists` a list of float32. */

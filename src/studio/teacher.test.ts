@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
 import { type Classifier, load } from '../classifier/index.ts';
 import { createImageLoader } from '../image/loader.ts';
+import { norm, row, scaled } from '../math/matrix.ts';
 import { diskTeacher } from './disk-teacher.ts';
 import type { Lesson } from './lesson.ts';
 
@@ -73,6 +74,25 @@ it('answers like the saved files for lessons that grow, shrink and change their 
     await kept.close();
     await live.close();
   }
+  await teacher.close();
+  await loader.close();
+});
+
+it('knows pictures whose features half precision cannot hold', async () => {
+  const plain = fakeEncoder();
+  const encoder = {
+    ...plain,
+    embedImages: async (...given: Parameters<typeof plain.embedImages>) =>
+      scaled(await plain.embedImages(...given), 1e-9),
+  };
+  const loader = createImageLoader();
+  const teacher = diskTeacher(encoder, { read: (hash) => picture(HUES[Number(hash[0])]!) }, loader);
+  const lesson = lessonOf([0, 2, 1, 3]);
+  await teacher.embedLesson(lesson);
+  const live = (await teacher.live(lesson, SETTINGS, CONSTANTS)) as Classifier;
+  for (const i of live.data.support.labels.keys())
+    expect(norm(row(live.data.support.features, i))).toBeCloseTo(1, 3);
+  await live.close();
   await teacher.close();
   await loader.close();
 });

@@ -1,3 +1,4 @@
+import { inTurns } from '../abort.ts';
 import { taskOf } from '../classifier/classifier-task.ts';
 import { referenceTo } from '../classifier/encoder-reference.ts';
 import type { Wanted } from '../classifier/given.ts';
@@ -12,7 +13,7 @@ import type { Encoder } from '../encoder/types.ts';
 import { keysInMemory } from '../engine/keys/memory.ts';
 import type { KeyCache } from '../engine/keys/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
-import { roundToHalf } from '../math/half.ts';
+import { rowsToHalfInPieces } from '../math/half-rows.ts';
 import { fromRows, type Matrix, matrix, norm, row, unitRows } from '../math/matrix.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
 import { methodById } from '../methods/index.ts';
@@ -140,17 +141,18 @@ export function createTeacher(encoder: Encoder, platform: TeacherPlatform): Teac
     const prompts = encoder.embedTexts ? classes.map(promptOf) : [];
     const unread = [...new Set(prompts.filter((prompt) => !texts.has(prompt)))];
     if (encoder.embedTexts && unread.length > 0) {
-      const rows = await encoder.embedTexts(unread, { signal });
+      const rows = await inTurns(rowsToHalfInPieces(await encoder.embedTexts(unread, { signal })), signal);
       for (const { prompt } of (await misreadPrompts(encoder, unread)).cut) cut.add(prompt);
       unread.forEach((prompt, i) => {
-        texts.set(prompt, roundToHalf(row(rows, i)));
+        texts.set(prompt, row(rows, i).slice());
       });
     }
     const unseen = examples.filter(({ hash }) => !features.has(hash)).slice(0, most);
     if (unseen.length === 0) return [];
     const encoded = await platform.encode(unseen, { signal, onProgress });
+    const rounded = await inTurns(rowsToHalfInPieces(encoded.features), signal);
     encoded.rows.forEach(({ item }, i) => {
-      features.set(unseen[item]!.hash, roundToHalf(row(encoded.features, i)));
+      features.set(unseen[item]!.hash, row(rounded, i).slice());
     });
     return encoded.failures.map(({ item }) => unseen[item]!.hash);
   }
