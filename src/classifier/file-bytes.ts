@@ -5,8 +5,8 @@ import type { Matrix } from '../math/matrix.ts';
 import { converted } from '../math/pieces.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { summaryTensors } from '../methods/summary-file.ts';
+import { withPages } from '../store/content-hash.ts';
 import { encodeSafetensors } from '../store/safetensors.ts';
-import { withPages } from './content-hash.ts';
 import { exampleTensors } from './example-list.ts';
 import type { ClassifierData } from './types.ts';
 

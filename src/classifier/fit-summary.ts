@@ -28,7 +28,7 @@ import type { FitValues } from './fit-options.ts';
 import { askedFor, type Wanted } from './given.ts';
 import { type FitWatch, unlearnt } from './learn.ts';
 import { createDraw, divided, type IsLeftOut, leftOutOf, spaced } from './left-out-rows.ts';
-import { checkOneReading, eachBlock, type SumRows, sumParts } from './row-sums.ts';
+import { checkOneReading, eachBlock, type SummedRows, type SumRows, sumParts } from './row-sums.ts';
 import type { ClassifierData } from './types.ts';
 
 /** The method that `auto` takes: the most accurate one of those that learn from sums of one reading. */
@@ -87,12 +87,13 @@ export async function fitBySummary(
   const basis = await basisOf(form, base, task, reading, isLeftOut);
   const origin = originOf({ ...start, method: method.id });
   const summing = { form, method: method.id, rows: stream.rows, seed: values.seed };
-  const { sums, left } = sumRows
+  const summed: SummedRows = sumRows
     ? await sumRows({ folder, origin, options: base, seed: values.seed }, reading.pass())
     : await sumParts({ ...summing, what: { task, options: base, basis } }, stream.parts, {
         engine: task.engine,
         ...reading.pass(),
       });
+  const { sums, left } = summed;
   if (rowCount(sums) + left.labels.length === 0) throw noRows(folder);
   const rest: Summary = { origin, ...sums };
   const { options, choice } = await chosen(method, task, rest, left, asked.given, values.tune === 'fixed');
@@ -112,6 +113,7 @@ export async function fitBySummary(
     },
     findings: [
       ...findings,
+      ...(summed.findings ?? []),
       ...summaryFindings(dump, summary, {
         of: stream.rows,
         left: left.labels.length,

@@ -17,6 +17,6 @@ export { type FitValues, fitOptions } from './fit-options.ts';
 export type { RefitValues } from './refit.ts';
 export type { Removal } from './remove.ts';
 export type { RowSums } from './row-sum.ts';
-export type { SummaryTask, SumRows } from './row-sums.ts';
+export type { SummaryTask, SummedRows, SumRows } from './row-sums.ts';
 export type { EvaluateOptions, TestSet } from './test-set.ts';
 export type * from './types.ts';

@@ -1,5 +1,6 @@
 import type { Abortable } from '../abort.ts';
 import { type FeatureBlock, type FeaturePart, unitBlock } from '../dataset/row-blocks.ts';
+import type { Finding } from '../dataset/types.ts';
 import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
@@ -21,11 +22,16 @@ export interface SummaryTask {
   readonly seed: number;
 }
 
+/** The sums of all rows, and what the user is told about how they were made. */
+export interface SummedRows extends RowSums {
+  readonly findings?: readonly Finding[];
+}
+
 /** Sums up the rows, for example by several processes. `onRows` gets the number of rows that are done. */
 export type SumRows = (
   task: SummaryTask,
   watch: Abortable & { onRows?(done: number): void },
-) => Promise<RowSums>;
+) => Promise<SummedRows>;
 
 /** Bytes of features for which another thread is worth its start. */
 const BYTES_OF_THREAD = 2 ** 25;

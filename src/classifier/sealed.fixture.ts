@@ -1,7 +1,7 @@
 import { atOnce } from '../abort.ts';
 import type { Tensor } from '../math/tensor.ts';
+import { contentHash, PAGES, withPages } from '../store/content-hash.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
-import { contentHash, PAGES, withPages } from './content-hash.ts';
 import { FORMAT } from './file-bytes.ts';
 
 export type Json = Record<string, unknown>;

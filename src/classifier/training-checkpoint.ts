@@ -4,10 +4,10 @@ import { ModelError, UsageError } from '../errors.ts';
 import type { Checkpoint } from '../methods/task.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { hashOf } from '../store/checksum.ts';
+import { contentHash } from '../store/content-hash.ts';
 import { readRegular, unlessMissing } from '../store/regular.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 import { version } from '../version.ts';
-import { contentHash } from './content-hash.ts';
 
 /** A training's state in a safetensors file. Every write replaces the file atomically, so that it survives a kill. */
 export interface FileCheckpoint extends Checkpoint {

@@ -2,11 +2,13 @@ import * as z from 'zod/mini';
 import { ModelError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Tensor } from '../math/tensor.ts';
-import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
+import { encodeSealed, isSealed } from '../store/content-hash.ts';
+import { parseSafetensors } from '../store/safetensors.ts';
 import { hasShape, type Sum, type Summary, type Sums } from './summary.ts';
 
 const FORMAT = 'tip-adapter-summary/1';
 const ORIGIN = z.object({ method: z.string(), encoder: z.string(), classes: z.array(z.string()) });
+const ANEW = { code: 'summary/file', hint: 'Remove the file, and make the summary of these rows again.' };
 const BOUNDS = { depth: 4, values: 1_000_000 };
 
 /** The tensors of sums by the names that they have in files: `summary.sums.counts` and so on. */
@@ -16,18 +18,20 @@ export function summaryTensors({ sums, basis }: Sums): Record<string, Tensor> {
   return Object.fromEntries([...named('sums', sums), ...named('basis', basis)]);
 }
 
-/** A summary as the bytes of a safetensors file, so that parts can be summed up by other processes and merged later. */
+/** A summary as the bytes of a safetensors file with a checksum, so that parts can be summed up by other processes and merged later. */
 export function encodeSummary(summary: Summary): Uint8Array {
-  return encodeSafetensors(summaryTensors(summary), {
+  return encodeSealed(summaryTensors(summary), {
     format: FORMAT,
     origin: JSON.stringify(summary.origin),
   });
 }
 
-/** The summary in the bytes of a file. Throws `ModelError` that names `origin` if they hold none. */
+/** The summary in the bytes of a file. Throws `ModelError` that names `origin` if they hold none, or were changed. */
 export function decodeSummary(bytes: Uint8Array, origin = 'The file'): Summary {
-  const { tensors, metadata } = parseSafetensors(bytes, origin);
+  const file = parseSafetensors(bytes, origin);
+  const { tensors, metadata } = file;
   if (metadata.format !== FORMAT) throw noSummary(origin, 'its format');
+  if (!isSealed(file)) throw damaged(origin);
   return summaryOf(tensors, metadata.origin, origin);
 }
 
@@ -47,6 +51,8 @@ export function summaryOf(
     else basis[own] = tensor;
   }
   if (!sums.counts) throw noSummary(origin, 'its format');
+  if (!sums.counts.data.every((n) => Number.isSafeInteger(n) && n >= 0))
+    throw noSummary(origin, 'its counts');
   const refuse = (): never => {
     throw noSummary(origin, 'its origin');
   };
@@ -57,8 +63,14 @@ export function summaryOf(
 
 function noSummary(origin: string, what: string): ModelError {
   return new ModelError(`${origin} does not hold a summary: ${what} is not part of one`, {
-    code: 'summary/file',
-    hint: 'Make the summary of these rows again.',
+    ...ANEW,
     details: { origin },
   });
+}
+
+function damaged(origin: string): ModelError {
+  return new ModelError(
+    `${origin} is damaged, or was written by an earlier version: it has no checksum that matches its content`,
+    { ...ANEW, details: { origin } },
+  );
 }

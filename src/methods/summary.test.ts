@@ -4,6 +4,7 @@ import { argmax, matrix, row } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { resolveOptions } from '../options.ts';
+import { encodeSealed } from '../store/content-hash.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 import { expectClose, smallQueries, smallTask } from './golden.fixture.ts';
 import { methodById } from './index.ts';
@@ -202,10 +203,17 @@ describe('a summary', () => {
     const basis = { centres: { dtype: 'float32', shape: [2], data: Float32Array.of(1, 2) } } as const;
     const bytes = encodeSummary({ ...summary, basis });
     expect(decodeSummary(bytes)).toEqual({ ...summary, basis });
-    const { tensors, metadata } = parseSafetensors(bytes);
+    const { tensors, metadata: sealed } = parseSafetensors(bytes);
+    const { sha256: _, ...metadata } = sealed;
+    const negative = {
+      dtype: 'float64',
+      shape: [CLASSES],
+      data: new Float64Array(CLASSES).fill(-1),
+    } as const;
     const counts = { dtype: 'float64', shape: [1], data: Float64Array.of(Number.NaN) } as const;
     for (const [altered, facts] of [
       [{ ...Object.fromEntries(tensors), 'summary.sums.counts': counts }, metadata],
+      [{ ...Object.fromEntries(tensors), 'summary.sums.counts': negative }, metadata],
       [{ 'summary.sums.totals': counts }, metadata],
       [{ weights: counts }, metadata],
       [Object.fromEntries(tensors), {}],
@@ -215,9 +223,25 @@ describe('a summary', () => {
         { ...metadata, origin: JSON.stringify({ ...summary.origin, classes: ['one'] }) },
       ],
     ] as const)
-      expect(() => decodeSummary(encodeSafetensors(altered, facts), 'part')).toThrow(
+      expect(() => decodeSummary(encodeSealed(altered, facts), 'part')).toThrow(
         'part does not hold a summary',
       );
+    const unsealed = encodeSafetensors(tensors, metadata);
+    expect(() => decodeSummary(unsealed, 'part')).toThrow(
+      expect.objectContaining({ code: 'summary/file', message: expect.stringMatching(/^part .*checksum/) }),
+    );
+  });
+
+  it('is refused if a bit of its bytes is flipped', async () => {
+    const method = methodById('gda');
+    const summary = await summarise(method, task, resolveOptions(method.options, {}), known(task));
+    const bytes = encodeSummary(summary);
+    for (let at = 0; at < bytes.length; at += at < 2048 ? 1 : 61) {
+      bytes[at]! ^= 1 << (at % 8);
+      expect(() => decodeSummary(bytes, 'part'), `byte ${at}`).toThrow(/^part /);
+      bytes[at]! ^= 1 << (at % 8);
+    }
+    expect(decodeSummary(bytes)).toEqual(summary);
   });
 
   it('is refused by methods and options that need the examples', async () => {

@@ -1,10 +1,12 @@
 import type { Abortable } from '../abort.ts';
 import { createCollection } from '../classifier/left-out-rows.ts';
 import type { RowSums } from '../classifier/row-sum.ts';
-import { type SummaryTask, type SumRows, sumParts } from '../classifier/row-sums.ts';
+import { type SummaryTask, type SummedRows, type SumRows, sumParts } from '../classifier/row-sums.ts';
 import { openFeatureBlocks } from '../dataset/feature-blocks.ts';
+import { quoted } from '../dataset/findings.ts';
 import { mixedSplits } from '../dataset/parquet-features.ts';
 import type { FeaturePart } from '../dataset/row-blocks.ts';
+import type { Finding } from '../dataset/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { DataError, ModelError } from '../errors.ts';
 import { methodById } from '../methods/index.ts';
@@ -13,6 +15,7 @@ import { mergeSummaries, rowCount, type Summary } from '../methods/summary.ts';
 import { resolveOptions } from '../options.ts';
 import { hashOf, hashOfAll } from '../store/checksum.ts';
 import { openStore, pathIn } from '../store/open-store.ts';
+import { count } from '../words.ts';
 import type { SummaryDescription } from './descriptions.ts';
 import { placeOf } from './places.ts';
 import { runWork } from './run-work.ts';
@@ -75,7 +78,7 @@ export async function openSums(
 async function openSummary(
   settings: Omit<SummaryDescription, 'kind' | 'work'>,
   { signal }: Abortable,
-): Promise<{ work: Work; sums(): RowSums }> {
+): Promise<{ work: Work; sums(): SummedRows }> {
   const { source, output, method: name, encoder, seed, shardBytes } = settings;
   const method = methodById(name);
   const options = resolveOptions(method.options, settings.options);
@@ -108,22 +111,46 @@ async function openSummary(
   const check = async ({ id, pointer, name }: Shard) => {
     if ((await shardOf(pointer as number))?.id !== id) throw changed(name);
   };
-  const read = async (key: string, own: Abortable): Promise<ShardSums> =>
-    decodeShardSums(await target.read(key, own), pathIn(output, key), { dimension, classes: classes.length });
+  const read = async (key: string, own: Abortable): Promise<ShardSums | undefined> =>
+    decodeShardSums(await target.read(key, own), pathIn(output, key), {
+      dimension,
+      rows,
+      classes: classes.length,
+    });
+  /** Sums up the rows of a shard and writes the result. */
+  const make = async (
+    shard: Shard,
+    { signal, onProgress }: Abortable & { onProgress?(rows: number): void },
+    { replaces }: { replaces: boolean },
+  ): Promise<ShardSums> => {
+    const { sums, left } = await sumParts(
+      {
+        ...{ form, method: name, rows, seed },
+        what: { task: { classes: classes.length, dimension, signal }, options },
+      },
+      groups[shard.pointer as number]!,
+      { engine: sharedEngine(), signal, onRows: onProgress },
+    );
+    const own = { summary: { origin, ...sums }, left, splits: [...stream.splits] };
+    // A file that was replaced while it was read gives sums of neither.
+    await check(shard);
+    await target.put(resultKey(shard), encodeShardSums(own), { onlyIfAbsent: !replaces, signal });
+    return own;
+  };
   const outcomeOf = (started: number, { summary, left }: ShardSums, bytesRead: number) => {
     const seconds = (performance.now() - started) / 1000;
     return { pictures: rowCount(summary) + left.labels.length, failures: 0, seconds, bytesRead };
   };
-  let keys: string[] = [];
-  let result: RowSums | undefined;
+  let shards: Shard[] = [];
+  let result: SummedRows | undefined;
   const work: Work = {
     id,
     description: { kind: 'summary', ...settings, work: id },
     async *shards() {
-      keys = [];
+      shards = [];
       for (const at of groups.keys()) {
         const shard = (await shardOf(at))!;
-        keys.push(resultKey(shard));
+        shards.push(shard);
         yield shard;
       }
     },
@@ -138,35 +165,37 @@ async function openSummary(
       const started = performance.now();
       await check(shard);
       const key = resultKey(shard);
-      if (await target.find(key, { signal })) return outcomeOf(started, await read(key, { signal }), 0);
+      const isThere = (await target.find(key, { signal })) !== undefined;
+      const before = isThere ? await read(key, { signal }) : undefined;
+      if (before) return outcomeOf(started, before, 0);
+      const made = await make(shard, { signal, onProgress }, { replaces: isThere });
       const parts = groups[shard.pointer as number]!;
-      const { sums, left } = await sumParts(
-        {
-          ...{ form, method: name, rows, seed },
-          what: { task: { classes: classes.length, dimension, signal }, options },
-        },
-        parts,
-        { engine: sharedEngine(), signal, onRows: onProgress },
-      );
-      const own = { summary: { origin, ...sums }, left, splits: [...stream.splits] };
-      // A file that was replaced while it was read gives sums of neither.
-      await check(shard);
-      await target.put(key, encodeShardSums(own), { onlyIfAbsent: true, signal });
       return outcomeOf(
         started,
-        own,
+        made,
         parts.reduce((sum, { bytes }) => sum + bytes, 0),
       );
     },
     async finish(own = {}) {
-      if (keys.length === 0) for await (const _ of work.shards(own));
-      result = await merged(
-        keys.map((key) => () => read(key, own)),
-        source,
-        dimension,
-      );
+      if (shards.length === 0) for await (const _ of work.shards(own));
+      const anew: string[] = [];
+      const sumsOf = async (shard: Shard): Promise<ShardSums> => {
+        const key = resultKey(shard);
+        const before = await read(key, own);
+        if (before) return before;
+        anew.push(pathIn(output, key));
+        return make(shard, own, { replaces: true });
+      };
+      result = {
+        ...(await merged(
+          shards.map((shard) => () => sumsOf(shard)),
+          source,
+          dimension,
+        )),
+        findings: anewFindings(anew),
+      };
       const pictures = rowCount(result.sums) + result.left.labels.length;
-      return { shards: keys.length, pictures, failures: 0 };
+      return { shards: shards.length, pictures, failures: 0 };
     },
     async close() {},
   };
@@ -205,6 +234,14 @@ async function merged(
   }
   if (splits.size > 1) throw mixedSplits(source);
   return { sums: sums!, left: collection.samples() };
+}
+
+/** Says which files of sums were made again. */
+function anewFindings(paths: string[]): Finding[] {
+  if (paths.length === 0) return [];
+  const files = count(paths.length, 'file of sums was', 'files of sums were');
+  const message = `${files} damaged or written by an earlier version, and made again from the features: ${quoted(paths)}`;
+  return [{ level: 'warning', code: 'fit/sums', message, paths }];
 }
 
 function changed(name: string): DataError {

@@ -1,10 +1,10 @@
 import { atOnce, type Pieces } from '../abort.ts';
 import type { DType, Tensor } from '../math/tensor.ts';
 import { createSha256, HASH, placeHash, sha256 } from '../sha256.ts';
-import { pagesOf } from '../store/pages.ts';
-import type { SafetensorsEntry } from '../store/safetensors.ts';
-import type { SafetensorsFile } from '../store/safetensors-file.ts';
-import { tensorBytes } from '../store/safetensors-header.ts';
+import { pagesOf } from './pages.ts';
+import { encodeSafetensors, type Safetensors, type SafetensorsEntry } from './safetensors.ts';
+import type { SafetensorsFile } from './safetensors-file.ts';
+import { tensorBytes } from './safetensors-header.ts';
 
 /**
  * Sha256 (hex) over the JSON text and, in the order of their names, each tensor's line `\n<name> <type> <sizes joined by x>\n` and
@@ -12,6 +12,27 @@ import { tensorBytes } from '../store/safetensors-header.ts';
  */
 export function contentHash(tensors: Readonly<Record<string, Tensor>>, classifier: string): string {
   return atOnce(contentHashInPieces(tensors, classifier));
+}
+
+/** The bytes of a safetensors file whose metadata also holds the hash (`sha256`) of the tensors and the other metadata. */
+export function encodeSealed(
+  tensors: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  return encodeSafetensors(tensors, { ...metadata, sha256: sealOf(tensors, metadata) });
+}
+
+/** Whether a file has the hash that `encodeSealed` gives it. */
+export function isSealed({ tensors, metadata }: Safetensors): boolean {
+  const { sha256, ...rest } = metadata;
+  return sha256 === sealOf(Object.fromEntries(tensors), rest);
+}
+
+function sealOf(
+  tensors: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>>,
+): string {
+  return contentHash(tensors, JSON.stringify(byName(Object.entries(metadata))));
 }
 
 /** Number of bytes that are hashed in one piece of work. */
