@@ -524,6 +524,8 @@ describe('labels', () => {
     ['ＣＡＴ', 'cat'],
     ['a\u200db', 'ab'],
     ['red_apple', 'red-apple'],
+    ['1000', '1e3'],
+    ['1200', '1.2E+3'],
   ])('"%s" and "%s" are kept apart with a warning', async (a, b) => {
     expect(warnings(await read('path,label', a, b))).toContain('alike-classes');
   });
@@ -533,6 +535,7 @@ describe('labels', () => {
     ['a cat', 'a\u00a0cat'],
     ['café', 'cafe\u0301'],
     ['cat', '\u200ecat'],
+    ['cat', '"cat "'],
   ])('"%s" and "%s" are one class, with a finding', async (a, b) => {
     const dataset = await read('path,label', a, b);
     expect(classIds(dataset)).toEqual([a]);

@@ -21,7 +21,7 @@ export function visible(text: string): string {
 
 /**
  * The key by which class names are compared. It ignores case, `_`, `-`, blanks, invisible characters, Unicode forms (accents, full
- * width), and the way a number is written (1, 01, 1.0, 1,0).
+ * width), and the way a number is written (1, 01, 1.0, 1,0, 1e0).
  */
 export function nameKey(name: string): string {
   const key = name
@@ -30,6 +30,10 @@ export function nameKey(name: string): string {
     .toLowerCase()
     .replace(/(?!^-\d)[\s_-]+/g, ' ')
     .trim();
+  if (/^\d+([.,]\d+)?e\+?\d+$/.test(key)) {
+    const value = Number(key.replace(',', '.'));
+    return Number.isSafeInteger(value) ? String(value) : key;
+  }
   return /^\d+([.,]0+)?$/.test(key) ? key.replace(/^0+(?=\d)|[.,]0+$/g, '') : key;
 }
 
