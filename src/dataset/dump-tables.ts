@@ -27,23 +27,30 @@ export interface DumpTables {
   read(name: string, work?: Abortable): Promise<DumpTable | undefined>;
 }
 
-/** Opens a folder or the address of a store with files `<table>.npy` (labels in `listed`, or in `<table>.labels.npy`) and `<table>.safetensors`. */
+/**
+ * Opens a folder or the address of a store with files `<table>.npy` (labels in `listed`, or in `<table>.labels.npy`) and
+ * `<table>.safetensors`. `check` gets the bytes of each file before they are used.
+ */
 export async function openTables(
   folder: string,
   listed: ReadonlyMap<string, { readonly labels?: readonly number[] }>,
+  check: (bytes: Uint8Array, file: string) => void = () => {},
 ): Promise<DumpTables> {
   const store = isStoreAddress(folder) ? openStore(folder) : undefined;
   const names = store ? await keysAtTop(store) : await readdir(folder);
   const there = names.filter((file) => /\.(npy|safetensors)$/.test(file));
   const files = [...new Set([...there, ...listed.keys()])].filter((file) => !/\.labels\.npy$/.test(file));
   const byName = new Map(files.map((file) => [file.replace(/\.(npy|safetensors)$/, ''), file]));
-  const bytesOf = (file: string, signal?: AbortSignal) =>
-    store
+  const bytesOf = async (file: string, signal?: AbortSignal) => {
+    const bytes = await (store
       ? store.read(file, { signal })
       : readRegular(join(folder, file), {
           area: 'dump',
           hint: 'info.json names this file. Add it to the folder.',
-        });
+        }));
+    check(bytes, file);
+    return bytes;
+  };
   return {
     names: [...byName.keys()],
     async read(name, { signal } = {}) {

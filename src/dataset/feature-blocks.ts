@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import type { Abortable } from '../abort.ts';
 import { DataError } from '../errors.ts';
 import { count } from '../words.ts';
+import { diskFile } from './disk-file.ts';
 import { readInfo } from './feature-dump.ts';
 import { openArrayTable } from './feature-table.ts';
 import { openParquetFeatures, openStoredParquet } from './parquet-features.ts';
 import type { FeaturePart, FeatureStream } from './row-blocks.ts';
 import { splitNamed } from './splits.ts';
 import { checkStoredLabels, damagedFeatures, storedPlaces, unfinished } from './stored-features.ts';
-import { type StoredInfo, storedInfo } from './stored-info.ts';
+import { type StoredInfo, storedFiles, storedInfo } from './stored-info.ts';
+import { verified } from './stored-sums.ts';
 
 /**
  * Opens the examples of a folder of features: `train.npy` or `train.safetensors`, or all Parquet files whose name or column `split` does
@@ -43,14 +45,18 @@ async function openStored(
   classes: readonly string[],
   work: Abortable,
 ): Promise<FeatureStream> {
-  const { finished, storage, tables } = stored;
+  const { finished, storage, tables, sums = {} } = stored;
   if (!finished) throw unfinished(folder);
   if (storage.startsWith('parquet')) {
     if (stored.shards === 0) throw noExamples(folder);
     return openStoredParquet(folder, stored, work);
   }
   if (tables.train === undefined) throw noExamples(folder);
+  const files = storedFiles('train', storage);
+  for (const file of files) await verified(diskFile(file, join(folder, file)), sums, work);
   const stream = await openArrayTable(join(folder, `train.${storage}`), undefined, classes);
+  // Files that are as they were written have the same labels, and a long CSV file takes memory.
+  if (stream.rows === tables.train && files.every((file) => sums[file] !== undefined)) return stream;
   const places = await storedPlaces(folder, 'train', classes);
   if (stream.rows === tables.train && places.length === tables.train)
     return { ...stream, parts: stream.parts.map((part) => withPlaces(part, places, classes)) };

@@ -16,8 +16,9 @@ import {
   type StoredBlock,
 } from './row-blocks.ts';
 import { splitNamed, splitWithin } from './splits.ts';
-import { damagedFeatures, fileIn } from './stored-features.ts';
-import { FILES_NAME, type StoredInfo } from './stored-info.ts';
+import { damagedFeatures, fileIn, listedIn } from './stored-features.ts';
+import type { StoredInfo } from './stored-info.ts';
+import { verified } from './stored-sums.ts';
 
 /** Names of the column of features. */
 const FEATURES = ['features', 'feature', 'embedding', 'embeddings'];
@@ -91,30 +92,27 @@ const PLACES_OF_FILE = 2 ** 32;
  */
 export async function openStoredParquet(
   folder: string,
-  { dimension, pictures, failures, classes }: StoredInfo,
+  { dimension, pictures, failures, classes, sums }: StoredInfo,
   { signal }: Abortable = {},
 ): Promise<FeatureStream> {
   const store = openStore(folder);
-  const list = Buffer.from(await store.read(FILES_NAME, { signal })).toString('utf8');
+  const names = await listedIn(store, sums, { signal });
   const sizes = new Map<string, number | undefined>();
   for await (const { key, size } of store.list('', { signal })) sizes.set(key, size);
   const splits = new Set<string>();
-  const parts = list
-    .split('\n')
-    .filter(Boolean)
-    .map((name, i): FeaturePart => {
-      const path = pathIn(folder, name);
-      const open = async (work: Abortable) => {
-        const parquet = await openParquet(fileIn(store, folder, name, work.signal));
-        if (parquet.rows === 0) return undefined;
-        const columns = await columnsOf(parquet, path, classes);
-        if (columns.dimension === dimension) return { parquet, columns };
-        const has = count(columns.dimension, 'number');
-        throw damagedFeatures(folder, `the rows of ${name} have ${has}, and info.json says ${dimension}`);
-      };
-      const where = { name, path, first: i * PLACES_OF_FILE, bytes: sizes.get(name) ?? 0 };
-      return partOf(open, where, { folder, store, classes, split: '', splits });
-    });
+  const parts = names.map((name, i): FeaturePart => {
+    const path = pathIn(folder, name);
+    const open = async (work: Abortable) => {
+      const parquet = await openParquet(await verified(fileIn(store, folder, name, work.signal), sums, work));
+      if (parquet.rows === 0) return undefined;
+      const columns = await columnsOf(parquet, path, classes);
+      if (columns.dimension === dimension) return { parquet, columns };
+      const has = count(columns.dimension, 'number');
+      throw damagedFeatures(folder, `the rows of ${name} have ${has}, and info.json says ${dimension}`);
+    };
+    const where = { name, path, first: i * PLACES_OF_FILE, bytes: sizes.get(name) ?? 0 };
+    return partOf(open, where, { folder, store, classes, split: '', splits });
+  });
   return { dimension, rows: pictures - failures, classes, splits, parts };
 }
 

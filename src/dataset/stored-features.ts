@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 
+import type { Abortable } from '../abort.ts';
 import type { StoredFeature } from '../encoder/types.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
 import { row } from '../math/matrix.ts';
@@ -17,6 +18,7 @@ import { type FailedRow, type FeatureRow, placeOf, readFeatureFile } from './fea
 import { info } from './findings.ts';
 import { countsText, overviewOf } from './overview.ts';
 import { FAILURES_NAME, FILES_NAME, type StoredInfo } from './stored-info.ts';
+import { checkSum, type Sums, verified } from './stored-sums.ts';
 import { parseTable } from './text-files.ts';
 import type { SourceFile } from './tree.ts';
 import type { ClassInfo, Dataset, Example, Finding } from './types.ts';
@@ -39,7 +41,7 @@ export async function readStoredFeatures(
 ): Promise<Dataset> {
   if (!stored.finished) throw unfinished(folder);
   const isParquet = stored.storage.startsWith('parquet');
-  const placed = await (isParquet ? inFiles(folder, signal) : inTables(folder, stored, signal));
+  const placed = await (isParquet ? inFiles(folder, stored, signal) : inTables(folder, stored, signal));
   placed.sort((a, b) => a.at - b.at);
   if (placed.length !== stored.pictures || placed.some(({ at }, i) => at !== i))
     throw incomplete(folder, placed.length, stored.pictures);
@@ -114,14 +116,25 @@ export function fileIn(store: ObjectStore, folder: string, path: string, signal?
   return { path, read: () => store.read(path, { signal }) };
 }
 
+/** The names of the Parquet files, in their order. */
+export async function listedIn(
+  store: ObjectStore,
+  sums: Sums | undefined,
+  { signal }: Abortable = {},
+): Promise<string[]> {
+  const bytes = await store.read(FILES_NAME, { signal });
+  checkSum(bytes, FILES_NAME, sums);
+  return Buffer.from(bytes).toString('utf8').split('\n').filter(Boolean);
+}
+
 /** The pictures of the Parquet files that files.txt lists. */
-async function inFiles(folder: string, signal?: AbortSignal): Promise<Placed[]> {
+async function inFiles(folder: string, { sums }: StoredInfo, signal?: AbortSignal): Promise<Placed[]> {
   const store = openStore(folder);
-  const list = Buffer.from(await store.read(FILES_NAME, { signal })).toString('utf8');
   const placed: Placed[] = [];
-  for (const name of list.split('\n').filter(Boolean)) {
+  for (const name of await listedIn(store, sums, { signal })) {
     throwIfAborted(signal);
-    const { facts, rows, features } = await readFeatureFile(fileIn(store, folder, name, signal));
+    const file = await verified(fileIn(store, folder, name, signal), sums, { signal });
+    const { facts, rows, features } = await readFeatureFile(file);
     const start = placed.length;
     const failed = new Map(facts.failures.map((one) => [one.at, one]));
     let next = 0;
@@ -142,14 +155,14 @@ const USE = { area: 'features', hint: 'Run tip-adapter embed again, which makes 
 /** The pictures of the tables, each with a CSV file, and those of failures.csv. */
 async function inTables(
   folder: string,
-  { tables, failures, classes }: StoredInfo,
+  { tables, failures, classes, sums }: StoredInfo,
   signal?: AbortSignal,
 ): Promise<Placed[]> {
-  const opened = await openTables(folder, new Map());
+  const opened = await openTables(folder, new Map(), (bytes, file) => checkSum(bytes, file, sums));
   const placed: Placed[] = [];
   for (const [name, wanted] of Object.entries(tables)) {
     const table = await opened.read(name, { signal });
-    const rows = await recordsOf(folder, `${name}.csv`);
+    const rows = await recordsOf(folder, `${name}.csv`, sums);
     if (table?.features.rows !== wanted || rows.length !== wanted)
       throw damagedFeatures(
         folder,
@@ -162,7 +175,7 @@ async function inTables(
     }
   }
   if (failures > 0)
-    for (const record of await recordsOf(folder, FAILURES_NAME)) {
+    for (const record of await recordsOf(folder, FAILURES_NAME, sums)) {
       // A file or folder that could not be listed has no place.
       if (record.index === '') continue;
       const { id = '', code = '', message = '' } = record;
@@ -219,9 +232,15 @@ function named(classes: readonly string[], place: number): string {
   return id === undefined ? 'no class' : `"${id}"`;
 }
 
-async function recordsOf(folder: string, name: string): Promise<readonly Readonly<Record<string, string>>[]> {
+async function recordsOf(
+  folder: string,
+  name: string,
+  sums?: Sums,
+): Promise<readonly Readonly<Record<string, string>>[]> {
   const path = join(folder, name);
-  return parseTable(await readRegular(path, USE), path).rows;
+  const bytes = await readRegular(path, USE);
+  checkSum(bytes, name, sums);
+  return parseTable(bytes, path).rows;
 }
 
 /** The error for features of a run that has not ended. */

@@ -6,7 +6,7 @@ import { faultOf } from '../options.ts';
 import { openStore } from '../store/open-store.ts';
 import { readRegular, unlessMissing } from '../store/regular.ts';
 import { isStoreAddress } from '../store/store-address.ts';
-import { DTYPES, STORAGES } from './stored-formats.ts';
+import { DTYPES, STORAGES, type Storage } from './stored-formats.ts';
 
 /** The value of `format` in the info.json of a folder that `tip-adapter embed` wrote. */
 const FORMAT = 'tip-adapter features';
@@ -56,11 +56,19 @@ const schema = z.object({
   /** Number of files, for `parquet`; numbers of rows of the tables, for the others. */
   shards: z.number().int().min(0),
   tables: z.record(z.string(), z.number().int().min(1)),
+  /** Sha256 (hex) of each of the other files. Absent for an unfinished run, and in folders that older versions wrote. */
+  sums: z.record(z.string(), z.string()).optional(),
   createdBy: z.string(),
 });
 
 /** The info.json of a folder that `tip-adapter embed` wrote. */
 export type StoredInfo = Omit<z.infer<typeof schema>, 'format' | 'version'>;
+
+/** The names of the files of a table. */
+export function storedFiles(table: string, storage: Storage): string[] {
+  const endings = storage === 'npy' ? ['.npy', '.labels.npy', '.csv'] : ['.safetensors', '.csv'];
+  return endings.map((ending) => table + ending);
+}
 
 /** The text of an info.json. */
 export function storedInfoText(info: StoredInfo): string {

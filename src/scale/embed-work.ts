@@ -13,16 +13,18 @@ import {
   FILES_NAME,
   parseStoredInfo,
   type StoredInfo,
+  storedFiles,
   storedInfoText,
 } from '../dataset/stored-info.ts';
 import type { Dataset, Example } from '../dataset/types.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { UsageError } from '../errors.ts';
 import { DECODING } from '../image/types.ts';
+import { sha256 } from '../sha256.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { version } from '../version.ts';
 import { failuresCsv } from './failures.ts';
-import { tableFiles, writeTables } from './feature-tables.ts';
+import { writeTables } from './feature-tables.ts';
 import { listSource, type ShardSource, type SourcePicture } from './list-source.ts';
 import { type FinishedShard, type RunResult, SHARDS, shardWork } from './shard-work.ts';
 import type { Work, WorkDescription } from './work.ts';
@@ -140,7 +142,7 @@ function featureFolder({ dataset, encoder, target, storage, dtype, exif }: Embed
       const isParquet = info.storage.startsWith('parquet');
       const names = isParquet
         ? await listedFiles(target, signal)
-        : tableFiles(Object.keys(info.tables), storage);
+        : Object.keys(info.tables).flatMap((name) => storedFiles(name, storage));
       const failures = info.failures + info.unreadable.length > 0 ? [FAILURES_NAME] : [];
       return { run: info.run, files: [...names, ...failures], summary: summaryOf(info) };
     },
@@ -150,14 +152,21 @@ function featureFolder({ dataset, encoder, target, storage, dtype, exif }: Embed
     async write(run, shards, { signal }) {
       const isParquet = storage === 'parquet' || storage === 'parquet-list';
       const ids = { classes: blank.classes, dimension: encoder.dimension, dtype, signal };
-      const tables = isParquet ? {} : await writeTables(target.address, shards, { ...ids, storage });
-      if (isParquet) await put(FILES_NAME, shards.map(({ key }) => `${key}\n`).join(''), signal);
+      const { tables, sums } = isParquet
+        ? { tables: {}, sums: Object.fromEntries(shards.map((shard) => [shard.key, shard.sha256])) }
+        : await writeTables(target.address, shards, { ...ids, storage });
+      const putSummed = (key: string, text: string) => {
+        sums[key] = sha256(text);
+        return put(key, text, signal);
+      };
+      if (isParquet) await putSummed(FILES_NAME, shards.map(({ key }) => `${key}\n`).join(''));
       const failures = shards.reduce((sum, shard) => sum + shard.failures.length, 0);
-      if (failures + unreadable.length > 0) await put(FAILURES_NAME, failuresCsv(shards, unreadable), signal);
+      if (failures + unreadable.length > 0) await putSummed(FAILURES_NAME, failuresCsv(shards, unreadable));
       else await target.remove(FAILURES_NAME, { signal });
       if (isParquet) await removeOthers(target, shards, signal);
       const pictures = shards.reduce((sum, shard) => sum + shard.pictures, 0);
-      const info = { ...blank, finished: true, run, pictures, failures, shards: shards.length, tables };
+      const facts = { run, pictures, failures, shards: shards.length, tables, sums };
+      const info = { ...blank, finished: true, ...facts };
       await put(INFO_NAME, storedInfoText(info), signal);
       // The tables hold all that the shards' results hold.
       if (!isParquet) await rm(join(target.address, SHARDS), { recursive: true, force: true });

@@ -7,9 +7,11 @@ import { diskFile } from '../dataset/disk-file.ts';
 import { openFeatureBlocks } from '../dataset/feature-blocks.ts';
 import { openParquet } from '../dataset/parquet-file.ts';
 import { readDataset } from '../dataset/read.ts';
+import { verified } from '../dataset/stored-sums.ts';
 import type { Dataset, Example } from '../dataset/types.ts';
 import { registerEncoder } from '../encoder/registered.ts';
 import { InterruptedError } from '../errors.ts';
+import { sha256 } from '../sha256.ts';
 import { type EmbedOptions, embed, openEmbed, unlabelledData } from './embed.ts';
 import { embedTexts } from './embed-texts.ts';
 import { localQueue } from './local-queue.ts';
@@ -208,17 +210,14 @@ describe('embed', () => {
       await embedded(stored(20), `labels-${format}`, { format });
       const path = at(`labels-${format}`, 'train.csv');
       const text = await readFile(path, 'utf8');
+      await withoutSum(`labels-${format}`, 'train.csv');
       await writeFile(path, text.replace('p/4.jpg,cat', 'p/4.jpg,dog'));
       const message = 'Row 4 of the table train has the label 0 ("cat"), and train.csv says "dog"';
       const error = { code: 'features/label', message };
       await expect(readDataset(at(`labels-${format}`))).rejects.toMatchObject(error);
-      const inBlocks = async () => {
-        for (const part of (await openFeatureBlocks(at(`labels-${format}`))).parts)
-          for await (const _ of part.blocks());
-      };
-      await expect(inBlocks()).rejects.toMatchObject(error);
+      await expect(readInBlocks(`labels-${format}`)).rejects.toMatchObject(error);
       await writeFile(path, text);
-      await inBlocks();
+      await readInBlocks(`labels-${format}`);
     },
   );
 
@@ -226,19 +225,86 @@ describe('embed', () => {
     await embedded(stored(20), 'damaged', { format: 'parquet' });
     const [name] = await readdir(at('damaged', 'shards'));
     await appendFile(at('damaged', 'shards', name!), 'more');
+    const hint = expect.stringContaining(`remove the entry "shards/${name}" of "sums" in info.json`);
+    const error = { code: 'features/checksum', hint };
+    await expect(readDataset(at('damaged'))).rejects.toMatchObject(error);
+    await expect(readInBlocks('damaged')).rejects.toMatchObject(error);
+    await withoutSum('damaged', `shards/${name}`);
     await expect(readDataset(at('damaged'))).rejects.toMatchObject({ code: 'dataset/parquet' });
   });
+
+  it.each(['npy', 'safetensors', 'parquet', 'parquet-list'] as const)(
+    'refuses each flipped bit of %s, and reads folders of older versions, which have no sums',
+    async (format) => {
+      const folder = `flips-${format}`;
+      await embedded({ ...stored(20), unreadable: [{ path: 'locked', reason: 'EACCES' }] }, folder, {
+        format,
+      });
+      const names: string[] = await readdir(at(folder), { recursive: true });
+      const files = names.filter((name) => /\.\w+$/.test(name) && name !== 'info.json');
+      const whole = await readInBlocks(folder);
+      for (const file of files) {
+        const bytes = await readFile(at(folder, file));
+        for (let k = 0; k < 12; k++) {
+          const flipped = Buffer.from(bytes);
+          flipped[Math.floor((k * bytes.length) / 12)]! ^= 1 << (k % 8);
+          await writeFile(at(folder, file), flipped);
+          const code = 'features/checksum';
+          // The list of failures is not read for these features, none of which failed when they were computed.
+          if (file !== 'failures.csv') await expect(readDataset(at(folder))).rejects.toMatchObject({ code });
+          if (file !== 'failures.csv') await expect(readInBlocks(folder)).rejects.toMatchObject({ code });
+        }
+        await writeFile(at(folder, file), bytes);
+      }
+      const { sums, ...older } = JSON.parse(await readFile(at(folder, 'info.json'), 'utf8'));
+      expect(Object.keys(sums).toSorted()).toEqual(files.toSorted());
+      const read = await readDataset(at(folder));
+      await writeFile(at(folder, 'info.json'), JSON.stringify(older));
+      expect(await readInBlocks(folder)).toEqual(whole);
+      expect(JSON.stringify(await readDataset(at(folder)))).toBe(JSON.stringify(read));
+    },
+  );
+
+  it('checks the bytes of a file of a store, which it then has in memory', async () => {
+    let reads = 0;
+    const read = async () => {
+      reads++;
+      return Buffer.from('abc');
+    };
+    const file = await verified({ path: 'a', read }, { a: sha256('abc') });
+    expect([await file.read(), reads]).toEqual([Buffer.from('abc'), 1]);
+    const code = 'features/checksum';
+    await expect(verified({ path: 'a', read }, { a: sha256('abd') })).rejects.toMatchObject({ code });
+  });
 });
+
+/** The labels and numbers of the examples, read in blocks. */
+async function readInBlocks(folder: string) {
+  const found: { labels: number[]; numbers: unknown[] } = { labels: [], numbers: [] };
+  for (const part of (await openFeatureBlocks(at(folder))).parts)
+    for await (const { labels, numbers } of part.blocks()) {
+      found.labels.push(...labels);
+      found.numbers.push(...Array.from(numbers.data as Float32Array));
+    }
+  return found;
+}
+
+/** Takes the checksum of a file out of info.json, as a user does who has changed the file. */
+async function withoutSum(folder: string, name: string): Promise<void> {
+  const info = JSON.parse(await readFile(at(folder, 'info.json'), 'utf8'));
+  expect(delete info.sums[name]).toBe(true);
+  await writeFile(at(folder, 'info.json'), JSON.stringify(info));
+}
 
 /** A data set of n pictures whose features are stored. */
 function stored(n: number, prefix = 'p'): Dataset {
   const examples = Array.from({ length: n }, (_, i): Example => {
     const values = Float32Array.from({ length: 16 }, (_, j) => Math.sin(i + j + 1));
-    const sha256 = `${prefix}${i}`;
+    const hash = `${prefix}${i}`;
     return {
       id: `${prefix}/${i}.jpg`,
       label: i % 2,
-      stored: { encoder: encoder.fingerprint, sha256, exif: true, values },
+      stored: { encoder: encoder.fingerprint, sha256: hash, exif: true, values },
       read: async () => new Uint8Array(),
     };
   });

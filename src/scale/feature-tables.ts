@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import type { Abortable } from '../abort.ts';
 import { type FeatureRow, readFeatureFile } from '../dataset/feature-file.ts';
 import { numbersOf } from '../dataset/parquet-writer.ts';
-import type { FeatureType, Storage } from '../dataset/stored-formats.ts';
+import type { FeatureType } from '../dataset/stored-formats.ts';
+import { type StoredInfo, storedFiles } from '../dataset/stored-info.ts';
 import { type Matrix, selectRows } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { csvRecord } from '../report/table.ts';
+import { createSha256, type Sha256 } from '../sha256.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { npyHeader } from '../store/npy.ts';
 import { layOut } from '../store/safetensors-header.ts';
@@ -35,13 +37,15 @@ interface Part {
 
 /**
  * Writes the features of finished shards into a folder: for each table its numbers, its labels, and a CSV file that says of each row which
- * picture it is. One shard is in memory at a time. Returns the number of rows of each table. Tables of an earlier run are removed.
+ * picture it is. One shard is in memory at a time. Returns the number of rows of each table, and the sha256 (hex) of each file. Tables of an
+ * earlier run are removed.
  */
 export async function writeTables(
   folder: string,
   shards: readonly FinishedShard[],
   options: TableOptions,
-): Promise<Record<string, number>> {
+): Promise<Required<Pick<StoredInfo, 'tables' | 'sums'>>> {
+  const sums: Record<string, string> = {};
   const counts = new Map<TableName, number>();
   const hasTrain = await anyOf(shards, ({ split }) => split === 'train');
   for await (const { rows } of filesOf(shards))
@@ -53,17 +57,23 @@ export async function writeTables(
     const rows = counts.get(name) ?? 0;
     const parts = () => partsOf(shards, (row) => tableOf(row, hasTrain) === name);
     const wanted = rows === 0 ? new Map<string, never>() : contents(name, rows, parts, options);
-    for (const [file, content] of wanted) await writeFileAtomic(join(folder, file), content, options);
-    for (const file of new Set([...tableFiles([name], 'npy'), ...tableFiles([name], 'safetensors')]))
+    for (const [file, content] of wanted) {
+      const hash = createSha256();
+      await writeFileAtomic(join(folder, file), hashed(content, hash), options);
+      sums[file] = hash.digest('hex');
+    }
+    for (const file of new Set([...storedFiles(name, 'npy'), ...storedFiles(name, 'safetensors')]))
       if (!wanted.has(file)) await rm(join(folder, file), { force: true });
   }
-  return Object.fromEntries(TABLES.flatMap((name) => (counts.has(name) ? [[name, counts.get(name)!]] : [])));
+  const tables = TABLES.flatMap((name) => (counts.has(name) ? [[name, counts.get(name)!]] : []));
+  return { tables: Object.fromEntries(tables), sums };
 }
 
-/** The files of some tables. */
-export function tableFiles(names: readonly string[], storage: Storage): string[] {
-  const endings = storage === 'npy' ? ['.npy', '.labels.npy', '.csv'] : ['.safetensors', '.csv'];
-  return names.flatMap((name) => endings.map((ending) => name + ending));
+async function* hashed(content: AsyncIterable<Uint8Array>, hash: Sha256): AsyncGenerator<Uint8Array> {
+  for await (const piece of content) {
+    hash.update(piece);
+    yield piece;
+  }
 }
 
 function tableOf({ class: name, split }: FeatureRow, hasTrain: boolean): TableName {

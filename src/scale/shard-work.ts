@@ -1,6 +1,7 @@
 import type { Abortable } from '../abort.ts';
 import type { FailedRow } from '../dataset/feature-file.ts';
 import type { SourceFile } from '../dataset/tree.ts';
+import { sha256 } from '../sha256.ts';
 import { hashOf, hashOfAll } from '../store/checksum.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { ShardSource, SourcePicture } from './list-source.ts';
@@ -45,6 +46,8 @@ interface FinishedRun {
 export interface FinishedShard {
   readonly key: string;
   readonly file: SourceFile;
+  /** Sha256 (hex) of the file. */
+  readonly sha256: string;
   /** Number of pictures before this shard. */
   readonly start: number;
   readonly pictures: number;
@@ -134,8 +137,9 @@ export function shardWork({
       const keys = await keysOf(options);
       for (const key of keys) {
         const file = storedFile(target, key, options);
-        const { pictures, failures } = await factsOf(file);
-        finished.push({ key, file, start, pictures, failures });
+        const bytes = await file.read();
+        const { pictures, failures } = await factsOf({ path: key, read: async () => bytes });
+        finished.push({ key, file, sha256: sha256(bytes), start, pictures, failures });
         start += pictures;
       }
       return result.write(runOf(keys), finished, options);

@@ -1,4 +1,4 @@
-import { cp } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { exampleCounts } from '../classifier/example-counts.ts';
 import { fakeEncoder, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
@@ -42,6 +42,9 @@ describe('features that embed wrote', () => {
       fit(at(folder), { encoder: other, summary: true });
     await embed(at('photos'), { encoder, output: at('short'), format: 'npy', limit: 2 });
     for (const name of ['train.npy', 'train.labels.npy']) await cp(at('short', name), at('npy', name));
+    await expect(summarised('npy')).rejects.toMatchObject({ code: 'features/checksum' });
+    const { sums: _, ...older } = JSON.parse(await readFile(at('npy', 'info.json'), 'utf8'));
+    await writeFile(at('npy', 'info.json'), JSON.stringify(older));
     await expect(summarised('npy')).rejects.toMatchObject({ code: 'features/damaged' });
     const another = { ...encoder, fingerprint: 'b'.repeat(64) };
     await expect(summarised('parquet', another)).rejects.toMatchObject({ code: 'fit/encoder' });
