@@ -1,3 +1,4 @@
+import { curveTrend } from '../curve-trend.ts';
 import { type CheckReport, thumbnailUrl } from './api.ts';
 import { AccuracyCurve, Reliability, Sparkline } from './charts.tsx';
 import { LabelReview } from './label-review.tsx';
@@ -40,7 +41,7 @@ export function Findings() {
         <div class="part">
           <h3>{m.curve}</h3>
           <AccuracyCurve points={report.curve} />
-          <p class="muted">{stillClimbs(report.curve) ? m.curveMore : m.curveFlat}</p>
+          <p class="muted">{m.curveTrend[curveTrend(report.curve)]}</p>
         </div>
       )}
       <details class="part">
@@ -139,7 +140,3 @@ function Alike() {
     </div>
   );
 }
-
-/** Whether the accuracy still rises by more than a few percentage points at the end of a curve. */
-const stillClimbs = (curve: CheckReport['curve']): boolean =>
-  curve.at(-1)!.accuracy - curve.at(-2)!.accuracy > 0.02;

@@ -337,8 +337,11 @@ export const en = {
     curve: 'Do more pictures help?',
     curveAxis: 'pictures of each class',
     curveText: (shots: number, accuracy: string) => `${count(shots, 'picture')}: ${accuracy}`,
-    curveMore: 'The accuracy still rises: more pictures will help.',
-    curveFlat: 'The accuracy has levelled off: different pictures help more than further similar ones.',
+    curveTrend: {
+      rises: 'The accuracy still rises: more pictures will help.',
+      flat: 'The accuracy has levelled off: different pictures help more than further similar ones.',
+      unclear: 'The curve was measured on too few pictures to show whether more will help.',
+    },
     honest: 'Is it as sure as it should be?',
     honestAxisX: 'how sure it was',
     honestAxisY: 'how often it was right',

@@ -370,8 +370,11 @@ export const zh: Messages = {
     curve: '图片更多会更好吗？',
     curveAxis: '每个类别的图片数',
     curveText: (shots, accuracy) => `${n(shots)} 张：${accuracy}`,
-    curveMore: '正确率仍在上升：添加更多图片会有帮助。',
-    curveFlat: '正确率已趋于平稳：添加不同的图片比添加相似的图片更有用。',
+    curveTrend: {
+      rises: '正确率仍在上升：添加更多图片会有帮助。',
+      flat: '正确率已趋于平稳：添加不同的图片比添加相似的图片更有用。',
+      unclear: '用于测量曲线的图片太少，无法判断添加更多图片是否有帮助。',
+    },
     honest: '把握与正确率相符吗？',
     honestAxisX: '把握（置信度）',
     honestAxisY: '实际正确率',
