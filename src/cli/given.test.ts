@@ -154,7 +154,9 @@ it('uses the embeddings of TaskRes with their own lengths, or unit rows with --n
   };
   expect([await raw(), await raw('--no-raw')]).toEqual([true, false]);
   const help = (await run('fit', '--help', '--method', 'taskres')).out.replace(/\s+/g, ' ');
-  expect(help).toContain('--no-raw Do not take the embeddings of the class names at the length');
+  expect(help).toContain(
+    '--no-raw Do not keep the length that the encoder gives the embeddings of the class names',
+  );
 });
 
 it('adds the rows of a folder of features', async () => {
