@@ -133,7 +133,13 @@ describe.skipIf(!chromiumPath)(`the studio's service worker, in Chromium${chromi
     const tools = await page.context().newCDPSession(page);
     await tools.send('ServiceWorker.enable');
     await tools.send('ServiceWorker.skipWaiting', { scopeURL: `${own.address}/` });
-    const words = async () => (await page.reload()) && page.innerText('body');
+    // A page that is reloaded while the worker takes over may wait for ever.
+    const state = () =>
+      page.evaluate(
+        `navigator.serviceWorker.getRegistration().then((all) => !all.waiting && all.active.state)`,
+      );
+    await expect.poll(state, { timeout: 20_000 }).toBe('activated');
+    const words = async () => (await page.reload({ timeout: 5000 })) && page.innerText('body');
     await expect.poll(words, { timeout: 20_000 }).toBe('third');
     foreign.state.status = 429;
     expect(await record()).toBe(200);
