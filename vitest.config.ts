@@ -7,9 +7,6 @@ const SHARED = ['adaptation', 'graph', 'linalg', 'math', 'methods', 'metrics', '
   (folder) => `src/${folder}/**/*.test.ts`,
 );
 
-/** Folders whose tests mostly wait for a browser, so that three files keep two cores busy. Other tests measure times, for which three are too many. */
-const BROWSER = ['browser', 'export', 'studio', 'web'].map((folder) => `tests/${folder}/**/*.test.ts`);
-
 /** Starts the files in tests/ first: the longest are there, and one that started last would leave a core idle. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -38,12 +35,8 @@ export default defineConfig({
         test: {
           name: 'own',
           include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
-          exclude: ['node_modules', ...SHARED, ...BROWSER],
+          exclude: ['node_modules', ...SHARED],
         },
-      },
-      {
-        extends: true,
-        test: { name: 'browser', include: BROWSER, maxWorkers: 3, sequence: { groupOrder: 1 } },
       },
     ],
   },
