@@ -1,3 +1,5 @@
+import type { Failure } from '../failure.ts';
+
 /** Settings that a decoder gets when it starts. */
 export interface DecoderSettings {
   /** Limit of its resident memory, in bytes. */
@@ -9,14 +11,6 @@ export type Answer =
   | { readonly kind: 'ready' }
   | { readonly kind: 'results' }
   | { readonly kind: 'failure'; readonly error: Failure };
-
-export interface Failure {
-  readonly name: string;
-  readonly message: string;
-  readonly code?: string;
-  readonly hint?: string;
-  readonly details?: Record<string, unknown>;
-}
 
 /** The signal by which a decoder ends itself when it exceeds its memory limit. */
 export const OUT_OF_MEMORY = 'SIGUSR2';

@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DataError, InterruptedError, TipAdapterError, UsageError } from '../errors.ts';
-import { type Answer, type DecoderSettings, type Failure, OUT_OF_MEMORY } from './decoder-protocol.ts';
+import { DataError, InterruptedError, TipAdapterError } from '../errors.ts';
+import { errorOf, type Failure } from '../failure.ts';
+import { type Answer, type DecoderSettings, OUT_OF_MEMORY } from './decoder-protocol.ts';
 import { frameOf, frameReader } from './frames.ts';
 import type { Job } from './jobs.ts';
 import { tooMuchMemory } from './refusals.ts';
@@ -83,7 +84,7 @@ export function startDecoder(settings: DecoderSettings): Decoder {
       words = `${words}${chunk}`.slice(-LAST_WORDS);
     });
     const read = frameReader<Answer>(({ header, parts }) => {
-      if (header.kind === 'failure') return fail(errorOf(header.error, begun !== undefined));
+      if (header.kind === 'failure') return fail(failed(header.error, begun !== undefined));
       if (header.kind === 'ready') {
         begun?.resolve();
         begun = undefined;
@@ -136,16 +137,14 @@ export function startDecoder(settings: DecoderSettings): Decoder {
 /** Error code of a picture whose decoder ended. */
 export const DIED = 'image/decoder-died';
 
-function errorOf({ name, message, code, ...rest }: Failure, starting: boolean): Error {
+function failed(failure: Failure, starting: boolean): Error {
+  const { name, message, code } = failure;
   if (starting) return cannotStart(message.split('\n', 1)[0]!);
-  if (code === undefined) {
-    return new TipAdapterError(`Decoding failed: ${name}: ${message}`, {
-      code: 'image/decoder-failed',
-      hint: 'Report this as a bug: the picture is not the cause.',
-    });
-  }
-  const Known = name === 'UsageError' ? UsageError : DataError;
-  return new Known(message, { code, ...rest });
+  if (code !== undefined) return errorOf(failure);
+  return new TipAdapterError(`Decoding failed: ${name}: ${message}`, {
+    code: 'image/decoder-failed',
+    hint: 'Report this as a bug: the picture is not the cause.',
+  });
 }
 
 function cannotStart(reason: string): TipAdapterError {

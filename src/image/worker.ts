@@ -2,7 +2,7 @@
  * The process that decodes pictures for a program. It reads jobs from stdin and writes their results to stdout, one after the
  * other. It ends when the program ends, or when it exceeds its memory limit.
  */
-import { TipAdapterError } from '../errors.ts';
+import { failureOf } from '../failure.ts';
 import { type Answer, type DecoderSettings, OUT_OF_MEMORY } from './decoder-protocol.ts';
 import { frameOf, frameReader } from './frames.ts';
 import type { Job } from './jobs.ts';
@@ -25,10 +25,7 @@ function answer(header: Answer, parts: readonly Uint8Array[] = []): void {
 }
 
 function failure(error: unknown): Answer {
-  const { name, message } = error as Error;
-  const known =
-    error instanceof TipAdapterError ? { code: error.code, hint: error.hint, details: error.details } : {};
-  return { kind: 'failure', error: { name, message, ...known } };
+  return { kind: 'failure', error: failureOf(error) };
 }
 
 // process.exit() would wait for a library's computation on another thread.
