@@ -8,8 +8,8 @@ import { row } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { dualEncoder } from './dual-encoder.ts';
 import { folderFiles } from './folder-files.ts';
-import type { EncoderRecord } from './record.ts';
-import { CLIP_DEFAULTS } from './registry.ts';
+import { recordOf } from './record.fixture.ts';
+import type { PairRecord } from './record.ts';
 import type { EncoderFiles } from './tower.ts';
 
 const WORDS = { '[UNK]': 0, a: 1, b: 2, c: 3 };
@@ -29,32 +29,14 @@ const TOKENIZER = {
   },
 };
 
-const record: EncoderRecord = {
-  format: 1,
-  id: 'test',
-  kind: 'dual',
-  source: 'test',
-  licence: 'MIT',
-  precision: 'fp32',
-  fingerprint: '0'.repeat(64),
+const plain = recordOf('test');
+const record: PairRecord = {
+  ...plain,
   dimension: 2,
-  logitScale: 100,
-  preprocessing: {
-    resize: 'shortest',
-    resizeTo: 1,
-    crop: 1,
-    filter: 'bicubic',
-    channels: 'rgb',
-    layout: 'nchw',
-    scale: 1,
-    mean: [0, 0, 0],
-    std: [1, 1, 1],
-  },
+  preprocessing: { ...plain.preprocessing, resizeTo: 1, crop: 1 },
   text: { cleaning: 'none', length: 8, padding: 'longest', pad: 0 },
-  defaults: CLIP_DEFAULTS,
   imageModel: 'model.onnx',
   textModel: 'model.onnx',
-  files: [],
 };
 
 const port = (name: string, dtype = 'float32', rank = 2): PortInfo => ({

@@ -1,15 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encoderFolder } from './installed.ts';
-import { type EncoderRecord, RECORD_FILE } from './record.ts';
+import { type EncoderRecord, type PairRecord, RECORD_FILE } from './record.ts';
 import { CLIP_DEFAULTS } from './registry.ts';
 
-/** Writes the record of an encoder, without its models, into the home. */
-export async function writeRecord(id: string, kind: EncoderRecord['kind'] = 'dual'): Promise<void> {
-  const record: EncoderRecord = {
+/** The record of an encoder of two towers, without its models. */
+export function recordOf(id: string): PairRecord {
+  return {
     format: 1,
     id,
-    kind,
+    kind: 'dual',
     source: 'test',
     licence: 'MIT',
     precision: 'fp32',
@@ -33,6 +33,10 @@ export async function writeRecord(id: string, kind: EncoderRecord['kind'] = 'dua
     textModel: 'b.onnx',
     files: [],
   };
+}
+
+/** Writes the record of an encoder, without its models, into the home. */
+export async function writeRecord(id: string, kind: EncoderRecord['kind'] = 'dual'): Promise<void> {
   await mkdir(encoderFolder(id), { recursive: true });
-  await writeFile(join(encoderFolder(id), RECORD_FILE), JSON.stringify(record));
+  await writeFile(join(encoderFolder(id), RECORD_FILE), JSON.stringify({ ...recordOf(id), kind }));
 }
