@@ -18,7 +18,7 @@ import { type FailedRow, type FeatureRow, placeOf, readFeatureFile } from './fea
 import { info } from './findings.ts';
 import { countsText, overviewOf } from './overview.ts';
 import { FAILURES_NAME, FILES_NAME, type StoredInfo } from './stored-info.ts';
-import { checkSum, type Sums, verified } from './stored-sums.ts';
+import { checkSum, STORED, type Sums, verified } from './stored-sums.ts';
 import { parseTable } from './text-files.ts';
 import type { SourceFile } from './tree.ts';
 import type { ClassInfo, Dataset, Example, Finding } from './types.ts';
@@ -81,9 +81,7 @@ function exampleOf(
   indexOf: ReadonlyMap<string, number>,
 ): Example {
   const { id, class: name, split, group } = 'row' in placed ? placed.row : placed.failed;
-  const label = name === undefined ? -1 : indexOf.get(name);
-  if (label === undefined)
-    throw damagedFeatures(folder, `the class "${name}" of ${id} is not among those of info.json`);
+  const label = labelOf(folder, { id, class: name }, indexOf);
   const place = { ...(split && { split }), ...(group !== undefined && { group }) };
   if ('failed' in placed) {
     const { code, message } = placed.failed;
@@ -150,8 +148,6 @@ async function inFiles(folder: string, { sums }: StoredInfo, signal?: AbortSigna
   return placed;
 }
 
-const USE = { area: 'features', hint: 'Run tip-adapter embed again, which makes only what is missing.' };
-
 /** The pictures of the tables, each with a CSV file, and those of failures.csv. */
 async function inTables(
   folder: string,
@@ -199,12 +195,20 @@ function placesOf(
   classes: readonly string[],
 ): Int32Array {
   const placeOfClass = new Map(classes.map((id, place) => [id, place]));
-  return Int32Array.from(rows, (record) => {
-    const { class: name } = placeOf(record);
-    const place = name === undefined ? -1 : placeOfClass.get(name);
-    if (place !== undefined) return place;
-    throw damagedFeatures(folder, `the class "${name}" of ${record.id} is not among those of info.json`);
-  });
+  return Int32Array.from(rows, (record) =>
+    labelOf(folder, { id: record.id, class: placeOf(record).class }, placeOfClass),
+  );
+}
+
+/** The place of the picture's class in the list of classes; -1 without a class. */
+function labelOf(
+  folder: string,
+  { id, class: name }: { readonly id?: string; readonly class?: string },
+  places: ReadonlyMap<string, number>,
+): number {
+  const place = name === undefined ? -1 : places.get(name);
+  if (place !== undefined) return place;
+  throw damagedFeatures(folder, `the class "${name}" of ${id} is not among those of info.json`);
 }
 
 /** Refuses labels of consecutive rows from `first` on of a table whose CSV file gives one of them another class. */
@@ -238,7 +242,7 @@ async function recordsOf(
   sums?: Sums,
 ): Promise<readonly Readonly<Record<string, string>>[]> {
   const path = join(folder, name);
-  const bytes = await readRegular(path, USE);
+  const bytes = await readRegular(path, STORED);
   checkSum(bytes, name, sums);
   return parseTable(bytes, path).rows;
 }

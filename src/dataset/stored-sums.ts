@@ -1,11 +1,17 @@
 import type { Abortable } from '../abort.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
 import { createSha256, sha256 } from '../sha256.ts';
-import { openRegular, readUpTo } from '../store/regular.ts';
+import { type FileUse, openRegular, readUpTo } from '../store/regular.ts';
 import type { SourceFile } from './tree.ts';
 
 /** The sha256 (hex) that info.json has of the other files of a folder of features, by their names. */
 export type Sums = Readonly<Record<string, string>>;
+
+/** A file that `tip-adapter embed` wrote. */
+export const STORED: FileUse = {
+  area: 'features',
+  hint: 'Run tip-adapter embed again, which makes only what is missing.',
+};
 
 /** Throws `DataError` `features/checksum` if the bytes of the file are not those that were written. A file without a sum is not checked. */
 export function checkSum(bytes: Uint8Array, name: string, sums: Sums = {}): void {
@@ -28,10 +34,7 @@ export async function verified(
     checkSum(bytes, path, sums);
     return { path, read: async () => bytes };
   }
-  const { file: opened, stats } = await openRegular(absolute, {
-    area: 'features',
-    hint: 'Run tip-adapter embed again, which makes only what is missing.',
-  });
+  const { file: opened, stats } = await openRegular(absolute, STORED);
   const hash = createSha256();
   for await (const chunk of readUpTo(opened, stats.size)) {
     throwIfAborted(signal);
