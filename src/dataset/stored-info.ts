@@ -56,7 +56,10 @@ const schema = z.object({
   /** Number of files, for `parquet`; numbers of rows of the tables, for the others. */
   shards: z.number().int().min(0),
   tables: z.record(z.string(), z.number().int().min(1)),
-  /** Sha256 (hex) of each of the other files. Absent for an unfinished run, and in folders that older versions wrote. */
+  /**
+   * Sha256 (hex) of each of the other files. For an unfinished run, only those of the Parquet files that an earlier run left. Absent in folders
+   * that older versions wrote.
+   */
   sums: z.record(z.string(), z.string()).optional(),
   createdBy: z.string(),
 });

@@ -15,7 +15,12 @@ export const STORED: FileUse = {
 
 /** Throws `DataError` `features/checksum` if the bytes of the file are not those that were written. A file without a sum is not checked. */
 export function checkSum(bytes: Uint8Array, name: string, sums: Sums = {}): void {
-  if (sums[name] !== undefined && sha256(bytes) !== sums[name]) throw otherBytes(name);
+  if (sums[name] !== undefined) checkHash(sha256(bytes), name, sums);
+}
+
+/** The same for a file whose sha256 (hex) is known. */
+export function checkHash(hash: string, name: string, sums: Sums = {}): void {
+  if (sums[name] !== undefined && hash !== sums[name]) throw otherBytes(name);
 }
 
 /**
@@ -40,7 +45,7 @@ export async function verified(
     throwIfAborted(signal);
     hash.update(chunk);
   }
-  if (hash.digest('hex') !== sums[path]) throw otherBytes(path);
+  checkHash(hash.digest('hex'), path, sums);
   return file;
 }
 

@@ -16,6 +16,7 @@ import {
   storedFiles,
   storedInfoText,
 } from '../dataset/stored-info.ts';
+import { checkHash, type Sums } from '../dataset/stored-sums.ts';
 import type { Dataset, Example } from '../dataset/types.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { UsageError } from '../errors.ts';
@@ -125,11 +126,14 @@ function featureFolder({ dataset, encoder, target, storage, dtype, exif }: Embed
   /** What of the data set is not part of a shard, but of the result. */
   const about = (info: StoredInfo) =>
     JSON.stringify([info.dataset, info.storage, info.names, info.order, info.unreadable]);
+  const infoThere = async (signal?: AbortSignal) => {
+    const there = await target.find(INFO_NAME, { signal });
+    const path = `${target.address}/${INFO_NAME}`;
+    return there && parseStoredInfo(await target.read(INFO_NAME, { signal }), path);
+  };
   return {
     async finished({ signal }) {
-      const there = await target.find(INFO_NAME, { signal });
-      const path = `${target.address}/${INFO_NAME}`;
-      const info = there && parseStoredInfo(await target.read(INFO_NAME, { signal }), path);
+      const info = await infoThere(signal);
       if (!info) await refuseOthers(target, signal);
       else if (info.root !== blank.root || info.fingerprint !== blank.fingerprint) {
         throw new UsageError(`${target.address} holds features of ${info.root} by ${info.model}`, {
@@ -147,9 +151,12 @@ function featureFolder({ dataset, encoder, target, storage, dtype, exif }: Embed
       return { run: info.run, files: [...names, ...failures], summary: summaryOf(info) };
     },
     async begin({ signal }) {
-      await put(INFO_NAME, storedInfoText(blank), signal);
+      const { sums = {} } = (await infoThere(signal)) ?? {};
+      await put(INFO_NAME, storedInfoText({ ...blank, sums: await shardSums(target, sums, signal) }), signal);
     },
     async write(run, shards, { signal }) {
+      const { sums: before } = (await infoThere(signal)) ?? {};
+      for (const { key, sha256 } of shards) checkHash(sha256, key, before);
       const isParquet = storage === 'parquet' || storage === 'parquet-list';
       const ids = { classes: blank.classes, dimension: encoder.dimension, dtype, signal };
       const { tables, sums } = isParquet
@@ -180,6 +187,14 @@ async function listedFiles(target: ObjectStore, signal?: AbortSignal): Promise<s
   if (!(await target.find(FILES_NAME, { signal }))) return [FILES_NAME];
   const text = Buffer.from(await target.read(FILES_NAME, { signal })).toString('utf8');
   return text.split('\n').filter(Boolean);
+}
+
+/** The sums of the shards' results that an earlier run left and that are still there. One that was removed is made anew, perhaps with other bytes. */
+async function shardSums(target: ObjectStore, sums: Sums, signal?: AbortSignal): Promise<Sums> {
+  const kept: Record<string, string> = {};
+  for await (const { key } of target.list(SHARDS, { signal }))
+    if (sums[key] !== undefined) kept[key] = sums[key];
+  return kept;
 }
 
 /** Removes the shards' results that are not part of the result. */

@@ -265,6 +265,27 @@ describe('embed', () => {
     },
   );
 
+  it('refuses a damaged file of an earlier run, which it would use again, until the file is removed', async () => {
+    const data = stored(3);
+    await embedded(data, 'kept', { format: 'parquet' });
+    const names = await readdir(at('kept', 'shards'));
+    const path = at('kept', 'shards', names[0]!);
+    const bytes = await readFile(path);
+    // The facts at the end of the file remain as they are.
+    bytes[8]! ^= 1;
+    await writeFile(path, bytes);
+    const renamed = { ...data, name: 'renamed' };
+    for (const _ of ['a run', 'the same again'])
+      await expect(embedded(renamed, 'kept', { format: 'parquet' })).rejects.toMatchObject({
+        code: 'features/checksum',
+        message: expect.stringContaining(`shards/${names[0]}`),
+      });
+    await rm(path);
+    await embedded(renamed, 'kept', { format: 'parquet' });
+    expect((await readDataset(at('kept'))).name).toBe('renamed');
+    expect(await readdir(at('kept', 'shards'))).toEqual(names);
+  });
+
   it('checks the bytes of a file of a store, which it then has in memory', async () => {
     let reads = 0;
     const read = async () => {
