@@ -1,5 +1,8 @@
+import { atOnce } from '../../../abort.ts';
 import { isFeature } from '../../../encoder/checked.ts';
 import { fromHalf, toHalf } from '../../../math/half.ts';
+import { rowsToHalfInPieces } from '../../../math/half-rows.ts';
+import { matrix } from '../../../math/matrix.ts';
 import type { StoredFolder } from './storage.ts';
 
 /** Features of pictures in the browser's storage, in half precision, by encoder and picture. */
@@ -18,7 +21,7 @@ export function storedFeatures(folder: StoredFolder, dimension: number): StoredF
       return isFeature(feature, dimension) ? feature : undefined;
     },
     put: async (hash, feature) => {
-      const half = toHalf(feature);
+      const half = toHalf(atOnce(rowsToHalfInPieces(matrix(1, dimension, feature))).data);
       await folder.write(hash, new Uint8Array(half.buffer, half.byteOffset, half.byteLength));
     },
   };
