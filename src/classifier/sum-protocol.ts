@@ -9,8 +9,8 @@ export type Message =
   | { readonly kind: 'end' };
 
 /**
- * Its answers, in the order of the messages. The buffer of a block comes back, to be filled again. `refused` tells why the native build does not
- * load, so that WebAssembly computes.
+ * Its answers, in the order of the messages. The buffer of a block comes back, to be filled again. `refused` tells, once,
+ * why the native build does not load, so that WebAssembly computes.
  */
 export type Answer = { readonly refused?: string } & (
   | { readonly kind: 'begun' }

@@ -50,7 +50,11 @@ serveThread<Message, Answer>((message) => {
   const own = before
     .then(() => answer(message))
     .catch((error) => ({ kind: 'failure', error: failureOf(error) }) as const)
-    .then((result): Answer => ({ ...result, refused }));
+    .then((result): Answer => {
+      const news = refused;
+      refused = undefined;
+      return { ...result, refused: news };
+    });
   before = own;
   return own;
 }, buffersOf);
