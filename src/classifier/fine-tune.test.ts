@@ -115,7 +115,10 @@ describe('an interrupted fine-tuning', () => {
       code: 'fine-tune/interrupted',
     });
     const other = { ...given, checkpoint, resume: true, rate: 0.02 };
-    await expect(fineTune(photos, other)).rejects.toMatchObject({ code: 'fit/resume' });
+    await expect(fineTune(photos, other)).rejects.toMatchObject({
+      code: 'fit/resume',
+      hint: expect.stringContaining('remove the file and leave out --resume'),
+    });
     const steps: number[] = [];
     const whole = await fineTune(photos, {
       ...{ ...given, checkpoint, resume: true },

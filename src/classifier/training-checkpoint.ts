@@ -15,7 +15,7 @@ export interface FileCheckpoint extends Checkpoint {
 }
 
 /**
- * Keeps the last full epoch in a file. With `resume` the existing file is read. Throws `UsageError` if the file does not exist or belongs
+ * Keeps the last saved state in a file. With `resume` the existing file is read. Throws `UsageError` if the file does not exist or belongs
  * to another training (other examples, class names, prompts, options, seed or package version), and `ModelError` if it is damaged.
  */
 export function fileCheckpoint(path: string, { resume = false }: { resume?: boolean }): FileCheckpoint {
@@ -41,6 +41,9 @@ export function fileCheckpoint(path: string, { resume = false }: { resume?: bool
   };
 }
 
+/** Fine-tuning refuses to replace the file of an interrupted training, even if it cannot continue it. */
+const AFRESH = 'To train from the beginning, remove the file and leave out --resume.';
+
 async function read(path: string, training: string): Promise<TrainingState> {
   const bytes = await readRegular(path, { area: 'checkpoint', Failure: ModelError }).catch(unlessMissing);
   if (!bytes) {
@@ -54,14 +57,14 @@ async function read(path: string, training: string): Promise<TrainingState> {
   if (metadata.training !== training) {
     throw new UsageError(`${path} belongs to another training, which this command cannot continue`, {
       code: 'fit/resume',
-      hint: 'Use the same pictures, prompts, options, seed and version as the run that was interrupted, or leave out --resume.',
+      hint: `Use the same pictures, prompts, options, seed and version as the run that was interrupted. ${AFRESH}`,
       details: { path },
     });
   }
   if (metadata.sha256 !== contentHash(Object.fromEntries(tensors), `${training} ${metadata.step}`)) {
     throw new ModelError(`${path} is damaged: its checksum does not match`, {
       code: 'fit/checkpoint',
-      hint: 'Leave out --resume to train from the beginning.',
+      hint: AFRESH,
       details: { path },
     });
   }
