@@ -20,7 +20,7 @@ import { sharedEngine } from '../engine/shared.ts';
 import { DataError, InterruptedError, UsageError } from '../errors.ts';
 import { createImageLoader, type ImageLoader } from '../image/loader.ts';
 import type { Preprocessing } from '../image/types.ts';
-import type { FitProgress } from '../methods/task.ts';
+import { countByClass, type FitProgress } from '../methods/task.ts';
 import { refuseUnknown, resolveOptions } from '../options.ts';
 import { sha256 } from '../sha256.ts';
 import { unlessMissing } from '../store/regular.ts';
@@ -117,7 +117,9 @@ export async function fineTune(source: string | Dataset, given: FineTuneOptions)
     const read = await readAll(drawn, loader, record.preprocessing, values, { signal, onProgress });
     checkPictures(dataset, read.kept, read.failures);
     const { classes } = dataset;
-    const steps = values.steps ?? STEPS_OF_SHOT * Math.min(MOST_SHOTS, largestClass(read.kept));
+    const labels = read.kept.map(({ label }) => label);
+    const largest = Math.max(...countByClass(labels, classes.length));
+    const steps = values.steps ?? STEPS_OF_SHOT * Math.min(MOST_SHOTS, largest);
     const plan: FineTunePlan = {
       encoder: record.id,
       classes: classes.length,
@@ -203,12 +205,6 @@ async function parentOf(
   const { name, reason } = await chooseEncoder(wanted, { signal, parts: ['text-tower'] });
   note?.(reason);
   return locateEncoder(withoutSuffix(name) ?? name, { fromWeights: true, onProgress: onPull, signal });
-}
-
-function largestClass(examples: readonly Pick<Example, 'label'>[]): number {
-  const counts = new Map<number, number>();
-  for (const { label } of examples) counts.set(label, (counts.get(label) ?? 0) + 1);
-  return Math.max(...counts.values());
 }
 
 /** Pictures whose bytes are in memory at a time. */

@@ -2,7 +2,7 @@ import { mul, where } from '../../graph/elementwise.ts';
 import { type Expr, input } from '../../graph/expression.ts';
 import { linear } from '../../graph/products.ts';
 import { random } from '../../math/random.ts';
-import { floatTensor, ofRank, type Tensor } from '../../math/tensor.ts';
+import { floatTensor, ofRank, sizeOf, type Tensor } from '../../math/tensor.ts';
 import type { Weights } from './transformer.ts';
 
 /**
@@ -79,7 +79,7 @@ export function keptMasks(
   return Object.fromEntries(
     masks.map(({ attributes: { name }, shape: stated }): [string, Tensor] => {
       const shape = stated.map((size) => (typeof size === 'number' ? size : rows));
-      const data = new Uint8Array(shape.reduce((n, size) => n * size, 1));
+      const data = new Uint8Array(sizeOf(shape));
       for (let i = 0; i < data.length; i++) data[i] = Number(uniform() >= dropout);
       return [name, { dtype: 'bool', shape, data }];
     }),
