@@ -1,3 +1,5 @@
+import { buffer } from 'node:stream/consumers';
+import { strFromU8, unzipSync } from 'fflate';
 import { expect, it, vi } from 'vitest';
 import { FIRST } from '../../desk.ts';
 import { MemoryStorage } from './memory-folder.fixture.ts';
@@ -74,6 +76,21 @@ it.each([
       await expect(workspace.openJournal(id)).rejects.toMatchObject({ code: 'studio/journal' });
   }
   expect(storage.paths).toEqual(before);
+});
+
+it.each([
+  ['jpeg', '\xff\xd8\xff\xe0'],
+  ['heic', '\0\0\0\x18ftypmif1\0\0\0\0mif1heic'],
+  ['avif', '\0\0\0\x18ftypmif1\0\0\0\0mif1avif'],
+  ['tiff', 'II*\0'],
+  ['jxl', '\xff\x0a'],
+])('saves a picture of a project without a journal under a name that ends with .%s', async (ending, text) => {
+  const storage = new MemoryStorage();
+  storage.files.set(`projects/lost/pictures/${first}`, Buffer.from(text, 'latin1'));
+  const { rescue } = storedWorkspace(storage.root, () => Promise.reject(new Error('no encoder')));
+  const files = unzipSync(await buffer(await rescue('lost')));
+  const [path = ''] = Object.keys(files).filter((name) => name.endsWith(`picture 1.${ending}`));
+  expect(strFromU8(files[path]!, true)).toBe(text);
 });
 
 it('forgets deleted pictures only when asked, and undo ends there', async () => {
