@@ -214,9 +214,9 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
       .click();
     const hold = page.getByRole('button', { name: 'Hold to take pictures' });
     const video = page.locator('.camera video');
-    await eventually(() =>
-      video.evaluate((element) => (element as unknown as { videoWidth: number }).videoWidth),
-    ).toBeGreaterThan(0);
+    await eventually(() => video.evaluate((element: HTMLVideoElement) => element.videoWidth)).toBeGreaterThan(
+      0,
+    );
     await hold.hover();
     await page.mouse.down();
     await page.locator('.camera [role=status]', { hasText: /[2-9]/ }).waitFor();
