@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { load } from '../../src/classifier/index.ts';
 import { loadEncoder } from '../../src/encoder/load.ts';
 import { writeSmallEncoder } from '../../src/encoder/small-encoder.fixture.ts';
@@ -94,6 +94,9 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
       return paths.sort();
     });
 
+  /** Changes journals, which the worker of a page that was left may hold a little longer. */
+  const whenReleased = (change: () => Promise<void>) => vi.waitFor(change, { timeout: 10_000 });
+
   /** The page of another person, who does not download the encoder. */
   const anotherPage = async () => {
     const other = await browser.newPage({ locale: 'en-GB' });
@@ -132,12 +135,14 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
     await input.last().setInputFiles([await png(1), await png(2)]);
     await eventually(() => other.locator('.thumbnail').count()).toBe(2);
     await other.goto(`${server.address}/studio/icon.svg`);
-    await other.evaluate(async () => {
-      for await (const [, folder] of await navigator.storage.getDirectory()) {
-        const journal = await (folder as FileSystemDirectoryHandle).getFileHandle('session.jsonl');
-        await (await journal.createWritable()).close();
-      }
-    });
+    await whenReleased(() =>
+      other.evaluate(async () => {
+        for await (const [, folder] of await navigator.storage.getDirectory()) {
+          const journal = await (folder as FileSystemDirectoryHandle).getFileHandle('session.jsonl');
+          await (await journal.createWritable()).close();
+        }
+      }),
+    );
     for (let start = 0; start < 2; start++) {
       await other.goto(`${server.address}/studio/index.html`);
       await other.locator('.start').waitFor();
@@ -357,15 +362,17 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
 
   it('ignores a change whose writing was interrupted', async () => {
     await page.goto(`${server.address}/studio/icon.svg`);
-    await page.evaluate(async () => {
-      for await (const [, folder] of await navigator.storage.getDirectory()) {
-        const handle = await (folder as FileSystemDirectoryHandle).getFileHandle('session.jsonl');
-        const file = await handle.createWritable({ keepExistingData: true });
-        await file.seek((await handle.getFile()).size);
-        await file.write('{"command":{"do":"discard","has');
-        await file.close();
-      }
-    });
+    await whenReleased(() =>
+      page.evaluate(async () => {
+        for await (const [, folder] of await navigator.storage.getDirectory()) {
+          const handle = await (folder as FileSystemDirectoryHandle).getFileHandle('session.jsonl');
+          const file = await handle.createWritable({ keepExistingData: true });
+          await file.seek((await handle.getFile()).size);
+          await file.write('{"command":{"do":"discard","has');
+          await file.close();
+        }
+      }),
+    );
     await page.goto(`${server.address}/studio/index.html`);
     await eventually(() => countOf('red')).toBe(String(EACH + 1));
   });
