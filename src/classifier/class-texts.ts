@@ -5,7 +5,7 @@ import { type MisreadPrompts, presetTemplates, readsNone, textHead } from '../en
 import type { Encoder } from '../encoder/types.ts';
 import { concatRows } from '../math/matrix.ts';
 import { methodById } from '../methods/index.ts';
-import { lacksProjection, lacksTextTower } from '../methods/method.ts';
+import { lacksProjection, lacksTextTower } from '../methods/needs.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { count, plural } from '../words.ts';
 import type { EncoderSession } from './encoder-session.ts';

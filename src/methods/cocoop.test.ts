@@ -7,7 +7,7 @@ import { coCoOp, conditionalTraining } from './cocoop.ts';
 import { promptsOf } from './coop.ts';
 import { expectClose, goldenNumbers, smallQueries, smallTask } from './golden.fixture.ts';
 import { letterTower } from './letter-tower.fixture.ts';
-import { checkNeeds } from './method.ts';
+import { checkNeeds } from './needs.ts';
 import { createScorer, scoreRows } from './score.ts';
 import { train } from './train.ts';
 

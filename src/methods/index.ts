@@ -31,7 +31,6 @@ export {
 export {
   type AutoRole,
   COUNT,
-  checkNeeds,
   defineMethod,
   type Held,
   type Ignored,
@@ -51,6 +50,7 @@ export {
   type TaskWith,
   WEIGHT,
 } from './method.ts';
+export { checkNeeds } from './needs.ts';
 export type { Projection } from './projection.ts';
 export { prototype } from './prototype.ts';
 export { baselineMethods, listMethods, methodById, registerMethod } from './registry.ts';

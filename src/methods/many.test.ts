@@ -3,7 +3,7 @@ import { createEngine } from '../engine/node.ts';
 import { fromRows, matrix, unitRows } from '../math/matrix.ts';
 import { resolveOptions } from '../options.ts';
 import { methodById } from './index.ts';
-import { checkNeeds } from './method.ts';
+import { checkNeeds } from './needs.ts';
 import { plainSupport } from './task.ts';
 import { headFromPrompts } from './text-head.ts';
 

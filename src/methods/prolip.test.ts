@@ -5,7 +5,7 @@ import { fromRows, matrixOf } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { resolveOptions } from '../options.ts';
 import { expectClose, goldenNumbers } from './golden.fixture.ts';
-import { checkNeeds } from './method.ts';
+import { checkNeeds } from './needs.ts';
 import { PROJECTED_SCALE } from './projection.ts';
 import { proLip } from './prolip.ts';
 import { scoreRows } from './score.ts';

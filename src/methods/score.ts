@@ -13,7 +13,6 @@ import { floatTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 import { cacheOrder, fedCache } from './cache.ts';
 import { isInFile } from './file-rows.ts';
 import {
-  checkNeeds,
   headInputs,
   type Method,
   prepared,
@@ -22,6 +21,7 @@ import {
   type SymbolicTask,
   scoresOf,
 } from './method.ts';
+import { checkNeeds } from './needs.ts';
 import { checkTask, type Task } from './task.ts';
 
 /** A fitted method as a graph over the features `f` [m, d], and the tensors for its other inputs. */

@@ -7,7 +7,8 @@ import type { Tensor } from '../math/tensor.ts';
 import { type Option, resolveOptions } from '../options.ts';
 import { overlapped } from '../overlap.ts';
 import { isInFile } from './file-rows.ts';
-import { checkNeeds, type Method, prepared, SCALE, SHARE, type State, scoresOf } from './method.ts';
+import { type Method, prepared, SCALE, SHARE, type State, scoresOf } from './method.ts';
+import { checkNeeds } from './needs.ts';
 import type { Task } from './task.ts';
 
 /** One part of a stack. */
