@@ -4,7 +4,6 @@ import { z } from 'zod';
 import { ModelError } from '../../errors.ts';
 import { fileIdentity } from '../../store/regular.ts';
 import { openSafetensors, type SafetensorsFile } from '../../store/safetensors-file.ts';
-import { openTorchArchive } from '../../store/torch-archive.ts';
 import { ENCODER_FILE, readJson } from '../configuration-files.ts';
 import { type Checkpoint, type CheckpointFiles, type ClipCheckpoint, openAiNames } from './weights.ts';
 
@@ -37,6 +36,8 @@ export async function openCheckpoint(path: string): Promise<ClipCheckpoint> {
  */
 export async function openWeights(path: string): Promise<StoredWeights> {
   if (path.endsWith('.pt')) {
+    // Few encoders are such files, and the reader's modules would be loaded with every command.
+    const { openTorchArchive } = await import('../../store/torch-archive.ts');
     const { entries, isScript, tensor } = await openTorchArchive(path);
     const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
     return { shapes, tensor, isScript, close: async () => {} };
