@@ -71,6 +71,7 @@ export async function runDemo(data: string | undefined, settings: DemoSettings, 
     '',
     `Accuracy on the ${count(test.truth.length, 'test picture')}, by the number of examples of each class:`,
     ...tableLines(io, methodTable(result)),
+    ...explainNames(result.rows),
   ]);
   const fitted = result.best.classifier.data;
   const { folds, judges } = fitted.tuning;
@@ -128,6 +129,16 @@ function methodTable({ rows }: DemoResult): Table<DemoRow> {
     ],
     rows,
   };
+}
+
+/** Says why Tip-Adapter is below the examples alone, where it is: the names' scores are the only part that the two rows do not share. */
+export function explainNames([names, examples, tipAdapter]: readonly DemoRow[]): string[] {
+  const [alone, without, together] = [names!, examples!, tipAdapter!].map((row) => lastOf(row).accuracy);
+  if (together! >= without!) return [];
+  return [
+    'Tip-Adapter is below the examples alone here, because it also counts the names. ' +
+      `By the names alone, this encoder recognises ${percent(alone!)} of the pictures.`,
+  ];
 }
 
 const lastOf = ({ points }: DemoRow) => (points.at(-1) as DemoPoint).evaluation;
