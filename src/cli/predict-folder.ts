@@ -3,7 +3,7 @@ import { DataError, UsageError } from '../errors.ts';
 import { duration } from '../report/numbers.ts';
 import { checkUnlabelled } from '../scale/embed-options.ts';
 import type { RunProgress } from '../scale/work.ts';
-import { isStoreAddress } from '../store/store-address.ts';
+import { isHubData, isStreamed } from '../store/store-address.ts';
 import { count, number, UNCALIBRATED } from '../words.ts';
 import { firstGiven, noEffect } from './command.ts';
 import { PartialError } from './images.ts';
@@ -60,11 +60,12 @@ export async function predictInto(
   const { placeOf } = await import('../scale/places.ts');
   const { openPredict } = await import('../scale/predict-work.ts');
   const { localQueue } = await import('../scale/local-queue.ts');
+  const { openPictures } = await import('../scale/store-source.ts');
   const { runWork, submitWork } = await import('../scale/run-work.ts');
-  const listed = isStoreAddress(source)
-    ? source
+  const listed = isStreamed(source)
+    ? await openPictures(source, { signal: io.signal, note: (line) => io.note(line) })
     : await unlabelledData(source, { ...listing, signal: io.signal });
-  if (typeof listed !== 'string') {
+  if ('examples' in listed) {
     await tellData(listed, io);
     if (listed.examples.length === 0)
       throw new DataError(`There is no picture in ${source}`, {
@@ -73,7 +74,11 @@ export async function predictInto(
       });
   }
   const description = {
-    ...{ source: placeOf(source), reading: listing, output: placeOf(output) },
+    ...{
+      source: 'examples' in listed || !isHubData(source) ? placeOf(source) : listed.address,
+      reading: listing,
+      output: placeOf(output),
+    },
     ...(reject !== undefined && { reject }),
   };
   const queue = redis === undefined ? undefined : await openQueue(redis, detach, io);

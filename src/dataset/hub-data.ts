@@ -1,6 +1,9 @@
 import { posix } from 'node:path';
+import type { Abortable } from '../abort.ts';
 import { DataError, ModelError, UsageError } from '../errors.ts';
-import { type HubEntry, hubListing, type LocalFile, resolveHub } from '../store/hub.ts';
+import { type HubEntry, type HubOptions, hubListing, type LocalFile, resolveHub } from '../store/hub.ts';
+import { missingObject, type PictureStore } from '../store/object-store.ts';
+import { readRegular } from '../store/regular.ts';
 import type { FetchOptions } from '../store/sources.ts';
 import { count } from '../words.ts';
 import { CARD_NAME, type CardConfig, configsOfCard } from './card.ts';
@@ -57,16 +60,20 @@ interface Part extends HubEntry {
   split: string;
 }
 
-/**
- * The Parquet files of a data set on the hub, each in a folder of its split. The files are kept in the home folder and checked against the
- * hub's hashes, and an interrupted download continues. Without a revision, `main` is used, or the hub's own conversion if `main` has no
- * Parquet file. Throws `UsageError` for a malformed source, `DataError` `dataset/hub-…` if the data set has no Parquet file or lacks the
- * configuration or split, and `ModelError` as `resolveHub`.
- */
-export async function hubTree(
-  source: string,
-  { limit, note, ...options }: HubDataOptions = {},
-): Promise<Tree> {
+/** The Parquet files that a source names, before they are downloaded. */
+interface HubParts {
+  /** The source with the commit in place of a branch or tag. */
+  root: string;
+  /** Name of the data set, without its owner. */
+  name: string;
+  parts: readonly Part[];
+  card?: SourceFile;
+  /** The name of a file among the others: its own below the folder of its split, or its whole path if two files of a split have the same name. */
+  nameOf(part: Part): string;
+  fetch(paths: readonly string[], options?: HubOptions): Promise<Map<string, LocalFile>>;
+}
+
+async function hubParts(source: string, { limit, note, ...options }: HubDataOptions = {}): Promise<HubParts> {
   const { repo, revision: given, config, split } = parseHubData(source);
   const fetching = { ...options, part: 'datasets' as const };
   let revision = given;
@@ -75,16 +82,13 @@ export async function hubTree(
     const converted = await hubListing(repo, CONVERTED, fetching).catch(unlessNotFound);
     if (converted) [revision, listing] = [CONVERTED, converted];
   }
-  const fetch = (paths: readonly string[]) =>
-    resolveHub(
-      repo,
-      revision,
-      paths.map((path) => ({ path })),
-      { ...fetching, listing },
-    );
+  const fetch: HubParts['fetch'] = async (paths, own) => {
+    const wanted = paths.map((path) => ({ path }));
+    return (await resolveHub(repo, revision, wanted, { ...fetching, ...own, listing })).files;
+  };
   const cardPath = listing.files.find(({ path }) => path.toLowerCase() === CARD_NAME)?.path;
   const card =
-    cardPath === undefined ? undefined : fileOf(CARD_NAME, (await fetch([cardPath])).files.get(cardPath)!);
+    cardPath === undefined ? undefined : fileOf(CARD_NAME, (await fetch([cardPath])).get(cardPath)!);
   const parts = selectParts(
     source,
     partsIn(listing.files, card ? await configsOfCard(card) : []),
@@ -96,6 +100,25 @@ export async function hubTree(
   note?.(
     `${source} at ${listing.commit.slice(0, 7)}: ${most}${count(parts.length, 'Parquet file')}, ${Math.ceil(bytes / 1e6)} MB`,
   );
+  const [, place = ''] = /(#.*)$/.exec(source) ?? [];
+  const short = ({ split, path }: Part) => `${split}/${posix.basename(path)}`;
+  const areDistinct = new Set(parts.map(short)).size === parts.length;
+  return {
+    root: `hf:${repo}@${listing.commit}${place}`,
+    ...{ name: posix.basename(repo), parts, card, fetch },
+    nameOf: (part) => (areDistinct ? short(part) : `${part.split}/${part.path}`),
+  };
+}
+
+/**
+ * The Parquet files of a data set on the hub, each in a folder of its split. The files are kept in the home folder and checked against the
+ * hub's hashes, and an interrupted download continues. Without a revision, `main` is used, or the hub's own conversion if `main` has no
+ * Parquet file; the tree's root names the commit. Throws `UsageError` for a malformed source, `DataError` `dataset/hub-…` if the data set has
+ * no Parquet file or lacks the configuration or split, and `ModelError` as `resolveHub`.
+ */
+export async function hubTree(source: string, options: HubDataOptions = {}): Promise<Tree> {
+  const { limit } = options;
+  const { root, name: title, parts, card, nameOf, fetch } = await hubParts(source, options);
   const files: SourceFile[] = [];
   const findings: Finding[] = [];
   for (const [name, own] of groupBy(parts, (part) => part.split)) {
@@ -105,9 +128,9 @@ export async function hubTree(
     const steps = limit === undefined ? [own] : own.map((part) => [part]);
     for (const step of steps) {
       if (limit !== undefined && rows >= limit) break;
-      const { files: local } = await fetch(step.map(({ path }) => path));
-      for (const { path } of step) {
-        const file = fileOf(`${name}/${posix.basename(path)}`, local.get(path)!);
+      const local = await fetch(step.map(({ path }) => path));
+      for (const part of step) {
+        const file = fileOf(nameOf(part), local.get(part.path)!);
         files.push(file);
         taken++;
         if (limit !== undefined) rows += (await openParquet(file)).rows;
@@ -122,7 +145,40 @@ export async function hubTree(
       );
   }
   const all = grow([...files, ...(card ? [card] : [])], []);
-  return { name: posix.basename(repo), root: source, ...all, hidden: [], findings, unreadable: [] };
+  return { name: title, root, ...all, hidden: [], findings, unreadable: [] };
+}
+
+/** The source with the commit of the data set in place of a branch or tag, which another machine may know by another commit. */
+export async function pinnedHubData(source: string, options: FetchOptions = {}): Promise<string> {
+  return (await hubParts(source, options)).root;
+}
+
+/**
+ * The Parquet files of a data set on the hub as the objects of a store, by the same names as in `hubTree`. A file is downloaded when it is
+ * asked for. Throws as `hubTree`.
+ */
+export async function hubStore(source: string, options: HubDataOptions = {}): Promise<PictureStore> {
+  const { root, parts, nameOf, fetch } = await hubParts(source, options);
+  const sorted = parts.map((part) => [nameOf(part), part] as const).sort(([a], [b]) => (a < b ? -1 : 1));
+  const byName = new Map(sorted);
+  const objectOf = (key: string, { size, sha256, gitOid }: Part) => ({ key, size, tag: sha256 ?? gitOid });
+  const pathOf = async (key: string, { signal }: Abortable = {}) => {
+    const part = byName.get(key);
+    if (!part) throw missingObject(`${key} in ${root}`);
+    return (await fetch([part.path], { signal })).get(part.path)!.path;
+  };
+  return {
+    address: root,
+    async *list(prefix = '', { after = '' } = {}) {
+      for (const [key, part] of sorted) if (key.startsWith(prefix) && key > after) yield objectOf(key, part);
+    },
+    async find(key) {
+      const part = byName.get(key);
+      return part && objectOf(key, part);
+    },
+    read: async (key, own) => readRegular(await pathOf(key, own), { area: 'store' }),
+    pathOf,
+  };
 }
 
 function unlessNotFound(error: unknown): undefined {
@@ -131,7 +187,10 @@ function unlessNotFound(error: unknown): undefined {
 
 const isParquet = ({ path }: { path: string }) => /\.parquet$/i.test(path);
 
-const fileOf = (path: string, local: LocalFile) => diskFile(path, local.path);
+const fileOf = (path: string, { path: local, sha256: tag }: LocalFile): SourceFile => ({
+  ...diskFile(path, local),
+  tag,
+});
 
 /** The Parquet files with their configurations and splits, from the card or, if it lists none, from the names of folders and files. */
 function partsIn(files: readonly HubEntry[], configs: readonly CardConfig[]): Part[] {

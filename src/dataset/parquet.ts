@@ -129,7 +129,7 @@ function picturesIn(parquet: Parquet, image: string) {
     if (row >= 0 && row < rows && this?.id === `${file.path}/${row}`) return read(row);
     throw detached();
   }
-  const own = { readExample, within: file.absolute };
+  const own = { readExample, within: file.absolute, tag: file.tag };
   // A template would keep each name as the objects of its parts, which take more memory.
   return (row: number): SourceFile => new RowFile([file.path, row].join('/'), own);
 }
@@ -138,9 +138,9 @@ function picturesIn(parquet: Parquet, image: string) {
 class RowFile implements SourceFile {
   readonly path: string;
   /** What all rows of a file have in common. */
-  readonly #common: Pick<RowFile, 'readExample' | 'within'>;
+  readonly #common: Pick<RowFile, 'readExample' | 'within' | 'tag'>;
 
-  constructor(path: string, common: Pick<RowFile, 'readExample' | 'within'>) {
+  constructor(path: string, common: Pick<RowFile, 'readExample' | 'within' | 'tag'>) {
     this.path = path;
     this.#common = common;
   }
@@ -151,6 +151,10 @@ class RowFile implements SourceFile {
 
   get within(): string | undefined {
     return this.#common.within;
+  }
+
+  get tag(): string | undefined {
+    return this.#common.tag;
   }
 
   read(): Promise<Uint8Array> {

@@ -11,7 +11,7 @@ export interface SourceFile {
   absolute?: string;
   /** Absolute path of the archive or Parquet file that holds it. */
   within?: string;
-  /** Changes whenever the bytes do. Absent for a file on disk. */
+  /** Changes whenever the bytes do. Absent for a file on disk whose bytes are not known. */
   tag?: string;
   /** Returns the bytes of the file. Call it on the file: `file.read()`. */
   read(): Promise<Uint8Array>;

@@ -11,7 +11,7 @@ import { hashOf, hashOfAll } from '../store/checksum.ts';
 import { openStore } from '../store/open-store.ts';
 import { count } from '../words.ts';
 import type { BenchDescription } from './descriptions.ts';
-import { placeOf } from './places.ts';
+import { placeOf, sourcePlace } from './places.ts';
 import type { SetAside } from './set-aside.ts';
 import type { Queue, RunProgress, Shard, Work } from './work.ts';
 
@@ -76,7 +76,7 @@ export async function openBench(
   const { work, results } = benchWork(fits, sources, {
     ...settings,
     kind: 'bench',
-    data: data.map(placeOf),
+    data: await Promise.all(data.map((one) => sourcePlace(one, callbacks))),
     encoders: chosenEncoders(encoders, sources),
     output: placeOf(settings.output),
   });

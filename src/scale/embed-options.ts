@@ -3,7 +3,7 @@ import { DTYPES, STORAGES } from '../dataset/stored-formats.ts';
 import { encoderOption } from '../encoder/encoder-option.ts';
 import { UsageError } from '../errors.ts';
 import { choice, flag, type ValuesOf } from '../options.ts';
-import { isStoreAddress } from '../store/store-address.ts';
+import { isHubData, isStreamed } from '../store/store-address.ts';
 
 /** The options of `embed`: one table for the library's checks, the command line, its help and the reference page. */
 export const embedOptions = {
@@ -29,15 +29,13 @@ export function checkUnlabelled(
   { classes, ...reading }: Partial<ReadValues> & { readonly classes?: string },
 ): void {
   const { followLinks: _, zipEncoding: __, ...labelled } = reading;
-  const isStore = typeof source === 'string' && isStoreAddress(source);
+  const isStore = isStreamed(source);
   const idle = classes === undefined ? givenReading(isStore ? reading : labelled) : 'classes';
   if (idle === undefined) return;
-  throw new UsageError(
-    `Option ${idle} has no effect on pictures ${isStore ? 'in a store ' : ''}without classes`,
-    {
-      code: 'option/no-effect',
-      hint: 'Leave it out.',
-      details: { option: idle },
-    },
-  );
+  const where = isStore ? (isHubData(source) ? 'on the hub ' : 'in a store ') : '';
+  throw new UsageError(`Option ${idle} has no effect on pictures ${where}without classes`, {
+    code: 'option/no-effect',
+    hint: 'Leave it out.',
+    details: { option: idle },
+  });
 }

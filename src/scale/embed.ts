@@ -14,8 +14,9 @@ import type { PullProgress } from '../encoder/pull.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { UsageError } from '../errors.ts';
 import { resolveOptions } from '../options.ts';
+import type { PictureStore } from '../store/object-store.ts';
 import { openStore } from '../store/open-store.ts';
-import { isStoreAddress } from '../store/store-address.ts';
+import { isHubData, isStreamed } from '../store/store-address.ts';
 import { count } from '../words.ts';
 import type { EmbedDescription } from './descriptions.ts';
 import { checkUnlabelled, type EmbedValues, embedOptions } from './embed-options.ts';
@@ -23,7 +24,7 @@ import { embedWork } from './embed-work.ts';
 import { localQueue } from './local-queue.ts';
 import { placeOf } from './places.ts';
 import { runWork, submitWork } from './run-work.ts';
-import { storeSource } from './store-source.ts';
+import { openPictures, storeSource } from './store-source.ts';
 import type { Queue, RunProgress, RunSummary, Work } from './work.ts';
 
 /** Options of `embed`: the values of `embedOptions`, those that say how data are read, and callbacks. */
@@ -104,9 +105,10 @@ export async function openEmbed(
   const target = openStore(output);
   const { format: storage, dtype, exif, unlabelled } = values;
   if (!storage.startsWith('parquet') && output.includes('://')) throw localTables(output, storage);
-  const streamed = typeof source === 'string' && unlabelled && isStoreAddress(source);
-  const dataset = streamed
-    ? emptyData(source)
+  const pictures =
+    unlabelled && isStreamed(source) ? await openPictures(source, { signal, note }) : undefined;
+  const dataset = pictures
+    ? emptyData(pictures)
     : typeof source === 'string'
       ? await dataOf(source, { ...how, classes, unlabelled, signal, note })
       : source;
@@ -119,14 +121,14 @@ export async function openEmbed(
     const description: EmbedDescription = {
       ...{
         kind: 'embed',
-        source: placeOf(typeof source === 'string' ? source : source.root),
+        source: placeOf(typeof source === 'string' && !isHubData(source) ? source : dataset.root),
         reading: how,
         ...(classes !== undefined && { classes: placeOf(classes) }),
         output: placeOf(output),
       },
       ...{ encoder: encoder.id, fingerprint: encoder.fingerprint, format: storage, dtype, exif, unlabelled },
     };
-    const listed = streamed ? { source: storeSource(openStore(source)) } : {};
+    const listed = pictures ? { source: storeSource(pictures) } : {};
     const settings = { dataset, ...listed, session, encoder, target, storage, dtype, exif, description };
     return { work: embedWork(settings), encoder };
   } catch (error) {
@@ -136,8 +138,7 @@ export async function openEmbed(
 }
 
 /** The data set of the pictures in a store, which are listed when they are needed. */
-function emptyData(address: string): Dataset {
-  const { address: root } = openStore(address);
+function emptyData({ address: root }: PictureStore): Dataset {
   return { name: root, root, classes: [], examples: [], findings: [] };
 }
 

@@ -4,7 +4,7 @@ import { classifierFile } from '../classifier/classifier-file.ts';
 import type { Encoder } from '../encoder/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { faultOf } from '../options.ts';
-import { isStoreAddress } from '../store/store-address.ts';
+import { isStreamed } from '../store/store-address.ts';
 import { openBench } from './bench-work.ts';
 import {
   benchDescription,
@@ -15,6 +15,7 @@ import {
 } from './descriptions.ts';
 import { openEmbed, unlabelledData } from './embed.ts';
 import { openPredict } from './predict-work.ts';
+import { openPictures } from './store-source.ts';
 import { openSums } from './summary-work.ts';
 import type { Work, WorkDescription } from './work.ts';
 
@@ -65,7 +66,9 @@ async function openAnswers(
   { signal }: Abortable,
 ): Promise<Work> {
   const { source, reading } = description;
-  const listed = isStoreAddress(source) ? source : await unlabelledData(source, { ...reading, signal });
+  const listed = isStreamed(source)
+    ? await openPictures(source, { signal })
+    : await unlabelledData(source, { ...reading, signal });
   const classifier = await classifierFile(description.classifier, { signal });
   const settings = { ...description, classifier, source: listed, description };
   const { work, sha256: own } = await openPredict(settings, { signal });

@@ -1,6 +1,15 @@
 import { resolve } from 'node:path';
+import type { Abortable } from '../abort.ts';
+import { isHubData } from '../store/store-address.ts';
 
 /** The same place for programs in other folders. */
 export function placeOf(path: string): string {
   return /^[a-z][a-z0-9+.-]+:/i.test(path) ? path : resolve(path);
+}
+
+/** The same data for programs in other folders and on other machines, where a branch of the hub may be known by another commit. */
+export async function sourcePlace(source: string, { signal }: Abortable = {}): Promise<string> {
+  if (!isHubData(source)) return placeOf(source);
+  const { pinnedHubData } = await import('../dataset/hub-data.ts');
+  return pinnedHubData(source, { signal });
 }

@@ -12,9 +12,8 @@ import type { Dataset } from '../dataset/types.ts';
 import { DataError, TipAdapterError } from '../errors.ts';
 import { DECODING } from '../image/types.ts';
 import { checkFile } from '../store/checksum.ts';
-import type { ObjectStore } from '../store/object-store.ts';
+import type { ObjectStore, PictureStore } from '../store/object-store.ts';
 import { openStore } from '../store/open-store.ts';
-import { isStoreAddress } from '../store/store-address.ts';
 import { version } from '../version.ts';
 import type { PredictDescription } from './descriptions.ts';
 import { refuseOthers, removeOthers } from './embed-work.ts';
@@ -57,8 +56,8 @@ type AnswerInfo = z.infer<typeof infoSchema>;
 export interface PredictSettings {
   /** The classifier's file, and where another machine finds it. */
   readonly classifier: ClassifierFile;
-  /** A list of pictures, or the address of a store whose pictures are listed when they are needed. */
-  readonly source: Dataset | string;
+  /** A list of pictures, or a store whose pictures are listed when they are needed. */
+  readonly source: Dataset | PictureStore;
   readonly output: string;
   /** Rejection threshold in place of the classifier's own. */
   readonly reject?: number;
@@ -76,13 +75,12 @@ export async function openPredict(
   const classifier = await load(path, { signal });
   const reject = settings.reject ?? classifier.data.reject;
   const target = openStore(output);
-  const unlisted = typeof source === 'string' ? [] : (source.unreadable ?? []);
+  const listed = 'examples' in source;
+  const unlisted = listed ? (source.unreadable ?? []) : [];
   const work = shardWork({
     description: { kind: 'predict', ...settings.description, classifier: place, sha256 },
     identity: { kind: 'predict', version: FORMAT, decoding: DECODING, classifier: sha256, reject },
-    source: isStoreAddress(String(source))
-      ? storeSource(openStore(source as string))
-      : listSource((source as Dataset).examples, ({ id }) => ({ id })),
+    source: listed ? listSource(source.examples, ({ id }) => ({ id })) : storeSource(source),
     target,
     async compute(pictures, { signal, onProgress }) {
       const { predictions, failures } = await classifier.predict(pictures, {

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { z } from 'zod';
+import type { Abortable } from '../abort.ts';
 import { isTarName } from '../dataset/archive-names.ts';
 import { diskFile } from '../dataset/disk-file.ts';
 import { isHidden, isLeftover } from '../dataset/leftovers.ts';
@@ -10,7 +11,9 @@ import { DataError, throwIfAborted } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
 import { sha256 } from '../sha256.ts';
 import { hashOf } from '../store/checksum.ts';
-import { type ListOptions, type ObjectStore, outage, type StoredObject } from '../store/object-store.ts';
+import { type ListOptions, outage, type PictureStore, type StoredObject } from '../store/object-store.ts';
+import { openStore } from '../store/open-store.ts';
+import { isHubData } from '../store/store-address.ts';
 import { openTar } from '../store/tar.ts';
 import { inTemporaryFolder } from '../store/temporary.ts';
 import { changed, endsShard, lineOf, type ShardSource, type SourcePicture } from './list-source.ts';
@@ -30,11 +33,21 @@ interface Versioned extends StoredObject {
 /** Number of objects whose version is asked for at the same time. */
 const AHEAD = 32;
 
+/** The store of a source for which `isStreamed` holds. `note` is called with one line about the size of a data set on the hub. */
+export async function openPictures(
+  source: string,
+  options: Abortable & { note?(line: string): void } = {},
+): Promise<PictureStore> {
+  if (!isHubData(source)) return openStore(source);
+  const { hubStore } = await import('../dataset/hub-data.ts');
+  return hubStore(source, options);
+}
+
 /**
  * The pictures in a store, without classes: those that are objects, and those in tar archives and Parquet files, each of which is a shard.
  * No more names than those of a shard are in memory. Throws `DataError` `images/none` for a store without any.
  */
-export function storeSource(store: ObjectStore): ShardSource {
+export function storeSource(store: PictureStore): ShardSource {
   let leftOut = 0;
   const versioned = (prefix: string, { signal, after }: ListOptions, skip?: () => void) =>
     ahead(
@@ -101,7 +114,7 @@ async function* picturesAndArchives(
 
 /** Asks for what the list does not say. Where a server gives neither a tag nor a date, or answers GET only, the bytes are read. */
 async function withVersion(
-  store: ObjectStore,
+  store: PictureStore,
   object: StoredObject,
   signal?: AbortSignal,
 ): Promise<Versioned> {
@@ -157,7 +170,7 @@ const isLeftOut = (key: string) => key.split('/').some((part) => isLeftover(part
 
 /** Reads a picture. A store that does not answer is no fault of the picture: the error ends the work on the shard. */
 async function readFrom(
-  store: ObjectStore,
+  store: PictureStore,
   { key, tag }: Pick<StoredObject, 'key' | 'tag'>,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
@@ -168,14 +181,14 @@ async function readFrom(
 
 /** The pictures in a tar archive or Parquet file. One that cannot be opened or has none counts as a picture that cannot be read. */
 async function withArchive<T>(
-  store: ObjectStore,
+  store: PictureStore,
   object: StoredObject,
   work: (pictures: readonly SourcePicture[]) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
   const { key } = object;
   const using = async (path: string) => work(await picturesIn(path, key, signal));
-  if (!store.address.includes('://')) return using(join(store.address, key));
+  if (store.pathOf) return using(await store.pathOf(key, { signal }));
   return inTemporaryFolder(async (folder) => {
     const path = join(folder, posix.basename(key));
     await download(store, object, path, signal);
@@ -225,7 +238,7 @@ async function picturesInTar(
 const PIECE = 2 ** 26;
 
 async function download(
-  store: ObjectStore,
+  store: PictureStore,
   { key, size, tag }: StoredObject,
   path: string,
   signal?: AbortSignal,

@@ -80,7 +80,7 @@ const LONGEST_PAUSE = 60_000;
 const PASSING = /^(store\/(unreachable|refused|incomplete)|network\/(unreachable|refused|cut))$/;
 
 /** Errors of this machine. The worker gives its shard back and ends. */
-const REFUSING = /^(worker\/version|scale\/other-(encoder|data|classifier))$/;
+const REFUSING = /^(worker\/version|network\/(gated|denied)|scale\/other-(encoder|data|classifier))$/;
 
 /** Milliseconds between two looks whether a run was cancelled, and whether there is anything left to do. */
 const LOOK = 2_000;

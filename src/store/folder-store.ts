@@ -40,6 +40,7 @@ export function folderStore(folder: string): ObjectStore {
         throw systemError(error, { path, writing: true }) ?? error;
       });
     },
+    pathOf: async (key) => pathOf(key),
   };
 }
 

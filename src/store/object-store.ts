@@ -58,7 +58,12 @@ export interface ObjectStore {
   put(key: string, body: StoredBody, options?: PutOptions): Promise<'written' | 'already there'>;
   /** Removes an object. Removing what is not there is no error. */
   remove(key: string, options?: Abortable): Promise<void>;
+  /** A file of this machine that holds an object. Absent if the store has no files here. */
+  pathOf?(key: string, options?: Abortable): Promise<string>;
 }
+
+/** A store that pictures are read from. */
+export type PictureStore = Pick<ObjectStore, 'address' | 'list' | 'find' | 'read' | 'pathOf'>;
 
 /** Refuses a key that a folder or a URL would take for another one: with `.` or `..` as a part, or with an empty part. */
 export function checkKey(key: string): string {

@@ -7,3 +7,8 @@ export function isStoreAddress(source: string): boolean {
 export function isHubData(source: string): boolean {
   return /^hf:/i.test(source);
 }
+
+/** Whether the pictures of a source without classes are listed when they are needed, because it is a store or a data set on the hub. */
+export function isStreamed(source: unknown): source is string {
+  return typeof source === 'string' && (isStoreAddress(source) || isHubData(source));
+}

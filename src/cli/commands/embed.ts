@@ -5,7 +5,7 @@ import { duration } from '../../report/numbers.ts';
 import type { EmbedOptions } from '../../scale/embed.ts';
 import { checkUnlabelled, embedOptions } from '../../scale/embed-options.ts';
 import type { EmbedTextsOptions } from '../../scale/embed-texts.ts';
-import { isStoreAddress } from '../../store/store-address.ts';
+import { isStreamed } from '../../store/store-address.ts';
 import { count, number } from '../../words.ts';
 import { defineCommand, firstGiven, jsonOption, noEffect } from '../command.ts';
 import { shellWord } from '../format.ts';
@@ -72,7 +72,7 @@ export const embedCommand = defineCommand({
       if (idle) throw noEffect(idle, '--texts', 'It is about pictures. Leave it out.');
     } else if (unlabelled) {
       checkUnlabelled(data, { ...reading, classes });
-      if (strict && isStoreAddress(data!))
+      if (strict && isStreamed(data))
         throw noEffect(
           'strict',
           'pictures in a store without classes',
@@ -110,7 +110,7 @@ export const embedCommand = defineCommand({
     const source = data!;
     const { embed, submitEmbed, unlabelledData } = await import('../../scale/embed.ts');
     const dataset =
-      values.unlabelled && isStoreAddress(source)
+      values.unlabelled && isStreamed(source)
         ? source
         : values.unlabelled
           ? await unlabelledData(source, { followLinks, zipEncoding, signal: io.signal })
