@@ -78,11 +78,12 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
 }
 
 /**
- * Fine-tunes a CLIP from weights on labelled pictures by CLIP-LoRA, and writes the encoder with the changed weights into the folder `output`, whose path is
- * then the name of an encoder like any other: `fit` with `method: 'zero-shot'` makes it a classifier. Every step computes the towers of a batch of
- * pictures and of all class names, forward and backward, which takes hours for the published number of steps. Returns the folder, the encoder that it was made of
- * and its licence. Throws `ModelError` for an encoder that is not built from weights, `UsageError` for a folder that is not empty or a wrong
- * option, `DataError` if there is nothing to learn from, and `InterruptedError` that says how many steps are kept.
+ * Fine-tunes a CLIP from weights on labelled pictures by CLIP-LoRA, and writes the encoder with the changed weights into the folder
+ * `output`. The path of this folder is then the name of an encoder like any other: `fit` with `method: 'zero-shot'` makes a classifier of
+ * it. Every step computes the towers of a batch of pictures and of all class names, forward and backward, which takes hours for the
+ * published number of steps. Returns the folder, the encoder that it was made of and its licence. Throws `ModelError` for an encoder that
+ * is not built from weights, `UsageError` for a folder that is not empty or a wrong option, `DataError` if there is nothing to learn from,
+ * and `InterruptedError` that says how many steps are kept.
  */
 export async function fineTune(source: string | Dataset, options: FineTuneOptions): Promise<FineTuned> {
   const work = await import('./classifier/fine-tune.ts');
@@ -128,7 +129,7 @@ export async function embed(source: string | Dataset, options: EmbedOptions): Pr
 
 /**
  * Computes the features of texts with the text tower of an encoder, and writes them into a folder: `texts.npy` (or `.safetensors`) with
- * `texts.csv`, or `texts.parquet`, and `info.json` with the encoder. Returns the encoder's id and the number of numbers of a text.
+ * `texts.csv`, or `texts.parquet`, and `info.json` with the encoder. Returns the encoder's id and the dimension of its features.
  */
 export async function embedTexts(
   texts: readonly string[],
@@ -139,9 +140,9 @@ export async function embedTexts(
 }
 
 /**
- * Has workers do the shards of a run, on Redis (BullMQ). Only a window of shards is in Redis at a time. What is done is known from the
- * store: if Redis loses everything, missing shards are added again. A shard that failed three times is set aside, and `run` ends with
- * `DataError` `queue/set-aside` when all others are done. Throws as `connectRedis`.
+ * Has workers do the shards of a run, on Redis (BullMQ). Only a window of shards is in Redis at a time. The store shows which shards are
+ * done: if Redis loses everything, the missing shards are added again. A shard that failed three times is set aside, and `run` ends with
+ * `DataError` `queue/set-aside` when all others are done. Throws the errors of `connectRedis`.
  */
 export async function openBullQueue(
   address: string,

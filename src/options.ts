@@ -103,7 +103,7 @@ export function choice<const C extends string>(
   };
 }
 
-/** An option that is a number above 0, or one of a few words for a rule that finds it. */
+/** An option that is a number above 0, or one of a few words that name a rule for finding it. */
 export function positiveOr<const C extends string>(
   words: readonly C[],
   given: OptionFacts<number | NoInfer<C>>,
@@ -116,7 +116,7 @@ export function positiveOr<const C extends string>(
   return { value: `<number|${words.join('|')}>`, ...given, schema };
 }
 
-/** An option that is a number from `min` to `max`, or one of a few words for a rule that finds it. */
+/** An option that is a number from `min` to `max`, or one of a few words that name a rule for finding it. */
 export function realOr<const C extends string>(
   words: readonly C[],
   { min, max, ...given }: OptionFacts<number | NoInfer<C>> & { min: number; max: number },

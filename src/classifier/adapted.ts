@@ -29,7 +29,7 @@ import type {
   WorkOptions,
 } from './types.ts';
 
-/** The parts of a classifier that methods without labels are put on top of. */
+/** The parts of a classifier that the methods without labels use. */
 export interface AdaptableClassifier {
   readonly data: ClassifierData;
   encode(images: readonly ImageSource[], work: WorkOptions): Promise<EncodedImages>;

@@ -25,8 +25,8 @@ const WEIGHTS = Array.from({ length: 31 }, (_, i) => i / 20);
 
 /**
  * The fitted method with logit adjustment (`class-balance`), at the weight of the smallest negative log-likelihood of left-out examples in
- * which every class counts alike: as a stack of the method and the class balance. The method as it is where all classes have as many
- * examples, no example can be left out, or the best weight is 0.
+ * which every class counts alike: as a stack of the method and the class balance. Returns the method unchanged if all classes have equally
+ * many examples, if no example can be left out, or if the best weight is 0.
  */
 export async function balanced(engine: Engine, task: Task, fitted: Fitted): Promise<Fitted> {
   const priors = logPriors(task.support.labels, task.classes);
@@ -58,7 +58,7 @@ export async function balanced(engine: Engine, task: Task, fitted: Fitted): Prom
   return withBalance(told, weight, await classBalance.fit(task, {}));
 }
 
-/** What is said of the balance of a classifier that was fitted with it. */
+/** The finding about the class balance of a classifier that was fitted with the option `balance`. */
 export function balanceFinding({ options, tuning }: Pick<ClassifierData, 'options' | 'tuning'>): Finding {
   const parts = (options.parts ?? {}) as Readonly<Record<string, StackPart>>;
   const own = parts[classBalance.id];

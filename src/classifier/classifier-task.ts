@@ -14,7 +14,7 @@ export function taskOf(
   return { classes: classes.length, dimension: encoder.dimension, support, head, seed, signal };
 }
 
-/** What the rows of a classifier's summary are. */
+/** The origin of the rows of a classifier's summary. */
 export function originOf({
   method,
   encoder,

@@ -56,7 +56,7 @@ export interface ExplainOptions extends PredictOptions {
 }
 
 /*
- * What predicting does not need is imported where it is used, so that the first answer comes soon.
+ * Modules that predicting does not need are imported where they are used, so that the first answer comes sooner.
  */
 
 /**

@@ -77,7 +77,7 @@ function isSame(a: Tensor | undefined, b: Tensor): boolean {
 /** Tensors of which the classifier holds converted numbers only. */
 const CONVERTED: readonly string[] = [FEATURES, 'text.features'];
 
-/** The tensors of a file with memory of their own: each that the classifier holds would keep the bytes of the whole file in memory. */
+/** The tensors of a file, copied: a tensor that shared the file's bytes would keep all of them in memory. */
 function* detached(tensors: ReadonlyMap<string, Tensor>): Pieces<Map<string, Tensor>> {
   const own = new Map<string, Tensor>();
   for (const [name, tensor] of tensors) {
@@ -94,12 +94,12 @@ export function refusal(path: string): Refuse {
   };
 }
 
-/** The JSON text of a classifier's file, and what its format says about the rest. */
+/** The JSON text of a classifier's file, and what its format says about the tensors. */
 interface FileText {
   readonly classifier: string;
-  /** Whether the examples are in it, too, as in the first format. */
+  /** Whether the text also holds the examples, as in the first format. */
   readonly examplesInText: boolean;
-  /** Whether pages have hashes, as since the third format. */
+  /** Whether pages have hashes, as from the third format on. */
   readonly paged: boolean;
 }
 

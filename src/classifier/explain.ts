@@ -90,7 +90,7 @@ function contributionsOf(
     .slice(0, most);
 }
 
-/** The keys of supports with several views, all of whose examples are compared with every explained picture. */
+/** The keys of support sets with several views. They are kept, because every explained picture is compared with all examples. */
 const allKeys = new WeakMap<Support, Matrix>();
 
 /** The keys of some examples (not normalised), by their position in the list. */

@@ -30,7 +30,7 @@ export function fineTunedFindings({ fineTuned = 0 }: Pick<Choice, 'fineTuned'>):
   return [{ level: 'warning', code: 'fit/fine-tuned', message }];
 }
 
-/** Warns that rows of features may show pictures that the encoder was fine-tuned on. Their pictures are not known. */
+/** Warns that rows of features may be of pictures that the encoder was fine-tuned on. The pictures of such rows are not known. */
 export function perhapsFineTuned({
   id,
   fineTunedOn: pictures,

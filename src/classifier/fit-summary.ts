@@ -161,7 +161,7 @@ function refuseUnused({ shots, views, keys, balance, reject, tune, groupBy }: Fi
   });
 }
 
-/** Reads all rows, as often as it is asked, and tells the progress. */
+/** Reads all rows, as often as it is called, and reports the progress. */
 function createReading({ parts, rows }: FeatureStream, { signal, onFit }: FitWatch) {
   let passes = 0;
   const pass = () => {
@@ -177,7 +177,7 @@ function createReading({ parts, rows }: FeatureStream, { signal, onFit }: FitWat
 
 type Reading = ReturnType<typeof createReading>;
 
-/** What rows are compared with, chosen from a draw of the rows that are not left out. */
+/** The basis that rows are compared with, such as centres of clusters. It is chosen from a draw of the rows that are not left out. */
 async function basisOf(
   form: SummaryForm,
   options: ReturnType<typeof resolveOptions>,
@@ -219,7 +219,7 @@ async function chosen(
   };
 }
 
-/** The entries of the state about its difference from the examples, on some of the left-out rows. */
+/** The entries of the state about the error of the approximation, which is measured on some of the left-out rows. */
 async function comparison(
   form: SummaryForm,
   options: ReturnType<typeof resolveOptions>,
@@ -243,7 +243,7 @@ async function comparison(
   );
 }
 
-/** `of` is the number of all rows, `left` that of those that were left out first, `passes` that of the readings. */
+/** `of` is the number of all rows, `left` the number of rows that were left out first, and `passes` the number of readings. */
 function summaryFindings(
   dump: FeatureDump,
   summary: Summary,

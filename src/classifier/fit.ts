@@ -57,7 +57,7 @@ export interface FitOptions extends Partial<Omit<FitValues, 'encoder' | 'method'
   /** Path of a file that keeps a training's last full epoch. With `resume`, training continues from it. It is removed at the end. */
   checkpoint?: string;
   resume?: boolean;
-  /** With `summary`: sums up the rows in place of this process. `sumRowsOn` makes it of a queue. */
+  /** With `summary`: sums up the rows in place of this process. `sumRowsOn` returns such a function for a queue. */
   sumRows?: SumRows;
   /** Called with the progress of the download, if the encoder is not on this machine. */
   onPull?(progress: PullProgress): void;

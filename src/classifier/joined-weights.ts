@@ -17,9 +17,9 @@ const STEPS = 10;
 const MIN_BETA = 0.5;
 
 /**
- * Chooses the weights of a joined encoder whose weights are free: those with the least negative log-likelihood of the left-out examples
- * (or the validation split) under Tip-Adapter, or under its cache alone if no part reads. They stay equal if no example can be left out, or
- * if nothing is tuned. Nothing is encoded again. What was encoded with another encoder is returned unchanged.
+ * Chooses the weights of a joined encoder whose weights are free: those with the least negative log-likelihood of the left-out examples (or
+ * the validation split) under Tip-Adapter, or under its cache alone if no part reads names. They stay equal if no example can be left out,
+ * or if nothing is tuned. Nothing is encoded again. Rows that were encoded with another encoder are returned unchanged.
  */
 export async function weighPictures(
   encoded: Prepared,
@@ -59,7 +59,7 @@ export async function weighPictures(
   };
 }
 
-/** All that was encoded with the join's present weights, as another weighting gives it. */
+/** The rows that were encoded with the join's present weights, rescaled to other weights. */
 function rescaled(
   joined: Joined,
   known: Known,

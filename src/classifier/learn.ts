@@ -113,7 +113,7 @@ export async function fitMethod(
   return { ...data, method, options, state, tuning: withLearntRows(choice, encoder, tuned) };
 }
 
-/** The parts of an encoder that some methods learn from, and what it has learnt from itself. */
+/** The parts of an encoder that some methods learn from, and the pictures that the encoder itself was fine-tuned on. */
 export type EncoderParts = Pick<Encoder, 'textTower' | 'projection' | 'fineTuned'>;
 
 /** The parts of the encoder that a method learns from. */

@@ -21,14 +21,14 @@ export interface LeftOutAnswers {
   readonly folds: number;
 }
 
-/** Most folds. A method that trains takes a whole training for each. */
+/** Largest numbers of folds, because a method that trains needs a whole training for each fold. */
 const MOST_FOLDS = { closedForm: 10, trained: 4 };
 
 /** Options of `leftOutAnswers`. */
 export interface LeftOutOptions extends Abortable {
   /** Opens the encoder, whose text tower some methods train. */
   encoder?(): Promise<Encoder>;
-  /** Most folds (default: 10, or 4 if the method trains). */
+  /** Largest number of folds (default: 10, or 4 if the method trains). */
   readonly mostFolds?: number;
   onFit?(progress: FitProgress): void;
 }

@@ -12,7 +12,7 @@ export interface RowSums {
   readonly left: Samples;
 }
 
-/** The same of one thread. The places of the left-out rows in the data give those of several threads an order. */
+/** The sums of one thread. The left-out rows have their places in the data, by which those of several threads are ordered. */
 export interface PlacedSums extends RowSums {
   readonly left: Samples & { readonly places: Float64Array };
 }
@@ -28,7 +28,7 @@ export interface Summing {
   readonly seed: number;
 }
 
-/** A sum of no rows yet, on the given products. */
+/** An empty sum, which adds rows with the given products. */
 export function createRowSum({ form, what, rows, seed }: Summing, products: Products) {
   const isLeftOut = leftOutOf(rows, seed);
   const summariser = createSummariser(form, what, products);

@@ -12,7 +12,7 @@ import type { Options, ValuesOf } from '../options.ts';
 import { createRowSum, type RowSums, type Summing } from './row-sum.ts';
 import { sumOnThreads } from './sum-threads.ts';
 
-/** What is summed up for a fit from a summary: the rows of a folder of features, or of the address of a store. */
+/** The rows that are summed up for a fit from a summary: those of a folder of features, or of the address of a store. */
 export interface SummaryTask {
   readonly folder: string;
   readonly origin: SummaryOrigin;
@@ -22,7 +22,7 @@ export interface SummaryTask {
   readonly seed: number;
 }
 
-/** The sums of all rows, and what the user is told about how they were made. */
+/** The sums of all rows, and findings about how they were made. */
 export interface SummedRows extends RowSums {
   readonly findings?: readonly Finding[];
 }
@@ -33,7 +33,7 @@ export type SumRows = (
   watch: Abortable & { onRows?(done: number): void },
 ) => Promise<SummedRows>;
 
-/** Bytes of features for which another thread is worth its start. */
+/** Bytes of features from which on the start of another thread pays off. */
 const BYTES_OF_THREAD = 2 ** 25;
 
 /** Sums up the rows of parts: many on several threads, with one core each, and few in this one. `onRows` gets the number of labelled rows so far. */

@@ -2,15 +2,18 @@ import type { StoredBlock } from '../dataset/row-blocks.ts';
 import type { Failure } from '../failure.ts';
 import type { PlacedSums, Summing } from './row-sum.ts';
 
-/** What a thread gets: how rows are summed up and the folder of the native build that computes, if one does, then blocks of them, then the question for the sums. */
+/**
+ * The messages to a thread. The first says how rows are summed up, and gives the folder of the native build if that build computes. Then
+ * come blocks of rows, and at the end the request for the sums.
+ */
 export type Message =
   | ({ readonly kind: 'begin'; readonly native?: string } & Omit<Summing, 'form'>)
   | { readonly kind: 'block'; readonly block: StoredBlock }
   | { readonly kind: 'end' };
 
 /**
- * Its answers, in the order of the messages. The buffer of a block comes back, to be filled again. `refused` tells, once,
- * why the native build does not load, so that WebAssembly computes.
+ * The thread's answers, in the order of the messages. The buffer of a block comes back, to be filled again. `refused` says, once, why the
+ * native build cannot be loaded; WebAssembly then computes.
  */
 export type Answer = { readonly refused?: string } & (
   | { readonly kind: 'begun' }

@@ -17,8 +17,8 @@ const PROGRAM = new URL(`./sum-worker${extname(import.meta.url)}`, import.meta.u
 const BLOCKS = 2;
 
 /**
- * Sums up the rows of parts on threads. This thread only reads: each of the others, in turn, gets a block, and computes with it on one core. Threads
- * of one core each do not wait for one another, as those of one product do.
+ * Sums up the rows of parts on threads. This thread only reads. It gives blocks to the other threads in turn, and each of them computes on
+ * one core. Such threads do not wait for one another, unlike the threads that share a product.
  */
 export async function sumOnThreads(
   summing: Summing,
@@ -106,7 +106,7 @@ class SumThread {
     this.#thread.post(message, transfer);
   }
 
-  /** Waits until the thread has few enough blocks. Throws what it failed by. */
+  /** Waits until the thread has few enough blocks. Throws the thread's error if it has failed. */
   async hasRoom(): Promise<void> {
     while (!this.#failed && this.#waiting.length >= BLOCKS) await this.#change();
     if (this.#failed) throw this.#failed;

@@ -44,7 +44,7 @@ export function summarisedError(what: string): UsageError {
   });
 }
 
-/** Tells that examples which a summary has already cannot be left out when they are added again. */
+/** The finding that examples are counted twice if they are added again, because a summary does not show which examples it has. */
 export const COUNTED_TWICE: Finding = {
   level: 'warning',
   code: 'add/summary',

@@ -218,7 +218,7 @@ export interface Suspect {
   readonly leftOut: boolean;
 }
 
-/** What left-out scores say of a classifier's own examples. */
+/** The suspects among a classifier's own examples, by the answers of classifiers that had not learnt from them. */
 export interface ExampleSuspects {
   readonly suspects: readonly Suspect[];
   /** Number of examples that could be left out, how many of them were answered by their label, and the number of folds. */

@@ -3,7 +3,7 @@ import type { Dataset, Split } from '../dataset/types.ts';
 import { DataError } from '../errors.ts';
 import type { Failure } from './types.ts';
 
-/** What belongs to a wanted split, or to none, and could not be read when the data set was listed. */
+/** The files and folders that could not be read when the data set was listed, if they belong to a wanted split or to none. */
 export function unlisted({ unreadable = [] }: Dataset, isWanted: (split: Split) => boolean): Failure[] {
   const splitsOf = (path: string) => path.split('/').flatMap((name) => splitNamed(name) ?? []);
   return unreadable

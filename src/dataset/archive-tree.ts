@@ -47,7 +47,7 @@ export interface Archive {
   readonly guessed?: readonly string[];
   /** Absolute path of the archive that holds an entry, if there are several. */
   pathOf?(name: string): string;
-  /** Changes whenever the bytes of an entry do, if they are not in a file on disk. Undefined if only the bytes themselves tell. */
+  /** Changes whenever the bytes of an entry do, if they are not in a file on disk. Undefined if only the bytes themselves show a change. */
   tagOf?(name: string): string | undefined;
   read(name: string): Promise<Uint8Array>;
 }

@@ -5,8 +5,8 @@ import { namesNoClass } from './folder-checks.ts';
 import type { ClassInfo, Dataset, Finding } from './types.ts';
 
 /**
- * The findings that say that the reading may be wrong as a whole: one class only, classes with names of splits or of parts of a layout, or
- * nothing but codes as names. A person is asked about them before the work begins.
+ * The findings which say that the whole data set may have been misread: one class only, classes with names of splits or of parts of a
+ * layout, or nothing but codes as names. A person is asked about them before the work begins.
  */
 export function doubtsOf({ classes, findings }: Pick<Dataset, 'classes' | 'findings'>): Finding[] {
   return findings.filter(({ code }) => {

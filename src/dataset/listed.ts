@@ -62,7 +62,7 @@ export async function readListed(tables: readonly PictureTable[], signal?: Abort
   };
 }
 
-/** What is said of several tables alike is said once, as of the first of them. Shards can be many. */
+/** Several tables may have the same finding, because there can be many shards. It is reported once, for the first of them. */
 function onceForAll(findings: readonly { finding: Finding; table: string }[]): Finding[] {
   const alike = groupBy(findings, ({ finding, table }) =>
     finding.level === 'info' ? `${finding.code} ${finding.message.replace(table, '')}` : finding,
@@ -134,7 +134,10 @@ async function listInto(
 /** The name of a file among all others. */
 const keyOf = (file: SourceFile | undefined) => file?.absolute ?? file?.path;
 
-/** A labelled file without empty fields, as the tests compare it. A million of them are made, so that no object is extended. */
+/**
+ * A labelled file without empty fields, because tests compare it. There may be a million of them, so each object gets its fields when it is
+ * made.
+ */
 function labelledFile(file: SourceFile, label?: string, split?: Split, group?: string): LabelledFile {
   if (label === undefined || group)
     return { file, ...(label !== undefined && { label }), ...(split && { split }), ...(group && { group }) };

@@ -83,7 +83,10 @@ export async function openParquetFeatures(
   return { dimension, rows: first, classes, splits, parts };
 }
 
-/** Places that a file of `embed` has. It is opened when its rows are read, so that its number of rows is not known before. */
+/**
+ * Number of places that are reserved for a file of `embed`. The file is opened when its rows are read, so its number of rows is not known
+ * before.
+ */
 const PLACES_OF_FILE = 2 ** 32;
 
 /**
@@ -117,8 +120,8 @@ export async function openStoredParquet(
 }
 
 /**
- * The error for rows of the split train beside rows of no split. These belong to no split, as in every data set; but rows are read in blocks, so
- * that it is known too late which they are.
+ * The error for rows of the split train beside rows without a split. Other data sets leave the rows without a split out. Features are read
+ * in blocks, and a row of the split train may come after such rows have been learnt from.
  */
 export function mixedSplits(folder: string): DataError {
   return new DataError(`${folder} has rows of the split train and rows without a split`, {

@@ -53,8 +53,8 @@ const TOGETHER = 2 ** 14;
 const MOST_KEPT = 2 ** 17;
 
 /**
- * A table of some columns of a file, under their names in the file, with the values that `every` row has besides. Equal rows are one object,
- * because there may be a million of them.
+ * A table of some columns of a file, under their names in the file, and the values of `every`, which all rows share. Equal rows are one
+ * object, because there may be a million of them.
  */
 export async function tableOfColumns(
   parquet: Parquet,

@@ -8,7 +8,7 @@ import { unusedFiles } from './unused-files.ts';
 /** The pictures of a folder or an archive, whatever their classes are. */
 export interface FoundPictures {
   readonly pictures: readonly SourceFile[];
-  /** What was left out and why. */
+  /** Findings about files that were left out, and why. */
   readonly findings: readonly Finding[];
   readonly unreadable: readonly Unreadable[];
   /** Name and absolute path of the folder or archive. */
@@ -26,7 +26,7 @@ export async function listPictures(
 ): Promise<FoundPictures> {
   const tree = await openSource(source, listing, { signal });
   const pictures = tree.files.filter(({ path }) => isImagePath(path));
-  // Nothing is learnt from these, so that lists of splits have no meaning.
+  // These pictures are not learnt from, so lists of splits have no meaning.
   const labelled = pictures.map((file) => ({ file, split: 'test' as const }));
   const unused = unusedFiles(tree, { pictures: labelled, classIds: [], layout: '', findings: [] }, []);
   const { name, root, findings, unreadable } = tree;

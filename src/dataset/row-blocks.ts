@@ -147,7 +147,7 @@ export async function* ahead<T>(
   const begin = (i: number) => {
     if (i >= n) return undefined;
     const item = read(i);
-    // If the reading ends before it is waited for, its error is nobody's.
+    // If the caller stops before this item, nobody awaits it, and its error must not end the process.
     item.catch(() => {});
     return item;
   };
@@ -160,7 +160,10 @@ export async function* ahead<T>(
   }
 }
 
-/** Memory for so many bytes: a spare buffer of this size, or a new one in place of the spare ones, which are for blocks of another size. */
+/**
+ * Memory for `size` bytes: a spare buffer of this size, or a new one. If no spare buffer has this size, all are dropped, because they are
+ * for blocks of another size.
+ */
 export function bytesFor(size: number, spare: ArrayBuffer[] = []): Uint8Array<ArrayBuffer> {
   const at = spare.findIndex(({ byteLength }) => byteLength === size);
   if (at >= 0) return new Uint8Array(spare.splice(at, 1)[0]!);

@@ -75,7 +75,7 @@ interface ListedClass {
 }
 
 /**
- * The classes in the order of their numbers. A class without a number has that of its place in the list. Undefined if the file lists
+ * The classes in the order of their numbers. A class without a number gets the number of its place in the list. Undefined if the file lists
  * something else.
  */
 async function classesIn(file: SourceFile): Promise<ListedClass[] | undefined> {

@@ -23,7 +23,7 @@ import { parseTable } from './text-files.ts';
 import type { SourceFile } from './tree.ts';
 import type { ClassInfo, Dataset, Example, Finding } from './types.ts';
 
-/** A picture in its place among all pictures: with its features, or with the reason why it has none. */
+/** A picture with its place among all pictures, and with its features or the reason why it has none. */
 type Placed = { readonly at: number } & (
   | { readonly row: FeatureRow; readonly values: Float32Array }
   | { readonly failed: Omit<FailedRow, 'at'> }
@@ -31,8 +31,9 @@ type Placed = { readonly at: number } & (
 
 /**
  * The data set whose features `tip-adapter embed` stored in a folder. Its examples are those of the pictures' data set, in the same order,
- * and carry their features; pictures that could not be read are among them, and reading them throws the stored reason. So whatever is
- * made of it is the same as from the pictures. Throws `DataError` `features/…` if the run is not finished or files are missing or damaged.
+ * and carry their features; pictures that could not be read are among them, and reading them throws the stored reason. Classifiers and
+ * figures are therefore the same as from the pictures. Throws `DataError` `features/…` if the run is not finished or files are missing or
+ * damaged.
  */
 export async function readStoredFeatures(
   folder: string,
@@ -180,7 +181,7 @@ async function inTables(
   return placed;
 }
 
-/** The place in the list of classes of each row of a table, by its CSV file; -1 for a row without a class. */
+/** For each row of a table, the place of its class in the list of classes, from the CSV file; -1 for a row without a class. */
 export async function storedPlaces(
   folder: string,
   name: string,
@@ -211,7 +212,7 @@ function labelOf(
   throw damagedFeatures(folder, `the class "${name}" of ${id} is not among those of info.json`);
 }
 
-/** Refuses labels of consecutive rows from `first` on of a table whose CSV file gives one of them another class. */
+/** Refuses labels of consecutive rows of a table, from row `first` on, if its CSV file gives one of the rows another class. */
 export function checkStoredLabels(
   labels: Int32Array,
   places: Int32Array,

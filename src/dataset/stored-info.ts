@@ -45,7 +45,7 @@ const schema = z.object({
   /** Numbers of all pictures and of those among them that could not be read. */
   pictures: z.number().int().min(0),
   failures: z.number().int().min(0),
-  /** What could not be read when the pictures were listed. */
+  /** Files and folders that could not be read when the pictures were listed. */
   unreadable: z.array(
     z.object({
       path: z.string(),

@@ -108,7 +108,7 @@ export const classFolders: Layout = {
   },
 };
 
-/** The tables that were found, with findings about those that do not label the pictures, after an error ended the reading. */
+/** After an error ended the reading: the tables that were found, with findings about those that do not label the pictures. */
 export async function noticedTables(tree: Tree): Promise<{ files: SourceFile[]; findings: Finding[] }> {
   const noticed: { files: SourceFile[]; findings: Finding[] } = { files: [], findings: [] };
   if (tree.table) return noticed;

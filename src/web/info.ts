@@ -1,7 +1,7 @@
 import type { ClassifierData } from '../classifier/types.ts';
 import { isCalibrated } from '../tuning/calibrated.ts';
 
-/** The facts of a classifier, without its learnt numbers. */
+/** Facts about a classifier, without its learnt numbers. */
 export interface ClassifierInfo
   extends Pick<
     ClassifierData,
