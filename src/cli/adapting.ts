@@ -41,7 +41,7 @@ type Given = {
   readonly method?: TransductiveId | TestTimeId;
 };
 
-/** The asked method, or undefined if pictures are answered one by one. Throws `UsageError` for options that do not fit together. */
+/** The requested method, or undefined if pictures are answered one by one. Throws `UsageError` for options that do not fit together. */
 export function askedAdapting({ together, stream, method }: Given): Adapting | undefined {
   if (together && stream) {
     throw new UsageError('The options --together and --stream exclude each other', {
@@ -119,8 +119,8 @@ export async function predictAdapted(
 }
 
 /**
- * The notes beside answers that depend on other pictures. `changed` is how many differ from those one by one, and `occurring` how many
- * classes these have, if that is known.
+ * The notes beside answers that depend on other pictures. `changed` is the number of answers that differ from those given one by one.
+ * `occurring` is the number of classes among the answers one by one, if it is known.
  */
 export function adaptedNotes(
   { how, method }: Adapting,

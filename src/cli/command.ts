@@ -29,7 +29,7 @@ export interface Command<T extends Options = Options, A extends readonly string[
   /** Command lines, each with a sentence about it. */
   readonly examples: readonly [Example, ...Example[]];
   /**
-   * Throws `UsageError` for arguments and options that do not fit together or cannot be used. It runs before anything is downloaded,
+   * Throws `UsageError` for arguments and options that do not fit together or cannot be used. It is called before anything is downloaded,
    * read or written. `typed` has the names of the options on the command line, without those of a config file.
    */
   check?(args: Typed<A>, values: ValuesOf<T>, typed: readonly string[]): void | Promise<void>;

@@ -5,7 +5,7 @@ import type { Io } from './io.ts';
 import { partJson } from './print.ts';
 import { withBar } from './progress-bars.ts';
 
-/** Reads labelled pictures, tells about them, and evaluates a classifier on them. */
+/** Reads labelled pictures, prints the findings about them, and evaluates a classifier on them. */
 export async function evaluateOn(
   classifier: Classifier,
   data: string,
@@ -23,7 +23,7 @@ export async function evaluateOn(
   return { dataset, evaluation };
 }
 
-/** The accuracy in JSON, with what it does not cover. */
+/** The accuracy in JSON, with the pictures that it does not cover. */
 export function evaluationJson({ accuracy, total, interval, excluded, failures, findings }: Evaluation) {
   return { accuracy, total, interval, excluded, ...partJson(failures), findings };
 }

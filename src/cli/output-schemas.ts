@@ -71,7 +71,7 @@ const learntPart = {
     .describe('Whether something could not be read, so that the classifier has learnt from the others'),
   failures: z.array(failure),
 };
-/** What the accuracy on labelled pictures does not cover. */
+/** The pictures that the accuracy on labelled pictures does not cover. */
 const uncovered = {
   excluded: z
     .array(z.string())
@@ -559,7 +559,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
   }),
 };
 
-/** What `tip-adapter --version` prints under `--json`. */
+/** The output of `tip-adapter --version` under `--json`. */
 export const versionOutput = object({
   version: z.string(),
   node: z.string().optional(),

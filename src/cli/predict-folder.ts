@@ -19,7 +19,10 @@ export function isAnswerFolder(output: string | undefined): output is string {
   return output !== undefined && (output.endsWith('/') || output.includes('://'));
 }
 
-/** Throws `UsageError` for what is not possible with answers in a folder: several sources, and options about other answers. */
+/**
+ * Throws `UsageError` for options that are not possible with answers in a folder: several sources, and options about other forms of
+ * answers.
+ */
 export async function checkAnswerFolder(
   output: string,
   sources: readonly string[],

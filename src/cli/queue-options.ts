@@ -27,7 +27,7 @@ export async function checkQueue({ queue, detach }: ValuesOf<typeof queueOptions
   }
 }
 
-/** The queue on Redis, which tells when the connection is lost and when there is no worker. */
+/** The queue on Redis. A note is printed when the connection is lost and when there is no worker. */
 export async function openQueue(address: string, detach: boolean, io: Io): Promise<Queue & AsyncDisposable> {
   const { openBullQueue } = await import('../scale/bull-queue.ts');
   return openBullQueue(
@@ -61,7 +61,7 @@ export function tellLeftOut({ leftOut }: { readonly leftOut: number }, io: Io): 
   io.note(`${number(leftOut)} ${left} left out, because the names are not those of pictures or archives.`);
 }
 
-/** Says what became of a run that is left to workers. */
+/** Prints the state of a run that is left to workers. */
 export function tellSubmitted(
   { run, before }: { readonly run: string; readonly before: boolean },
   { output, redis }: { output: string; redis: string },

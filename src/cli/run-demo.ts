@@ -131,7 +131,10 @@ function methodTable({ rows }: DemoResult): Table<DemoRow> {
   };
 }
 
-/** Says why Tip-Adapter is below the examples alone, where it is: the names' scores are the only part that the two rows do not share. */
+/**
+ * Explains an accuracy of Tip-Adapter that is below that of the examples alone: the scores of the names are the only part that the two rows
+ * do not share.
+ */
 export function explainNames([names, examples, tipAdapter]: readonly DemoRow[]): string[] {
   const [alone, without, together] = [names!, examples!, tipAdapter!].map((row) => lastOf(row).accuracy);
   if (together! >= without!) return [];

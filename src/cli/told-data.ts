@@ -17,13 +17,13 @@ export const strictOption = flag({ help: 'End with an error if there is a warnin
 /** How findings about data are printed. */
 interface Telling {
   readonly strict?: boolean;
-  /** The least number of classes with which a person is asked about a doubtful reading. Without it nobody is asked. */
+  /** The least number of classes with which a person is asked about a doubtful reading. If it is not given, nobody is asked. */
   readonly askFrom?: number;
 }
 
 /**
- * Reads labelled pictures and tells what was found, before anything is encoded. A folder of features is not read: its path is returned.
- * Throws as `tellData`.
+ * Reads labelled pictures and prints the findings before anything is encoded. A folder of features is not read: its path is returned.
+ * Throws the errors of `tellData`.
  */
 export async function readTold(
   source: string,
@@ -47,7 +47,7 @@ export async function readTold(
 }
 
 /**
- * Prints what was found in a data set. Throws `DataError` for a warning if `strict`, and if a person who is asked about a doubtful
+ * Prints the findings about a data set. Throws `DataError` for a warning if `strict` is set, and if a person who is asked about a doubtful
  * reading does not want to continue.
  */
 export async function tellData(
@@ -77,7 +77,7 @@ export function untold(findings: readonly Finding[], source: Dataset | string): 
   return typeof source === 'string' ? findings : findings.filter((one) => !source.findings.includes(one));
 }
 
-/** Prints the findings and unreadable pictures of an evaluation that are not told yet. */
+/** Prints the findings and unreadable pictures of an evaluation that have not been printed yet. */
 export function tellUncovered(
   io: Io,
   { findings, failures }: Pick<Evaluation, 'findings' | 'failures'>,

@@ -1,7 +1,7 @@
 import type { Answer, Request } from './protocol.ts';
 import type { Platform } from './threaded-engine.ts';
 
-/** What an engine in the calling thread has in place of a thread. `answer` gets one request at a time and never throws. */
+/** Stands for the thread in an engine that computes in the calling thread. `answer` gets one request at a time and never throws. */
 export function startHere(answer: (request: Request) => Promise<Answer>): Pick<Platform, 'start' | 'isHere'> {
   // With WebGPU, ONNX Runtime refuses a run while another is not finished.
   let before: Promise<void> = Promise.resolve();

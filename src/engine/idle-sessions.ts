@@ -4,7 +4,7 @@ import type { Settings } from './protocol.ts';
 /** A session of ONNX Runtime. */
 export interface LoadedModel {
   readonly session: InferenceSession;
-  /** What it was made from. Absent for large models, which an open session need not hold in memory. */
+  /** The model that it was made from. Absent for large models, which an open session need not hold in memory. */
   readonly source?: { readonly model: Uint8Array; readonly settings: string };
   /** Bytes of the largest inputs and outputs of a run. */
   largest: number;

@@ -47,8 +47,8 @@ export function createEngine(options: EngineOptions = {}): Engine & AsyncDisposa
 }
 
 /**
- * Why a device cannot be used here; undefined if it can. The device is tried in a process of its own, because a driver may
- * print, and a broken driver may end the process.
+ * Returns the reason why a device cannot be used here; undefined if it can. The device is tried in a process of its own, because a driver
+ * may print, and a broken driver may end the process.
  */
 async function deviceRefusal(device: Device, native: string): Promise<string | undefined> {
   withoutTelemetry();

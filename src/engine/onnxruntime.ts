@@ -38,7 +38,7 @@ export interface RuntimeBuild {
   readonly version: string;
   /** The folder of the native build; undefined for WebAssembly. */
   readonly native?: string;
-  /** Why the native build is not used. */
+  /** The reason why the native build is not used. */
   readonly reason?: string;
 }
 
@@ -123,7 +123,7 @@ function isRecent(version: string): boolean {
   return major === ours && Number(minor) >= Number(oldest);
 }
 
-/** Why there is no native build for this machine; undefined if there is one. */
+/** The reason why there is no native build for this machine; undefined if there is one. */
 export function whyNoNative(): string | undefined {
   if (!PLATFORMS.includes(PLATFORM)) return `there is none for ${PLATFORM}`;
   return isMusl() ? 'it needs glibc, and this system has musl' : undefined;

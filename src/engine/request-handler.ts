@@ -62,7 +62,7 @@ export function createRequestHandler(
       case 'load': {
         const { model, weights, settings } = request;
         const backend = await backendFor(settings);
-        // A model whose weights are in files is not told from another by its bytes.
+        // Two models whose weights are in files may have the same bytes, so such a session is not used for another load.
         const loaded = weights
           ? { session: await backend.create(model, weights), largest: 0 }
           : await idle.open(model, settings, () => backend.create(model));
@@ -132,7 +132,7 @@ export function createRequestHandler(
         return { id, state: await own(shard).read() };
       case 'keys': {
         const { openPages } = await import('./keys/pages.ts');
-        // Replaced without a wait, so that two requests at a time do not leave one part open.
+        // The part is replaced without a wait in between, so that two requests at a time do not leave a part open.
         const before = keys;
         keys = openPages(request.part, openFile, () => productsOf(request.part.cols, request.settings));
         await before?.close();

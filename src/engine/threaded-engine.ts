@@ -22,19 +22,19 @@ import type {
 } from './training/types.ts';
 import type { Engine, PortInfo, RunOptions, Session, WeightFiles } from './types.ts';
 
-/** What differs between Node and a page. */
+/** The parts that differ between Node and a page. */
 export interface Platform {
   start(events: ThreadEvents): Thread;
   /** The thread is the calling one, so that nothing has to be copied for it. */
   readonly isHere?: true;
   readonly settings: Omit<Settings, 'device' | 'native'>;
-  /** The folder of the native build, if one is used. `error` tells why the folder given before does not load. */
+  /** The folder of the native build, if one is used. `error` is the reason why the folder given before does not load. */
   native?(error?: unknown): Promise<string | undefined>;
   /** Opens keys in a file, if the threads can read files. */
   readonly openKeys?: typeof threadedKeyCache;
   /** Whether the threads can read weights from files. */
   readonly readsWeights?: boolean;
-  /** Why a device cannot be used; undefined if it may be tried. Asked once, before the first use. */
+  /** Returns the reason why a device cannot be used; undefined if it may be tried. It is called once, before the first use. */
   refusal?(device: Device): Promise<string | undefined>;
 }
 
@@ -192,7 +192,9 @@ export function threadedEngine(
     };
   }
 
-  /** Trains with one thread for each core, each with some of the blocks, so that the whole step runs in parallel and not the products alone. */
+  /**
+   * Trains with one thread for each core, each with some of the blocks, so that the whole step runs in parallel and not only the products.
+   */
   async function trainSharded(
     loss: Uint8Array,
     plan: BlockPlan<Uint8Array>,

@@ -6,11 +6,11 @@ import type { Trainer, TrainingSpec } from './training/types.ts';
 
 /** Runs this library's graphs and ONNX files. One engine serves a whole program. */
 export interface Engine {
-  /** Number of cores that it may use, if it says so. */
+  /** Number of cores that it may use, if it is known. */
   readonly threads?: number;
   /**
-   * The folder of the native build of ONNX Runtime that it computes with; undefined if it computes with another build. The first call chooses the
-   * build. `error` tells why the folder given before does not load: another build is used from then on.
+   * The folder of the native build of ONNX Runtime that it computes with; undefined if it computes with another build. The first call
+   * chooses the build. With `error`, the reason why the folder given before does not load, another build is used from then on.
    */
   native?(error?: unknown): Promise<string | undefined>;
   /** Prepares a model, given as ONNX bytes or as the path of a file. Throws `ModelError` if the runtime refuses it; `InterruptedError`. */
@@ -36,7 +36,7 @@ export interface Engine {
 /** The files of a graph's `stored` tensors. */
 export interface WeightFiles {
   readonly folder: string;
-  /** What the files were when the graph was made (`fileIdentity`), by their names. */
+  /** The identities of the files when the graph was made (`fileIdentity`), by their names. */
   readonly identities: Readonly<Record<string, string>>;
 }
 

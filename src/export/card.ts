@@ -16,7 +16,7 @@ const LISTED = 30;
 const MISTAKES = 10;
 
 /**
- * A classifier's model card in Markdown: what it is, its examples, how it was chosen and tested, with 95% intervals, and its
+ * A classifier's model card in Markdown: a description, its examples, how its method was chosen and tested, with 95% intervals, and its
  * limits. Without an evaluation, the card has only the scores on left-out examples, and says so.
  */
 export function modelCard(data: ClassifierData, evaluation?: Evaluation): string {

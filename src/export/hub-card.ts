@@ -2,7 +2,7 @@ import { stringify } from 'yaml';
 import type { ClassifierData, Evaluation } from '../classifier/types.ts';
 import { modelCard } from './card.ts';
 
-/** What a repository on the hub holds beside the classifier's file. */
+/** The contents of a repository on the hub beside the classifier's file. */
 export interface HubContent {
   /** `owner/name`. */
   readonly repo: string;
@@ -104,7 +104,7 @@ function resultOf(
   );
 }
 
-/** How the files of the repository are used. */
+/** The section about the use of the repository's files. */
 function usage({ encoder, classes }: ClassifierData, { repo, onnx, site, page }: HubContent): string {
   return [
     '## How to use it',

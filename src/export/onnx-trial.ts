@@ -30,7 +30,7 @@ export interface OnnxExport {
   readonly outputs: readonly OnnxPort[];
   /** Largest difference between the model's and the classifier's probabilities on the trial inputs, both with the quantised encoder if there is one. */
   readonly difference: number;
-  /** With `quantise`: what 8-bit weights of the encoder change. */
+  /** With `quantise`: the loss by 8-bit weights of the encoder. */
   readonly quantised?: MeasuredLoss;
 }
 

@@ -30,11 +30,11 @@ export interface PushClassifierOptions extends NetworkOptions {
 
 /** A classifier on the hub. */
 export interface PushedClassifier extends Pushed {
-  /** What `load` opens: `hf:owner/name@commit`. */
+  /** The name that `load` opens: `hf:owner/name@commit`. */
   readonly place: string;
   /** Paths inside the repository, with sizes in bytes. */
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
-  /** Why there is no ONNX model, if one was wanted. */
+  /** The reason why there is no ONNX model, if one was wanted. */
   readonly withoutOnnx?: string;
 }
 

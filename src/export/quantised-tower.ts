@@ -17,7 +17,7 @@ import type { ImageTower } from './image-tower.ts';
 import { encodeModel } from './onnx-model.ts';
 import { quantised } from './quantise.ts';
 
-/** What 8-bit weights of an encoder change, measured on pictures. */
+/** The loss by 8-bit weights of an encoder, measured on pictures. */
 export interface QuantisationLoss {
   /** Number of pictures that were compared. */
   readonly pictures: number;
@@ -36,7 +36,7 @@ export interface QuantisationLoss {
   readonly bytes: { readonly before: number; readonly after: number };
 }
 
-/** The loss of a quantised tower, and what its figures do not cover of the given pictures, as an evaluation has it. */
+/** The loss of a quantised tower, and the given pictures that its figures do not cover, as in an evaluation. */
 export interface MeasuredLoss extends Pick<TestSet, 'excluded' | 'failures' | 'findings'> {
   readonly loss: QuantisationLoss;
   /** Number of compared pictures of each class. Empty for thumbnails. */
@@ -65,7 +65,7 @@ export function towerEncoder(record: EncoderRecord, tower: ImageTower): Encoder 
 const MOST_THUMBNAILS = 200;
 
 /**
- * Measures what a quantised tower changes: on labelled pictures if `data` is given (without the classifier's own examples), else on the
+ * Measures the loss of a quantised tower: on labelled pictures if `data` is given (without the classifier's own examples), else on the
  * thumbnails of the examples. Throws `UsageError` (`export/unmeasured`) if there are no thumbnails, and `DataError` if none can be read.
  */
 export async function measureLoss(

@@ -34,7 +34,10 @@ export async function writeEncoder(
   return { record: whole, written };
 }
 
-/** The record of an encoder in a folder names only the folder, because its path is of no use, and no concern, to whoever gets the site. */
+/**
+ * The record of an encoder in a folder names only the folder, because its path is of no use to the readers of the site, and should not be
+ * shown to them.
+ */
 function withoutPath(record: EncoderRecord): EncoderRecord {
   const folder = record.source;
   // Paths of Windows may have come from another machine. `win32` also recognises those of other systems.

@@ -15,7 +15,7 @@ export interface SiteFile {
 /** Writes a file of a site. Returns its path, size and hash. */
 export type WriteFile = (path: string, content: Uint8Array | string) => Promise<RecordedFile>;
 
-/** Writes a site's folder at once, in place of the one that is there. `fill` writes its files into a staging folder. */
+/** Writes a site's folder as a whole, in place of an existing one. `fill` writes its files into a staging folder. */
 export async function writeFolder<T>(
   folder: string,
   signal: AbortSignal | undefined,

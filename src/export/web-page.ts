@@ -22,7 +22,7 @@ export interface WebExport {
   readonly bytes: Uint8Array;
   /** Largest difference between the model's and the classifier's probabilities on the trial input. */
   readonly difference: number;
-  /** With `quantise`: what 8-bit weights of the encoder change. */
+  /** With `quantise`: the loss by 8-bit weights of the encoder. */
   readonly quantised?: MeasuredLoss;
 }
 

@@ -123,7 +123,7 @@ export function matmul(a: Expr, b: Expr): Expr {
   return apply(matmulOp, [a, b], {});
 }
 
-/** What unsigned bytes mean by 0 in `integerProduct`. */
+/** The unsigned byte that stands for 0 in `integerProduct`. */
 const ZERO = 128;
 
 const integerProductOp: Op<object, [Expr, Expr]> = {

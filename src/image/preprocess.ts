@@ -2,7 +2,7 @@ import { random } from '../math/random.ts';
 import { type Box, type Raster, resizeToRgb } from './resize.ts';
 import type { Pixels, Preprocessing, Shares, View } from './types.ts';
 
-/** Width and height of what an encoder gets of a picture: its crop, or one column with all crops of joined encoders. */
+/** Width and height of an encoder's input for a picture: its crop, or one column with all crops of joined encoders. */
 export function inputSize({ crop, beside = [] }: Preprocessing): { width: number; height: number } {
   if (beside.length === 0) return { width: crop, height: crop };
   return {
@@ -18,8 +18,8 @@ export function blankPixels(spec: Preprocessing): Pixels {
 }
 
 /**
- * The crop of a picture for an encoder, side x side RGB: the centre crop (view 0), or a random resized crop (views 1, 2, …). Joined encoders
- * get theirs one after the other.
+ * The crop of a picture for an encoder, side x side RGB: the centre crop (view 0), or a random resized crop (views 1, 2, …). The crops of
+ * joined encoders lie one after the other.
  */
 export function cropView(
   picture: Raster,

@@ -45,13 +45,13 @@ interface Squares {
   /** Address of the columns [d, CAPACITY] that are being filled. */
   readonly address: number;
   filled: number;
-  /** The engine computes with the second one, while the first one is free or becomes so. */
+  /** The engine computes with one block of columns while the other one is filled. */
   readonly columns: Columns[];
 }
 
 /**
- * Adds float32 rows to sums in float64. What is added to a sum is kept in a memory of its own until `flush`, so the sum is valid only after it. The
- * rows are copied; they are not changed between two calls that get the same array.
+ * Adds float32 rows to sums in float64. A part of each sum is kept in the kernel's memory until `flush`, so a sum is complete only after
+ * it. The rows are copied; they are not changed between two calls that get the same array.
  */
 export class RowAdder {
   readonly #products: Products;
@@ -107,7 +107,7 @@ export class RowAdder {
     }
   }
 
-  /** Adds what is kept to the sums. */
+  /** Adds the parts that are kept in the kernel's memory to the sums. */
   async flush(): Promise<void> {
     for (const [sum, own] of this.#squares) {
       if (own.filled > 0) this.#multiply(sum, own);

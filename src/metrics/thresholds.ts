@@ -1,4 +1,4 @@
-/** A rejection threshold on the confidence, and what it leaves of pictures of known and unknown classes. */
+/** A rejection threshold on the confidence, and the shares of pictures of known and unknown classes that it answers or rejects. */
 export interface ThresholdPoint {
   /** Answers with a lower confidence are rejected, 0 to 1. */
   readonly threshold: number;
@@ -19,7 +19,10 @@ export interface Confidences {
 /** Shares of answered pictures for which thresholds are listed. */
 const SHARES = [1, 0.99, 0.95, 0.9, 0.8, 0.7, 0.5];
 
-/** The decimals of a threshold: as many as are shown, so that a shown threshold does what is said beside it. */
+/**
+ * The unit of thresholds. It has as many decimals as are shown, so that the shares beside a shown threshold hold for exactly this
+ * threshold.
+ */
 const UNIT = 1e-4;
 
 /** A threshold with few decimals, at most as large as the given one. */

@@ -9,7 +9,7 @@ import type { Curve } from './types.ts';
 /** One table of a benchmark, and curves where its columns are numbers. */
 export interface BenchSection {
   readonly title: string;
-  /** Which rows the numbers were measured and tuned on. It is shown before the tables. */
+  /** The rows that the numbers were measured and tuned on. They are named before the tables. */
   readonly how: string;
   /** Tables by their captions. */
   readonly tables: Readonly<Record<string, Table<TextRow>>>;

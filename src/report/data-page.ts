@@ -20,7 +20,7 @@ export interface DataPage {
   readonly root: string;
   /** ISO time. */
   readonly created: string;
-  /** What was found, a sentence each. */
+  /** The findings, one sentence each. */
   readonly facts: readonly string[];
   readonly findings: readonly { readonly level: 'info' | 'warning'; readonly message: string }[];
   readonly classes: readonly ShownClass[];

@@ -3,7 +3,7 @@ export interface ReportData {
   title: string;
   /** ISO 8601 time. */
   created: string;
-  /** Where the pictures come from and under which licence. */
+  /** The source of the pictures, and their licence. */
   source: { pictures: string; licence: string };
   /** `reason` says why this encoder was used. */
   encoder: { id: string; dimension: number; reason: string; licence: string };
@@ -50,7 +50,7 @@ export interface MethodScore {
 /** Accuracy of one method against the number of examples per class. */
 export interface Curve {
   name: string;
-  /** Others' numbers: drawn hollow and dotted, in the style of the curve of the same name before ` (published)`. */
+  /** Published numbers of others. They are drawn hollow and dotted, in the style of the curve of the same name without ` (published)`. */
   published?: true;
   points: { shots: number; accuracy: number; low: number; high: number }[];
 }

@@ -9,7 +9,7 @@ import type { Samples } from './samples.ts';
 export interface AnswerOptions extends Abortable {
   /** Rejection threshold, in place of the classifier's own. */
   readonly reject?: number;
-  /** Where a share of the pictures is saved. */
+  /** Saves a share of the pictures. */
   readonly samples?: Samples;
 }
 

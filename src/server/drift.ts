@@ -11,9 +11,9 @@ const LARGEST = 2 ** 23;
 const REST = 50;
 
 /**
- * Makes a function that returns the cosine distance (0 to 2) between an embedding [d] and the nearest of the rows [r, d]. It returns
- * undefined if it was called too soon after its last search, so that it measures a part of the embeddings under load. Undefined if
- * there are no rows, too many rows, or if the rows stay in a file.
+ * Makes a function that returns the cosine distance (0 to 2) between an embedding [d] and the nearest of the rows [r, d]. If it is called
+ * too soon after its last search, it returns undefined, so only a part of the embeddings is measured under load. Undefined if there are no
+ * rows, too many rows, or if the rows stay in a file.
  */
 export function nearestDistance(rows: Matrix): ((embedding: Float32Array) => number | undefined) | undefined {
   if (rows.rows === 0 || rows.rows * rows.cols > LARGEST || isInFile(rows)) return undefined;

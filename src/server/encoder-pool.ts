@@ -61,7 +61,7 @@ export class EncoderPool {
   }
 
   async #open(reference: EncoderReference): Promise<Encoder> {
-    // A server that downloads for minutes before it answers looks broken to what started it.
+    // A server that downloads for minutes before it answers looks broken to the program that started it.
     const { open = (wanted: EncoderReference) => sessionFor(wanted, undefined, { pull: false }).encoder() } =
       this.#options;
     const encoder = await open(reference);

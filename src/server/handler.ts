@@ -24,7 +24,7 @@ export interface Serving {
   readonly metrics: Metrics;
   /** Records the metrics for OpenTelemetry, if the program does. */
   readonly meter?: Meter;
-  /** Where pictures are saved for later labelling, if they are. */
+  /** Saves pictures for later labelling, if the server does. */
   readonly samples?: Samples;
   /** Fires when the server stops waiting for running requests. */
   readonly stopping: AbortSignal;

@@ -5,7 +5,7 @@ import type { ClassifierData } from '../classifier/types.ts';
 import { openStore } from '../store/open-store.ts';
 import { fileIdentity } from '../store/regular.ts';
 
-/** Where a served classifier comes from. */
+/** The source of a served classifier. */
 export interface ModelSource {
   /** A text that changes whenever the classifier does. Throws `DataError` (`store/…`) if a store does not answer. */
   signature(): Promise<string>;
@@ -18,7 +18,7 @@ export interface ModelSource {
 }
 
 const FILE_INTERVAL = 1_000;
-/** Each check of an object is a request, which stores charge for. */
+/** Each check of an object is a request, and stores charge for requests. */
 const OBJECT_INTERVAL = 10_000;
 
 const MISSING = 'missing';

@@ -45,7 +45,7 @@ export interface Reload {
   readonly error?: Error;
 }
 
-/** What all classifiers of a server share. */
+/** The parts that all classifiers of a server share. */
 export interface Sharing {
   readonly encoders: EncoderPool;
   readonly metrics: Metrics;
@@ -63,7 +63,7 @@ export class Model {
   /** Signature of the file when it was last read or written. */
   #signature: string;
   #problem?: Error;
-  /** Why the last check could not read the file. The next check tries again. */
+  /** The reason why the last check could not read the file. The next check tries again. */
   #unreachable?: Error;
   #work: Promise<unknown> = Promise.resolve();
 
@@ -101,7 +101,7 @@ export class Model {
     return `"${this.data.version}-${this.hash.slice(0, 12)}"`;
   }
 
-  /** Why the present file on the disk cannot be loaded; undefined if it was. */
+  /** The reason why the present file on the disk cannot be loaded; undefined if it was loaded. */
   get problem(): Error | undefined {
     return this.#unreachable ?? this.#problem;
   }
@@ -187,7 +187,7 @@ export class Model {
     }
   }
 
-  /** Loads the present file, or notes why it cannot be used. Throws `DataError` if it could not be read, so that it is tried again. */
+  /** Loads the present file, or records why it cannot be used. Throws `DataError` if it could not be read, so that it is tried again. */
   async #load(signature: string): Promise<void> {
     try {
       await this.#replace(await read(this.name, this.#source, signature, this.#sharing));

@@ -20,7 +20,7 @@ export interface Ask<Q = unknown, B = unknown> {
   readonly registry: Registry;
   /** The classifier that the path names. */
   readonly model: Model;
-  /** Where pictures are saved for later labelling, if they are. */
+  /** Saves pictures for later labelling, if the server does. */
   readonly samples?: Samples;
   readonly query: Q;
   readonly body: B;

@@ -14,7 +14,7 @@ export interface SamplesOptions {
   readonly share: number;
   /** Largest size of the folder, in bytes. */
   readonly limit: number;
-  /** Called once for each chosen picture. An `error` is told only for the outcome `failed`. */
+  /** Called once for each chosen picture. Only the outcome `failed` has an `error`. */
   onSample(outcome: 'saved' | 'known' | 'full' | 'busy' | 'failed', error?: unknown): void;
 }
 
@@ -29,7 +29,7 @@ export interface SampleAnswer {
 export interface Samples {
   /** Chooses whether to save a picture and its answer, and saves it in the background. */
   offer(image: ImageSource, answer: SampleAnswer): void;
-  /** Resolves when everything chosen is saved. */
+  /** Resolves when all chosen pictures are saved. */
   close(): Promise<void>;
 }
 

@@ -13,7 +13,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   'x-frame-options': 'DENY',
 };
 
-/** The policy that every page has, whatever it allows beside. */
+/** The policy that every page has, beside its own permissions. */
 const POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /** Adds security headers to every answer, with a content security policy that allows only what `policy` allows. */

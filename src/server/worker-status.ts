@@ -4,8 +4,8 @@ import { listen } from './http.ts';
 import { reading, renderMetrics } from './prometheus.ts';
 
 /**
- * Answers `/healthz` and `/metrics` (Prometheus) for a worker. It tells numbers only, so it needs no token. Throws `UsageError` if the port
- * is in use.
+ * Answers `/healthz` and `/metrics` (Prometheus) for a worker. The answers have only numbers, so no token is needed. Throws `UsageError` if
+ * the port is in use.
  */
 export async function serveWorkerStatus(
   worker: Pick<RunningWorker, 'counts' | 'queued'>,
@@ -15,7 +15,7 @@ export async function serveWorkerStatus(
     const answer = (status: number, type: string, body: string) =>
       response.writeHead(status, { 'content-type': type }).end(method === 'HEAD' ? undefined : body);
     if (method !== 'GET' && method !== 'HEAD') return answer(405, 'text/plain', 'Only GET is accepted\n');
-    // While Redis is away the worker waits for it, so another worker in its place would do no better.
+    // While Redis cannot be reached, the worker waits for it. It counts as healthy, because another worker in its place would also wait.
     if (url === '/healthz')
       return answer(
         200,
@@ -38,7 +38,7 @@ export async function serveWorkerStatus(
 
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Milliseconds for which Redis may take to count the waiting shards. */
+/** Milliseconds within which Redis has to count the waiting shards. */
 const PATIENCE = 1_000;
 
 async function metricsOf({ counts, queued }: Pick<RunningWorker, 'counts' | 'queued'>): Promise<string> {

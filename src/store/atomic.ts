@@ -42,7 +42,7 @@ export async function createFileAtomic(
   return writeAside(path, content, linkFile, signal);
 }
 
-/** Writes a temporary file beside the target and has `finish` give it its name. Returns what `finish` returns. */
+/** Writes a temporary file beside the target and has `finish` give it its name. Returns the result of `finish`. */
 async function writeAside<T>(
   path: string,
   content: FileContent,

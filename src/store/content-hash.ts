@@ -7,8 +7,8 @@ import type { SafetensorsFile } from './safetensors-file.ts';
 import { tensorBytes } from './safetensors-header.ts';
 
 /**
- * Sha256 (hex) over the JSON text and, in the order of their names, each tensor's line `\n<name> <type> <sizes joined by x>\n` and
- * bytes. Without it an altered number would give a wrong answer that nobody notices.
+ * Sha256 (hex) over the JSON text and, in the order of their names, each tensor's line `\n<name> <type> <sizes joined by x>\n` and bytes.
+ * Without this hash, an altered number would give a wrong answer without an error.
  */
 export function contentHash(tensors: Readonly<Record<string, Tensor>>, classifier: string): string {
   return atOnce(contentHashInPieces(tensors, classifier));

@@ -32,8 +32,8 @@ export interface FeatureCacheOptions {
 }
 
 /**
- * Opens the cache in a folder, by default the home folder's; it is made when something is put into it. Never throws: a cache that
- * cannot be read or written is replaced by one in memory, and what is damaged in it is as if it were not there.
+ * Opens the cache in a folder, by default the home folder's; it is made when something is put into it. Never throws: a cache that cannot be
+ * read or written is replaced by one in memory, and damaged entries count as missing.
  */
 export function openFeatureCache(
   folder: string = homeFolder('features'),

@@ -69,7 +69,7 @@ async function* filesBelow(
   const { signal, after } = options;
   const folder = join(root, inside);
   const real = await realpath(folder).catch(absent);
-  // As in a bucket, what is not there has no objects.
+  // As in a bucket, a folder that does not exist has no objects.
   if (real === undefined) return;
   if (above.includes(real)) throw loop(folder);
   const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {

@@ -8,7 +8,10 @@ import { readRegular, unlessMissing } from './regular.ts';
 import { signOfLife } from './sign-of-life.ts';
 import { isAtWork, newStamp, removeAbandoned, type Stamp, temporaryName } from './temporary.ts';
 
-/** Milliseconds between the holder's updates of its lock file. If nothing else tells, a lock without updates for several times as long is abandoned. */
+/**
+ * Milliseconds between the holder's updates of its lock file. If its holder cannot be checked otherwise, a lock without updates for several
+ * times as long counts as abandoned.
+ */
 const BEAT = 5_000;
 const STALE = 30_000;
 /** Milliseconds for which an empty lock counts as held: on some file systems, its maker has to fill it after making it. */

@@ -22,7 +22,7 @@ export interface ReadOptions extends Abortable {
   tag?: string;
 }
 
-/** What is put: bytes, or the content of a file, which is read in parts and may be larger than memory. */
+/** The content to put: bytes, or a file, which is read in parts and may be larger than memory. */
 export type StoredBody = Uint8Array | { readonly file: string };
 
 export interface PutOptions extends Abortable {
@@ -41,8 +41,8 @@ export interface StoreOptions extends Pick<NetworkOptions, 'fetch' | 'retryDelay
 }
 
 /**
- * Where sources and results lie: a folder, a bucket, or addresses on the web. All failures are `DataError`s (`store/…`, `disk/…`) or, if the
- * signal fires, `InterruptedError`. A failure that may pass (a status of 429 or 5xx, a broken connection, a body that is too short) is
+ * A place of sources and results: a folder, a bucket, or addresses on the web. All failures are `DataError`s (`store/…`, `disk/…`) or, if
+ * the signal fires, `InterruptedError`. A failure that may pass (a status of 429 or 5xx, a broken connection, a body that is too short) is
  * retried several times first. No message has a secret in it.
  */
 export interface ObjectStore {
@@ -54,9 +54,9 @@ export interface ObjectStore {
   find(key: string, options?: Abortable): Promise<StoredObject | undefined>;
   /** All bytes asked for, or an error: `store/missing`, `store/changed` (another tag), `store/incomplete` (fewer bytes). */
   read(key: string, options?: ReadOptions): Promise<Uint8Array>;
-  /** Writes an object, whole or not at all. With `onlyIfAbsent`, a put that was repeated may find its own object there. */
+  /** Writes an object, whole or not at all. With `onlyIfAbsent`, a put that was retried may find the object of its first attempt. */
   put(key: string, body: StoredBody, options?: PutOptions): Promise<'written' | 'already there'>;
-  /** Removes an object. Removing what is not there is no error. */
+  /** Removes an object. It is no error if the object does not exist. */
   remove(key: string, options?: Abortable): Promise<void>;
   /** A file of this machine that holds an object. Absent if the store has no files here. */
   pathOf?(key: string, options?: Abortable): Promise<string>;

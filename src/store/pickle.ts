@@ -4,7 +4,7 @@ interface PickleGlobal {
   readonly name: string;
 }
 
-/** A call or an object of a pickle: what it calls, with its arguments, and the state that it is given afterwards. */
+/** A call or an object of a pickle: the called class or function with its arguments, and the state that it is given afterwards. */
 export interface PickleObject {
   readonly global: PickleGlobal;
   readonly args: readonly PickleValue[];

@@ -89,7 +89,7 @@ function whole(answer: StoreAnswer, url: string): StoreAnswer {
   return answer;
 }
 
-/** A URL for messages: without user, password, query and fragment, which may be secret. */
+/** A URL for messages, without user, password, query and fragment, because they may be secret. */
 export function shown(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;

@@ -10,7 +10,7 @@ import { openRegular } from './regular.ts';
 export interface Tar {
   /** Regular files with safe names (`folder/name`, forward slashes, relative), in the archive's order. */
   readonly entries: readonly { name: string; size: number }[];
-  /** What was left out, and the reason in a few words. */
+  /** Entries that were left out, each with the reason in a few words. */
   readonly skipped: readonly { name: string; reason: string }[];
   /** The bytes of one file. Throws `DataError` `tar/…` if the archive has become shorter or has no such file. */
   read(name: string): Promise<Uint8Array>;

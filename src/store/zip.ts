@@ -55,8 +55,9 @@ const LIMITS: Limits = {
 const inflate = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(inflateRaw);
 
 /**
- * Opens a zip (zip64 included) by its central directory; only what is read is ever in memory. `called` is its name in messages.
- * Throws `DataError` `zip/…` if the file is not a zip, is truncated or exceeds a limit, and as `openRegular` (`zip/missing`, `zip/unreadable`).
+ * Opens a zip (zip64 included) by its central directory; only the files that are read are in memory. `called` is its name in messages.
+ * Throws `DataError` `zip/…` if the file is not a zip, is truncated or exceeds a limit, and as `openRegular` (`zip/missing`,
+ * `zip/unreadable`).
  */
 export async function openZip(path: string, limits: ZipLimits = {}, called = path): Promise<Zip> {
   const fail: Fail = (code, what) => {

@@ -6,7 +6,7 @@ import type { CheckReport, Projects, Trial } from './status.ts';
 import type { LessonClassifier } from './teacher.ts';
 import { tryPicture } from './trial.ts';
 
-/** The board as the page gets it. */
+/** The board in the form that the page gets. */
 export const boardAnswer = ({ version, board }: Session) => ({ version, board: boardToJson(board) });
 
 /** The answer for a tried picture. Throws `UsageError` if there is no classifier yet. */
@@ -23,7 +23,7 @@ export function presentClassifier<C extends LessonClassifier>({ answering }: { a
   });
 }
 
-/** The latest check as the page gets it; null if there is none for the present board. */
+/** The latest check in the form that the page gets; null if there is none for the present board. */
 export function checkAnswer({ lessons }: Session): CheckReport | null {
   const checked = lessons?.check;
   if (!checked) return null;

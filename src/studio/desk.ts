@@ -12,7 +12,7 @@ export const FIRST = 'first';
 export interface Workspace<S extends Session> {
   /** Ids of the projects besides the first one. */
   others(): Promise<string[]>;
-  /** Where a project lies, as the page shows it. */
+  /** The place of a project in the form that the page shows. */
   folderOf(id: string): string;
   /** The board of a project that is not open. Throws `DataError` if it cannot be read. */
   boardOf(id: string): Promise<Board>;

@@ -25,7 +25,7 @@ const settings = z
     reject: z.number().min(0).max(1),
     alpha: z.number().min(0).max(1e6).optional(),
     beta: z.number().positive().max(1000).optional(),
-    // Checked by the method's own table when it is taught.
+    // The method's own table checks it when the method is fitted.
     options: z.record(z.string().max(40), z.union([z.number(), z.string().max(200), z.boolean()])).optional(),
   })
   .refine(
@@ -60,7 +60,7 @@ const baseSchema = z.object({
       classes: z.array(z.object({ id: classId, name: className })),
       pictures: z.array(picture),
       settings,
-      // Sessions of earlier versions have neither.
+      // Sessions of earlier versions have neither field.
       name: z.string().default(''),
       confirmed: hashes.default([]),
     })
@@ -81,7 +81,7 @@ const LONGEST = 20_000;
 /** The history of changes, and its file: a board, then one line for each change. */
 export interface Journal {
   readonly history: History;
-  /** Ends with a `forget` that is running, for which changes wait; undefined if none is. It never rejects. */
+  /** Resolves when a running `forget`, for which changes wait, has ended; undefined if none is running. It never rejects. */
   readonly forgetting: Promise<void> | undefined;
   /**
    * Makes changes, and resolves when they are in the file. If they cannot be written, they are undone, and the error is thrown. Throws
@@ -97,7 +97,7 @@ export interface Journal {
 export interface JournalFile {
   /** The file's name in messages. */
   readonly name: string;
-  /** What a person can do if the file is damaged. */
+  /** The hint for a person if the file is damaged. */
   readonly hint: string;
   /** The whole text; undefined if there is no file because the project is new. */
   read(): Promise<string | undefined>;

@@ -7,17 +7,20 @@ export const MOST = { projectName: 200, className: 200, group: 100, pictureName:
 /** Whether a text has no lone surrogate and no NUL, which ends a text in other programs. */
 export const wellFormed = (text: string) => !/\p{Surrogate}|\0/u.test(text);
 
-/** The name of an imported class as a board can keep it: normalised, well-formed, and of at most the largest length. */
+/** The name of an imported class in a form that a board can keep: normalised, well-formed, and of at most the largest length. */
 export function keptClassName(name: string): string {
   return distinct(name.normalize('NFC'), MOST.className);
 }
 
-/** The name of a project's copy as a board can keep it: the copied name is cut, and what `copyOf` adds is not. */
+/**
+ * The name of a project's copy in a form that a board can keep: the copied name is cut if necessary, and the text that `copyOf` adds is
+ * kept whole.
+ */
 export function keptCopyName(name: string, copyOf: (name: string) => string): string {
   return copyOf(shortened(name, MOST.projectName - copyOf('').length));
 }
 
-/** An imported picture as a board can keep it. Its name and its group are well-formed, and of at most the largest lengths. */
+/** An imported picture in a form that a board can keep. Its name and its group are well-formed, and of at most the largest lengths. */
 export function keptPicture({ name, group, ...rest }: BoardPicture): BoardPicture {
   return {
     ...rest,
@@ -26,7 +29,7 @@ export function keptPicture({ name, group, ...rest }: BoardPicture): BoardPictur
   };
 }
 
-/** A text of which others depend on being another one. If it is too long, its end is replaced by a hash of all of it. */
+/** A text that must stay different from other texts. If it is too long, its end is replaced by a hash of the whole text. */
 function distinct(text: string, most: number): string {
   if (text.length <= most) return shortened(text, most);
   const hash = sha256(new TextEncoder().encode(text)).slice(0, HASHED);

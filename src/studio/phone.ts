@@ -16,14 +16,14 @@ import type { Pictures } from './pictures.ts';
 import { limited, MOST_PICTURE, PAGE_POLICY, tellProblem } from './route-tools.ts';
 import type { PhoneStatus } from './status.ts';
 
-/** What a phone adds pictures to. */
+/** The board and the pictures that a phone adds to. */
 interface Collection {
   readonly board: Board;
   readonly pictures: Pictures;
   change(change: Change): Promise<unknown>;
 }
 
-/** Where the server listens, and what its page shows. */
+/** The address at which the server listens, and the class that its page shows first. */
 export interface PhoneServerOptions {
   /** One of `networkAddresses()`. */
   readonly address: string;
@@ -151,7 +151,9 @@ export class PhoneServer {
   }
 }
 
-/** A photo may come through a slow network. Broken requests of strangers are answered and not logged: there is no log. */
+/**
+ * A photo may come through a slow network. Broken requests of strangers are answered. They are not logged, because this server has no log.
+ */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 300_000, idleTimeout: 60_000, onBroken: () => {} };
 
 /** Home networks first, then those of firms and of virtual machines. */

@@ -34,7 +34,7 @@ export interface Pictures {
   settle?(hashes: readonly string[]): Promise<void>;
 }
 
-/** What is told about an entry of a zip that is not imported: nothing if it is no picture. */
+/** The problem of an entry of a zip that is not imported. An entry that is no picture has none. */
 export function leftOut(name: string, isListed: boolean): Kept[] {
   const tell = (message: string): Kept[] => [{ name, problem: { code: 'studio/left-out', message } }];
   if (isOtherPicture(name)) return tell('The format of this picture is not supported');
@@ -43,7 +43,7 @@ export function leftOut(name: string, isListed: boolean): Kept[] {
   return isNamed ? [] : tell('A picture in a zip is recognised by its ending, such as .jpg');
 }
 
-/** The result of a zip. Throws `DataError` `studio/no-pictures` if the zip has nothing to tell of. */
+/** The result of a zip. Throws `DataError` `studio/no-pictures` if the zip has neither pictures nor problems. */
 export function checkHolds<T extends Kept | HeldOut>(kept: T[]): T[] {
   if (kept.length > 0) return kept;
   throw new DataError('The zip has no pictures', {

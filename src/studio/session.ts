@@ -12,9 +12,9 @@ import type { Pictures } from './pictures.ts';
 import { type EncoderStatus, problemOf, type Status } from './status.ts';
 import type { LessonClassifier, Teacher } from './teacher.ts';
 
-/** What differs between a session on the disk and one in a page. */
+/** The parts that differ between a session on the disk and one in a page. */
 export interface SessionParts<P extends Pictures = Pictures> {
-  /** Where the session lies, as the page shows it. */
+  /** The place of the session in the form that the page shows. */
   readonly folder: string;
   /** The name of an encoder, or a loaded encoder, which the caller closes. */
   readonly encoder: string | Encoder;

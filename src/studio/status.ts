@@ -36,7 +36,7 @@ interface ProjectFacts {
   readonly folder: string;
   readonly pictures: number;
   readonly classes: number;
-  /** Why it cannot be read. The counts are then 0. */
+  /** The reason why it cannot be read. The counts are then 0. */
   readonly problem?: Problem;
 }
 
@@ -76,7 +76,7 @@ export interface LessonStatus {
   readonly cut?: readonly string[];
 }
 
-/** Why no picture of a class can be left out: it is the only one, all are of one burst, or all are nearly the same. */
+/** The reason why no picture of a class can be left out: it is the only one, all are of one burst, or all are nearly the same. */
 export interface Untestable {
   readonly id: string;
   readonly why: 'one' | 'burst' | 'alike';

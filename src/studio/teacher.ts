@@ -32,12 +32,12 @@ export interface LessonClassifier {
   readonly calibrated: boolean;
   /** Probabilities [n, classes] of features [n, d]. */
   probabilities(features: Matrix): Promise<Matrix>;
-  /** Why a picture gets its answer. Throws `DataError` if the bytes are no picture. */
+  /** Explains the answer for a picture. Throws `DataError` if the bytes are no picture. */
   explain(picture: Uint8Array, options: { examples: number }): Promise<Explanation>;
   close(): Promise<void>;
 }
 
-/** What differs between the program and a page. */
+/** The parts that differ between the program and a page. */
 export interface TeacherPlatform {
   /** The features of stored pictures, from a cache where they are known. */
   encode(

@@ -10,7 +10,7 @@ import { checkOutput } from '../output-checks.ts';
 import { printJson, tableLines } from '../print.ts';
 import { pullBar } from '../progress-bars.ts';
 
-/** What an encoder may be chosen for. */
+/** The aims by which an encoder may be chosen. */
 const AIMS = ['speed', 'accuracy', 'languages'] as const;
 
 export const listCommand = defineCommand({
@@ -198,7 +198,7 @@ function plain({ registered, local }: EncoderDescription) {
 const sourceOf = ({ registered, local }: EncoderDescription) =>
   local?.record.source ?? (registered?.repo && `hf:${registered.repo}`);
 
-/** What an encoder was fine-tuned from, and on how many pictures, if it was. */
+/** The encoder that a fine-tuned one was made from, and the number of pictures that it was fine-tuned on. */
 function fineTunedText(local: EncoderDescription['local']): string | undefined {
   const { fineTuned } = local?.record.kind === 'dual' ? local.record : {};
   if (!fineTuned) return undefined;

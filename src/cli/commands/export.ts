@@ -238,7 +238,7 @@ function tried(io: Io, difference: number, quantised = false): void {
   );
 }
 
-/** Exports with the pictures that the loss is measured on, and tells what was found in them. */
+/** Exports with the pictures that the loss is measured on, and prints the findings about them. */
 async function measuredOn<T extends { readonly quantised?: MeasuredLoss }>(
   data: string | undefined,
   io: Io,
@@ -251,7 +251,7 @@ async function measuredOn<T extends { readonly quantised?: MeasuredLoss }>(
   return made;
 }
 
-/** The loss of quantisation as JSON and text, with what it does not cover. */
+/** The loss of quantisation as JSON and text, with the pictures that it does not cover. */
 async function lossOf(measured: MeasuredLoss | undefined): Promise<Made> {
   if (!measured) return { facts: {}, lines: [] };
   const { lossInWords } = await import('../../export/index.ts');

@@ -108,10 +108,10 @@ export const fineTuneCommand = defineCommand({
   },
 });
 
-/** Steps that the cost is measured on, after the first, in which memory is made. */
+/** Number of steps that the cost is measured on. The first step is not among them, because it allocates memory. */
 const MEASURED = 2;
 
-/** Tells how much there is to do, and after the first steps how long it takes. */
+/** Prints the amount of work, and after the first steps the expected time. */
 function costTeller(io: Io) {
   let plan: FineTunePlan | undefined;
   let first: { readonly done: number; readonly at: number } | undefined;

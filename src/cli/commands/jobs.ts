@@ -69,7 +69,7 @@ export const jobsCommand = defineCommand({
   },
 });
 
-/** Does what is asked of the run, and reads it or all runs. */
+/** Applies the requested action to the run, and reads this run or all runs. */
 async function answered(
   jobs: Jobs,
   name: string | undefined,
@@ -89,7 +89,9 @@ function ofPictures({ kind }: ShownRun['description']): boolean {
   return kind === 'embed' || kind === 'predict';
 }
 
-/** Pictures of the shards that are done, and of all. The fits of a benchmark have none, and a summary is of rows. */
+/**
+ * The numbers of pictures in the finished shards and in all shards. The fits of a benchmark have no pictures, and a summary counts rows.
+ */
 function picturesOf({ description, pictures, total }: ShownRun): string {
   if (description.kind === 'bench') return '–';
   if (description.kind === 'summary') return count(pictures, 'row');

@@ -78,7 +78,7 @@ export const pushCommand = defineCommand({
   },
 });
 
-/** What the readers of a repository learn about the examples. */
+/** A sentence about the examples' names and pictures that the readers of a repository can see. */
 function contentText(data: ClassifierData): string {
   const examples = count(exampleCount(data), 'example');
   if (data.examples.length === 0) return `The file has the sums of ${examples}, and no examples.`;

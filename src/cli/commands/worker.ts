@@ -95,7 +95,7 @@ export const workerCommand = defineCommand({
   },
 });
 
-/** What a worker has done. The fits of a benchmark have neither pictures nor rows. */
+/** The work that a worker has done. The fits of a benchmark have neither pictures nor rows. */
 function doneText({
   shards,
   pictures,

@@ -20,8 +20,8 @@ export interface KeyPages {
 }
 
 /**
- * `prepare` makes what multiplies 8-bit keys by several queries, if something is faster than the kernel; it is called when it is first
- * needed. Throws `ModelError` if the file was replaced, is damaged or is shorter than its keys.
+ * `prepare` opens products of 8-bit keys and several queries that are faster than the kernel's, if there are any. It is called when they
+ * are first needed. Throws `ModelError` if the file was replaced, is damaged or is shorter than its keys.
  */
 export function openPages(
   part: KeyPart,

@@ -15,9 +15,9 @@ const EXPONENT = 0x7c00;
 const TOLERANCE = 1e-3;
 
 /**
- * Checks rows in pieces of any size, from the first to the last, and returns what is wrong with them. All values must be finite, and
- * each row must have its stated length, which the kernels do not check. A file that is read page by page gets the same check as one in
- * memory. `first` is the number of the first row, for what is said.
+ * Checks rows in pieces of any size, from the first to the last, and describes the first fault. All values must be finite, and each row
+ * must have its stated length, which the kernels do not check. A file that is read page by page gets the same check as one in memory.
+ * `first` is the number of the first row, for the description.
  */
 export function rowCheck(
   { name, dtype, cols, steps, scales }: Rows,

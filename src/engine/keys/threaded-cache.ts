@@ -8,7 +8,7 @@ import { QUERIES } from './pages.ts';
 import { bytesPerRow } from './reader.ts';
 import type { KeyCache, KeyFile, KeyPart } from './types.ts';
 
-/** What starts the threads, and the build of ONNX Runtime that they use. */
+/** Starts the threads, and says which build of ONNX Runtime they use. */
 interface Host {
   start(events: ThreadEvents): Thread;
   readonly settings: Omit<Settings, 'device' | 'native'>;

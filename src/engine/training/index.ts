@@ -1,4 +1,4 @@
-/** What an engine imports when a training begins, so that a page that only predicts does not load it. */
+/** The modules that an engine imports when a training begins. A page that only predicts does not load them. */
 export { mapPlan, planTraining } from './plan.ts';
 export { createShard } from './shard.ts';
 export { createShardedTrainer, shardData } from './sharded.ts';

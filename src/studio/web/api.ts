@@ -26,23 +26,23 @@ export class ApiError extends Error {
   }
 }
 
-/** What can be saved as a file. */
+/** The names of the exports, each of which is saved as a file. */
 export type Export = 'classifier' | 'report' | 'page' | 'site' | 'onnx' | 'card' | 'project';
 
 interface BackendEvents {
   onOpen(): void;
   onStatus(status: Status): void;
-  /** It does not answer, or is in use elsewhere. */
+  /** The back end does not answer, or is in use elsewhere. */
   onCut(): void;
-  /** It cannot be used, or cannot do a part of its work. */
+  /** The back end cannot be used, or cannot do a part of its work. */
   onProblem(problem: Problem): void;
   /** Whether the browser has promised to keep what the page stores. Not called where a program stores it. */
   onStorage(isPromised: boolean): void;
 }
 
 /**
- * What keeps the board and learns: the program that served the page, or a worker of the page where there is no program. Calls reject
- * with `ApiError`, or with another error if the program does not answer.
+ * The part that keeps the board and learns: the program that served the page or, without a program, a worker of the page. Calls reject with
+ * `ApiError`, or with another error if the program does not answer.
  */
 export interface Backend {
   /** Whether a program serves the page. Without one, all work is done in the page. */
@@ -60,7 +60,7 @@ export interface Backend {
   changeProject(
     wanted: { do: 'create' | 'duplicate'; name: string } | { do: 'open'; id: string },
   ): Promise<Projects>;
-  /** Where the sample pictures come from: the npm registry, or the page's own site. Undefined if there are none. */
+  /** The source of the sample pictures: the npm registry, or the page's own site. Undefined if there are none. */
   sampleSource(): Promise<'npm' | 'site' | undefined>;
   sample(): Promise<unknown>;
   samples(): Promise<string[]>;

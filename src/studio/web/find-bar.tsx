@@ -22,7 +22,7 @@ import {
 const MANY_CLASSES = 8;
 const MANY_PICTURES = 100;
 
-/** Finds classes and pictures on a large board: by name, by what is wrong with them, sorted, collapsed. */
+/** Finds classes and pictures on a large board: filters them by name or by problem, and sorts and collapses classes. */
 export function FindBar() {
   const m = messages.value.find;
   const { classes, pictures } = board.value;

@@ -1,7 +1,7 @@
 import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 
-/** Where the focus goes if nothing is left of the element that had it. */
+/** Focuses the heading of a section. It gets the focus if nothing is left of the element that had it. */
 export function focusHeading(section: Element | null): void {
   const heading = section?.querySelector<HTMLElement>('h2');
   if (!heading) return;

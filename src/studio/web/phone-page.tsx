@@ -22,7 +22,7 @@ interface Sent {
 const classes = signal<readonly { readonly id: string; readonly name: string }[]>([]);
 const chosen = signal('');
 const sent = signal<readonly Sent[]>([]);
-/** Why the studio cannot be reached or refuses this page. */
+/** The reason why the studio cannot be reached or refuses this page. */
 const refusal = signal<'closed' | 'token' | undefined>(undefined);
 
 async function ask(path: string, body?: Blob): Promise<Response> {

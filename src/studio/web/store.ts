@@ -3,7 +3,7 @@ import { type Board, boardFromJson, type Command, EMPTY_BOARD } from '../board.t
 import { applyChange, beginHistory, type Change } from '../history.ts';
 import { ApiError, api, type CheckReport, type MethodFacts, type Problem, type Status } from './api.ts';
 
-/** The board that the page shows: the program's, with the changes that the program does not have yet. */
+/** The board that the page shows: the program's board with the changes that the program does not have yet. */
 export const board = signal<Board>(EMPTY_BOARD);
 export const status = signal<Status | undefined>(undefined);
 export const check = signal<CheckReport | undefined>(undefined);
@@ -30,7 +30,7 @@ export interface Notice {
   readonly names?: readonly string[];
   readonly files?: readonly { readonly name: string; readonly problem: Problem }[];
 }
-/** A notice about what just happened. */
+/** A notice about something that just happened. */
 export const notices = signal<readonly Notice[]>([]);
 
 /** Kinds of notices that are not problems, and disappear by themselves. */

@@ -11,7 +11,7 @@ const step = signal<number | undefined>(undefined);
 
 let wasOffered = localStorage.getItem(STORED) !== null;
 effect(() => {
-  // The tour begins with the first answer, when there is something to show.
+  // The tour begins with the first answer, because there is nothing to show before.
   if (wasOffered || !status.value?.answering) return;
   wasOffered = true;
   step.value = 0;

@@ -2,8 +2,8 @@
 const waiting = new Set<{ readonly handle: object }>();
 
 /**
- * The answer of a call to a handle, which is kept until then. Chromium forgets the call of a handle that nothing else refers to when it
- * collects garbage, and the promise never settles.
+ * The answer of a call to a handle. The handle is kept until the call has answered: Chromium may collect a handle that nothing else refers
+ * to, and the promise then never settles.
  */
 export async function ask<H extends object, T>(handle: H, call: (handle: H) => Promise<T>): Promise<T> {
   const kept = { handle };

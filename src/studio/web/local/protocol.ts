@@ -45,6 +45,6 @@ export type Told =
   | { readonly isElsewhere: true }
   /** The studio cannot be opened. */
   | { readonly problem: Problem }
-  /** What the person should know, though the work goes on. */
+  /** A notice for the person. The work goes on. */
   | { readonly note: Problem }
   | { readonly state: Status };

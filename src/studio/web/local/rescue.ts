@@ -7,7 +7,9 @@ import { PICTURES, storedPictures } from './stored-pictures.ts';
 /** Bytes at the start of a file that tell its format. */
 const FIRST_BYTES = 64;
 
-/** All pictures in a project's folder as a zip, also if its journal is damaged. Nothing else is known of them then. */
+/**
+ * All pictures in a project's folder as a zip, also if its journal is damaged. Without the journal, their names and classes are not known.
+ */
 export async function rescuedZip(folder: StoredFolder): Promise<AsyncIterable<Uint8Array>> {
   const pictures = storedPictures(folder, () => true);
   const found = new Map<string, { hash: string; name: string }>();

@@ -88,7 +88,7 @@ export function storedPictures(
         } finally {
           if (!kept || 'problem' in kept) {
             claim(hash, -1);
-            // The person needs the first error. What cannot be removed now is removed at the next start.
+            // The person needs the first error. Files that cannot be removed now are removed at the next start.
             await removeOrphan(hash).catch(() => {});
           }
         }
@@ -97,7 +97,7 @@ export function storedPictures(
     async settle(hashes) {
       for (const hash of hashes) {
         claim(hash, -1);
-        // What cannot be removed now is removed at the next start.
+        // Files that cannot be removed now are removed at the next start.
         if (isOrphan(hash)) await inTurn(hash, () => removeOrphan(hash)).catch(() => {});
       }
     },

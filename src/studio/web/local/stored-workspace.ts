@@ -81,7 +81,7 @@ export function storedWorkspace(
           for (const hash of own) remembered.add(hash);
           await storedPictures(folder, (hash) => own.has(hash)).removeOrphans();
         } catch {
-          // Without its journal, nobody knows which pictures a project has. What cannot be removed now is removed at a later start.
+          // Without its journal, nobody knows which pictures a project has. Files that cannot be removed now are removed at a later start.
           areAllRead = false;
         }
       }

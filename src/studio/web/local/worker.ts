@@ -53,7 +53,7 @@ async function serve(site: string, name: string): Promise<void> {
     loaded = await loadSiteEncoder(url, options, (message, code) => tell({ note: { code, message } }));
     return loaded.encoder;
   });
-  // What cannot be removed takes space only, and must not keep the studio from opening.
+  // Files that cannot be removed only take space, so they must not keep the studio from opening.
   await workspace
     .tidy()
     .catch((error) => console.warn('What interrupted imports left could not be removed:', error));
