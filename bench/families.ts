@@ -15,10 +15,9 @@ import type { Expr } from '../src/graph/expression.ts';
 import type { Tensor } from '../src/math/tensor.ts';
 import { renderMarkdown } from '../src/report/table.ts';
 import { parseSafetensors } from '../src/store/safetensors.ts';
+import { TORCH_PYTHON } from './python.ts';
 
 const SCRIPT = join(import.meta.dirname, 'families.py');
-/** A Python with torch, safetensors, transformers and open_clip. */
-const PYTHON = process.env.TIP_ADAPTER_BENCH_PYTHON ?? '/usr/bin/python3';
 
 /** Models of the published shapes, each with the argument of the script. */
 const CASES = {
@@ -89,7 +88,7 @@ const NOT = { picture: '', text: '' };
 /** Has PyTorch write a model. Returns its versions, or why it could not. */
 function written(name: string, folder: string): string {
   try {
-    return execFileSync(PYTHON, [SCRIPT, name, folder], {
+    return execFileSync(TORCH_PYTHON, [SCRIPT, name, folder], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     })

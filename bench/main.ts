@@ -19,6 +19,7 @@ const parts: Record<string, (args: string[]) => Promise<string[]>> = {
     const { benchKeys, keysPart } = await import('./keys.ts');
     return what ? keysPart(what, path!, keys as 'int8' | 'half') : benchKeys();
   },
+  loading: async () => (await import('./loading.ts')).benchLoading(),
   clip: async () => (await import('./clip.ts')).benchClip(),
   int8: async () => (await import('./int8.ts')).benchInt8(),
   coop: async () => (await import('./coop.ts')).benchCoop(),

@@ -10,6 +10,9 @@ const ENVIRONMENT = join(VENV, process.platform === 'win32' ? 'Scripts/python.ex
 /** Debian's Python, for which `apt install python3-torch` gives an older PyTorch. */
 export const DEBIAN_PYTHON = '/usr/bin/python3';
 
+/** A Python with torch, safetensors, transformers and open_clip. */
+export const TORCH_PYTHON = process.env.TIP_ADAPTER_BENCH_PYTHON ?? DEBIAN_PYTHON;
+
 /**
  * A Python with the newest packages of `peers/requirements.txt`: the one named by TIP_ADAPTER_BENCH_PYTHON, or a virtual environment, which
  * the first call makes in `bench/peers/venv`. Undefined if it cannot be made; the reason is printed.

@@ -1,46 +1,24 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { zipSync } from 'fflate';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseSafetensors } from './safetensors.ts';
+import { dictionary, global, tensorCall, text, torchArchive } from './torch-archive.fixture.ts';
 import { openTorchArchive } from './torch-archive.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'torch-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const golden = join(import.meta.dirname, '../../../shared/golden/families/torchscript-openai');
 
-/** The operations of a pickle. */
-const text = (value: string) => Buffer.concat([Buffer.of(0x58, value.length, 0, 0, 0), Buffer.from(value)]);
-const global = (name: string) => Buffer.from(`c${name.replace(/\.(\w+)$/, '\n$1')}\n`);
-const numbers = (...values: number[]) =>
-  Buffer.concat([Buffer.from('('), ...values.map((n) => Buffer.of(0x4b, n)), Buffer.from('t')]);
-
-/** A call of `_rebuild_tensor_v2` for float32 numbers in the storage 0. */
-function tensor(shape: number[], strides: number[], offset = 0, callee = 'torch._utils._rebuild_tensor_v2') {
-  const storage = [text('storage'), global('torch.FloatStorage'), text('0'), text('cpu'), Buffer.of(0x4b, 6)];
-  return Buffer.concat([
-    global(callee),
-    Buffer.from('(('),
-    ...storage,
-    Buffer.from('tQ'),
-    Buffer.of(0x4b, offset),
-    numbers(...shape),
-    numbers(...strides),
-    Buffer.of(0x89),
-    Buffer.from(')tR'),
-  ]);
-}
-
 function archive(name: string, value: Buffer, files: Record<string, Uint8Array> = {}): string {
   const path = join(folder, name);
-  const pickle = Buffer.concat([Buffer.of(0x80, 2), value, Buffer.from('.')]);
   const storage = new Uint8Array(Float32Array.of(1, 2, 3, 4, 5, 6).buffer);
-  writeFileSync(path, zipSync({ 'm/data.pkl': pickle, 'm/data/0': storage, ...files }, { level: 0 }));
+  writeFileSync(path, torchArchive(value, { 'm/data/0': storage, ...files }));
   return path;
 }
 
-const dictionary = (...items: Buffer[]) => Buffer.concat([Buffer.from('}('), ...items, Buffer.from('u')]);
+const tensor = (shape: number[], strides: number[], offset?: number, callee?: string) =>
+  tensorCall({ shape, strides, offset, callee });
 
 describe('a file of torch.save', () => {
   it('holds tensors in any order of their axes, as parts of a storage, and behind a module', async () => {
@@ -54,11 +32,23 @@ describe('a file of torch.save', () => {
         ...[text('nothing'), tensor([0, 4], [4, 1])],
       ),
     );
-    const { entries, isScript, tensor: read } = await openTorchArchive(path);
+    const { entries, isScript, tensor: read, positions } = await openTorchArchive(path);
     expect(isScript).toBe(false);
     expect([...entries.keys()]).toEqual(['a', 'turned', 'part', 'scalar', 'nothing']);
     const values = await Promise.all([...entries.keys()].map(async (name) => [...(await read(name)).data]));
     expect(values).toEqual([[1, 2, 3, 4, 5, 6], [1, 4, 2, 5, 3, 6], [2, 4], [6], []]);
+    const places = await positions();
+    expect([...places.keys()]).toEqual(['a', 'scalar', 'nothing']);
+    const bytes = readFileSync(path);
+    expect(['a', 'scalar'].map((name) => bytes.readFloatLE(places.get(name)))).toEqual([1, 6]);
+  });
+
+  it('with the same name twice is refused', async () => {
+    const path = archive(
+      'twice.pt',
+      dictionary(text('a'), tensor([1], [1]), text('module.a'), tensor([1], [1], 1)),
+    );
+    await expect(openTorchArchive(path)).rejects.toThrow('tensor a twice');
   });
 
   it('is not run: a call that tensors do not need is refused, and the error names it', async () => {

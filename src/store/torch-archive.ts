@@ -11,6 +11,8 @@ export interface TorchArchive {
   /** Whether it is a program of TorchScript, as OpenAI's releases are. */
   readonly isScript: boolean;
   tensor(name: string): Promise<Tensor>;
+  /** Positions of the tensors in the file, in bytes, by name. A tensor that does not lie in it row by row and uncompressed is absent. */
+  positions(): Promise<Map<string, number>>;
 }
 
 interface Place extends Pick<Tensor, 'dtype' | 'shape'> {
@@ -82,14 +84,24 @@ export async function openTorchArchive(path: string): Promise<TorchArchive> {
   collect(isScript ? root : stateOf(root), '', places, fail);
   if (places.size === 0) fail('it holds no tensors');
   const sizes = new Map(zip.entries.map(({ name, size }) => [name, size]));
-  for (const [name, place] of places)
-    checkPlace(name, place, sizes.get(`${stem}/data/${place.storage}`), fail);
+  const fileOf = ({ storage }: Place) => `${stem}/data/${storage}`;
+  for (const [name, place] of places) checkPlace(name, place, sizes.get(fileOf(place)), fail);
   return {
     entries: places,
     isScript,
     tensor: async (name) => {
       const place = places.get(name) ?? fail(`it has no tensor ${name}`);
-      return gathered(place, await zip.read(`${stem}/data/${place.storage}`));
+      return gathered(place, await zip.read(fileOf(place)));
+    },
+    positions: async () => {
+      const starts = await zip.positions(new Set([...places.values()].map(fileOf)));
+      return new Map(
+        [...places].flatMap(([name, place]): [string, number][] => {
+          const start = starts.get(fileOf(place));
+          const skipped = place.offset * ARRAYS[place.dtype].BYTES_PER_ELEMENT;
+          return start === undefined || !isDense(place) ? [] : [[name, start + skipped]];
+        }),
+      );
     },
   };
 }
@@ -114,7 +126,9 @@ function collect(
   if (isObject(value) && !isModule(value)) {
     checkCall(value, fail);
     const tensor = tensorOf(value, fail);
-    if (tensor) places.set(name.replace(/^module\./, ''), tensor);
+    const own = name.replace(/^module\./, '');
+    if (tensor && places.has(own)) fail(`it holds the tensor ${own} twice`);
+    if (tensor) places.set(own, tensor);
   }
   for (const [key, inner] of dictionaryOf(value) ?? [])
     if (typeof key === 'string' && inner !== null && typeof inner === 'object')
@@ -167,14 +181,25 @@ function checkPlace(
     fail(`data/${storage} of ${name} has ${count(bytes, 'byte')}, but ${needed} are needed`);
 }
 
-function gathered({ dtype, shape, strides, offset }: Place, bytes: Uint8Array): Tensor {
+/** Whether the numbers lie row by row. */
+function isDense({ shape, strides }: Place): boolean {
+  return strides.every((stride, axis) => stride === sizeOf(shape.slice(axis + 1)) || shape[axis] === 1);
+}
+
+function gathered(place: Place, bytes: Uint8Array): Tensor {
+  const { dtype, shape, strides, offset } = place;
   const Numbers = ARRAYS[dtype];
-  const all = new Numbers(bytes.slice().buffer, 0, Math.floor(bytes.length / Numbers.BYTES_PER_ELEMENT));
-  const size = sizeOf(shape);
-  const dense = strides.every(
-    (stride, axis) => stride === sizeOf(shape.slice(axis + 1)) || shape[axis] === 1,
+  const isAligned = bytes.byteOffset % Numbers.BYTES_PER_ELEMENT === 0;
+  const { buffer, byteOffset } = isAligned ? bytes : bytes.slice();
+  const all = new Numbers(
+    buffer as ArrayBuffer,
+    byteOffset,
+    Math.floor(bytes.length / Numbers.BYTES_PER_ELEMENT),
   );
-  if (dense) return { dtype, shape, data: all.slice(offset, offset + size) };
+  const size = sizeOf(shape);
+  // A tensor that fills its storage is not copied.
+  if (isDense(place))
+    return { dtype, shape, data: size === all.length ? all : all.slice(offset, offset + size) };
   const data = new Numbers(size);
   const index = shape.map(() => 0);
   let from = offset;

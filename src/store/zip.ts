@@ -28,6 +28,8 @@ export interface Zip {
   read(name: string): Promise<Uint8Array>;
   /** The same bytes in pieces, for a file that is stored without compression and may be larger than memory. */
   chunks(name: string, signal?: AbortSignal): AsyncGenerator<Uint8Array>;
+  /** Positions in the zip of the bytes of files that are stored without compression, by name. Compressed files are absent. */
+  positions(names: Iterable<string>): Promise<Map<string, number>>;
 }
 
 export interface ZipLimits extends Abortable {
@@ -107,6 +109,18 @@ export async function openZip(path: string, limits: ZipLimits = {}, called = pat
       }
       if (length !== record.size || crc !== record.crc) fail('damaged', `"${name}" is damaged`);
     },
+    positions: (names) =>
+      reading(path, fail, async (readAt, size) => {
+        const positions = new Map<string, number>();
+        for (const name of names) {
+          const record = recordOf(name);
+          if (record.method !== STORED) continue;
+          const start = await startOf(readAt, name, record, fail);
+          if (start + record.size > size) fail('truncated', 'a part of it is missing');
+          positions.set(name, start);
+        }
+        return positions;
+      }),
   };
 }
 

@@ -2,7 +2,8 @@ import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../../errors.ts';
-import { fileIdentity } from '../../store/regular.ts';
+import type { Tensor } from '../../math/tensor.ts';
+import { fileIdentity, openRegular } from '../../store/regular.ts';
 import { openSafetensors, type SafetensorsFile } from '../../store/safetensors-file.ts';
 import { ENCODER_FILE, readJson } from '../configuration-files.ts';
 import { type Checkpoint, type CheckpointFiles, type ClipCheckpoint, openAiNames } from './weights.ts';
@@ -38,19 +39,25 @@ export async function openWeights(path: string): Promise<StoredWeights> {
   if (path.endsWith('.pt')) {
     // Few encoders are such files, and the reader's modules would be loaded with every command.
     const { openTorchArchive } = await import('../../store/torch-archive.ts');
-    const { entries, isScript, tensor } = await openTorchArchive(path);
+    const { file, stats } = await openRegular(path, ENCODER_FILE);
+    await file.close();
+    const identity = fileIdentity(stats);
+    const { entries, isScript, tensor, positions } = await openTorchArchive(path);
     const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
-    return { shapes, tensor, isScript, close: async () => {} };
+    const places = await positions();
+    const files = await filesOf([{ path, identity, entries, position: (name) => places.get(name) }]);
+    return { shapes, tensor, isScript, files, close: async () => {} };
   }
   const names = path.endsWith('.json') ? await shardsOf(path) : [path];
   const files: SafetensorsFile[] = [];
   const close = async () => void (await Promise.all(files.map((file) => file.close())));
   try {
     for (const name of names) files.push(await openSafetensors(name, ENCODER_FILE));
-    const owners = new Map(files.flatMap((file) => [...file.entries.keys()].map((name) => [name, file])));
+    const owners = ownersOf(names, files);
     const shapes = files.flatMap((file) =>
       [...file.entries].map(([name, { shape }]) => [name, shape] as const),
     );
+    const identities = await Promise.all(files.map(async (file) => fileIdentity(await file.stat())));
     return {
       shapes: new Map(shapes),
       tensor: (name) => {
@@ -61,7 +68,14 @@ export async function openWeights(path: string): Promise<StoredWeights> {
           details: { path, name },
         });
       },
-      files: await filesOf(names, files, owners),
+      files: await filesOf(
+        files.map(({ entries, position }, i) => ({
+          path: names[i]!,
+          identity: identities[i]!,
+          entries,
+          position,
+        })),
+      ),
       close,
     };
   } catch (error) {
@@ -70,33 +84,52 @@ export async function openWeights(path: string): Promise<StoredWeights> {
   }
 }
 
+/** The file of each tensor. Throws `ModelError` for a tensor that is in two files. */
+function ownersOf(paths: readonly string[], files: readonly SafetensorsFile[]): Map<string, SafetensorsFile> {
+  const owners = new Map<string, SafetensorsFile>();
+  for (const [i, file] of files.entries())
+    for (const name of file.entries.keys()) {
+      const other = owners.get(name);
+      if (other)
+        throw new ModelError(`${paths[i]} and ${paths[files.indexOf(other)]} both hold the tensor ${name}`, {
+          code: 'weights/twice',
+          hint: 'The files are of two models, or of two versions of one. Get all of them again from one source.',
+          details: { name },
+        });
+      owners.set(name, file);
+    }
+  return owners;
+}
+
+/** A file of weights, with its tensors and where they lie in it. */
+interface WeightFile {
+  readonly path: string;
+  readonly identity: string;
+  readonly entries: ReadonlyMap<string, Pick<Tensor, 'dtype' | 'shape'>>;
+  /** Undefined for a tensor that does not lie in the file as it is. */
+  position(name: string): number | undefined;
+}
+
 /**
  * Where the tensors lie. ONNX Runtime refuses a link that leads out of the folder, as in Hugging Face's cache, so the files are named by where
  * they really are. Undefined if that is more than one folder.
  */
-async function filesOf(
-  paths: readonly string[],
-  files: readonly SafetensorsFile[],
-  owners: ReadonlyMap<string, SafetensorsFile>,
-): Promise<CheckpointFiles | undefined> {
-  const real = await Promise.all(paths.map((path) => realpath(path)));
+async function filesOf(files: readonly WeightFile[]): Promise<CheckpointFiles | undefined> {
+  const real = await Promise.all(files.map(({ path }) => realpath(path)));
   const folder = dirname(real[0]!);
   if (real.some((path) => dirname(path) !== folder)) return undefined;
-  const names = new Map(files.map((file, i) => [file, basename(real[i]!)]));
-  const identities = await Promise.all(files.map(async (file) => fileIdentity(await file.stat())));
+  const names = real.map((path) => basename(path));
   return {
     folder,
-    identities: Object.fromEntries(identities.map((identity, i) => [basename(real[i]!), identity])),
+    identities: Object.fromEntries(files.map(({ identity }, i) => [names[i]!, identity])),
     place: (name) => {
-      const owner = owners.get(name);
-      const entry = owner?.entries.get(name);
-      if (!owner || !entry) return undefined;
-      const { dtype, shape } = entry;
-      const offset = owner.position(name);
-      if (dtype !== 'float32' && dtype !== 'float16' && dtype !== 'bfloat16') return undefined;
+      const owner = files.findIndex(({ entries }) => entries.has(name));
+      const { dtype, shape } = files[owner]?.entries.get(name) ?? {};
+      if (!shape || (dtype !== 'float32' && dtype !== 'float16' && dtype !== 'bfloat16')) return undefined;
+      const offset = files[owner]!.position(name);
       // Processors read numbers at multiples of their size.
-      if (offset % (dtype === 'float32' ? 4 : 2) !== 0) return undefined;
-      return { file: names.get(owner)!, offset, dtype, shape };
+      if (offset === undefined || offset % (dtype === 'float32' ? 4 : 2) !== 0) return undefined;
+      return { file: names[owner]!, offset, dtype, shape };
     },
   };
 }

@@ -21,21 +21,15 @@ export async function hashOfTensors(
     bySource.set(source, [...(bySource.get(source) ?? []), entry]);
   }
   const hashes: [name: string, shape: readonly number[], hash: string][] = [];
-  let hashing: Promise<unknown> = Promise.resolve();
   for (const [source, parts] of bySource) {
     throwIfAborted(signal);
-    // Large tensors are read once, also if they hold several of the towers'. They are hashed on another thread while the next is read.
+    // Large tensors are read once, also if they hold several of the towers'.
     const whole = widened(await stored.tensor(source));
-    await hashing;
-    hashing = Promise.all(
-      parts.map(async ([name, view]) => {
-        const { shape, data } = await readView(async () => whole, view);
-        const hash = await crypto.subtle.digest('SHA-256', data as Float32Array<ArrayBuffer>);
-        hashes.push([name, shape, Buffer.from(hash).toString('hex')]);
-      }),
-    );
+    for (const [name, view] of parts) {
+      const { shape, data } = await readView(async () => whole, view);
+      hashes.push([name, shape, sha256(data)]);
+    }
   }
-  await hashing;
   hashes.sort(([a], [b]) => (a < b ? -1 : 1));
   return sha256(JSON.stringify(hashes));
 }

@@ -22,6 +22,7 @@ import type { Pixels } from '../../image/types.ts';
 import { toHalf } from '../../math/half.ts';
 import type { Tensor } from '../../math/tensor.ts';
 import { encodeSafetensors, parseSafetensors } from '../../store/safetensors.ts';
+import { stateDictionary } from '../../store/torch-archive.fixture.ts';
 import { loadEncoder } from '../load.ts';
 import { writeSmallVision } from '../vision/small-vision.fixture.ts';
 import { openWeights } from './checkpoint.ts';
@@ -70,6 +71,16 @@ const brain = (t: Tensor): Tensor => ({
   data: Uint16Array.from(new Uint32Array((t.data as Float32Array).slice().buffer), (bits) => bits >>> 16),
 });
 
+/** The small CLIP as a state dictionary of PyTorch. */
+function archived(name: string): string {
+  const folder = writeSmallClip(join(root, name), { names: 'open-clip' });
+  const path = join(folder, 'open_clip_model.safetensors');
+  const { tensors } = parseSafetensors(Uint8Array.from(readFileSync(path)));
+  writeFileSync(join(folder, 'clip.pt'), stateDictionary(Object.fromEntries(tensors)));
+  rmSync(path);
+  return folder;
+}
+
 describe('weights that stay in their files', () => {
   const clip = (name: string, form: Omit<Parameters<typeof writeSmallClip>[1], 'names'> = {}) =>
     writeSmallClip(join(root, name), { names: 'hub', ...form });
@@ -85,6 +96,7 @@ describe('weights that stay in their files', () => {
     ['two files', () => clip('two', { parts: true })],
     ['half precision', () => changed('half', half)],
     ['bfloat16', () => changed('brain', brain)],
+    ['a file of torch.save', () => archived('archive')],
     ['a model without texts', () => writeSmallVision(join(root, 'vision'))],
   ])('give the features of weights that are copied, bit for bit: %s', async (_, write) => {
     const folder = write();
@@ -117,6 +129,20 @@ describe('weights that stay in their files', () => {
     expect(compile.mock.calls.every(([, work]) => work?.weights !== undefined)).toBe(true);
     compile.mockRestore();
     expect(own).toEqual(await embedded(join(root, 'one')));
+  });
+
+  it('refuse a tensor that is in two files', async () => {
+    const folder = clip('twice', { parts: true });
+    const [first, second] = ['1', '2'].map((n) => join(folder, `model-0000${n}-of-00002.safetensors`));
+    const { tensors } = parseSafetensors(Uint8Array.from(readFileSync(first!)));
+    const [[name, tensor] = []] = tensors;
+    const { tensors: others } = parseSafetensors(Uint8Array.from(readFileSync(second!)));
+    writeFileSync(second!, encodeSafetensors(new Map([...others, [name!, tensor!]])));
+    const refused = loadEncoder(folder, { engine });
+    await expect(refused).rejects.toMatchObject({
+      code: 'weights/twice',
+      message: expect.stringContaining(name!),
+    });
   });
 
   it('are copied if links lead into several folders', async () => {
