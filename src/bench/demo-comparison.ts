@@ -1,3 +1,4 @@
+import { thumbnailsOf } from '../classifier/examples.ts';
 import { openEncoder } from '../classifier/fit.ts';
 import {
   type Classifier,
@@ -101,16 +102,21 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
       testFraction: 'auto',
       seed,
     });
-    const fitted = await fit(dataset, { ...fitting, encoder, seed, method: 'tip-adapter', tune: 'fixed' });
+    const fixed = { method: 'tip-adapter', tune: 'fixed', thumbnails: false } as const;
+    const fitted = await fit(dataset, { ...fitting, encoder, seed, ...fixed });
     const test = await fitted.encodeTestSet(dataset, {
       signal: options.signal,
       onProgress: options.onProgress,
     });
     const encodeSeconds = (performance.now() - started) / 1000;
 
-    const rows: DemoRow[] = [];
-    for (const variant of VARIANTS)
-      if (isClip || !variant.clip) rows.push(await rowOf(variant, fitted, test, options.signal));
+    const variants = VARIANTS.filter(({ clip }) => isClip || !clip);
+    const [rows, thumbnails] = await Promise.all([
+      rowsOf(variants, fitted, test, options.signal),
+      thumbnailsOfExamples(fitted, dataset, options.signal),
+    ]);
+    const last = rows.at(-1)!;
+    const best = { ...last, classifier: last.classifier.withThumbnails(thumbnails) };
     const noticed = [...fitted.findings, ...test.findings];
     return {
       dataset,
@@ -120,7 +126,7 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
       train: fitted.data.examples.length,
       test,
       rows,
-      best: rows.at(-1)!,
+      best,
       encodeSeconds,
       close: async () => {
         await fitted.close();
@@ -174,6 +180,29 @@ function namePackage({ note }: DemoOptions): (artist: (typeof ARTISTS)[number]) 
     first = false;
     note?.(`  ${artist.package} ${artist.version} (${artist.licence})`);
   };
+}
+
+/** The thumbnails of the examples by their ids. Other processes make them while this one compares methods. */
+async function thumbnailsOfExamples(
+  fitted: Classifier,
+  dataset: Dataset,
+  signal?: AbortSignal,
+): Promise<Map<string, Uint8Array | undefined>> {
+  const known = new Set(fitted.data.examples.map(({ id }) => id));
+  const pictures = dataset.examples.filter(({ id }) => known.has(id));
+  const made = await thumbnailsOf(fitted, pictures, signal);
+  return new Map(pictures.map(({ id }, i) => [id, made[i]]));
+}
+
+async function rowsOf(
+  variants: readonly Variant[],
+  fitted: Classifier,
+  test: TestSet,
+  signal?: AbortSignal,
+): Promise<DemoRow[]> {
+  const rows: DemoRow[] = [];
+  for (const variant of variants) rows.push(await rowOf(variant, fitted, test, signal));
+  return rows;
 }
 
 async function rowOf(

@@ -283,6 +283,15 @@ export class Classifier {
     return new Classifier({ ...this.data, dataset }, this.#session);
   }
 
+  /** @internal Returns the same classifier with thumbnails of its examples, which are given by the examples' ids. */
+  withThumbnails(thumbnails: ReadonlyMap<string, Uint8Array | undefined>): Classifier {
+    const examples = this.data.examples.map((example) => ({
+      ...example,
+      thumbnail: thumbnails.get(example.id),
+    }));
+    return new Classifier({ ...this.data, examples }, this.#session);
+  }
+
   /** Writes the classifier's file atomically. Throws `DataError` if it cannot be written. */
   async save(path: string, { signal }: Abortable = {}): Promise<void> {
     await writeClassifier(path, this.data, signal);

@@ -54,7 +54,11 @@ export async function embedExamples(
   const encoded = await session.encode(examples, { views: all, seed, exif, signal, onProgress });
   const { features, rows, failed, failures, hashes } = encoded;
   const kept = examples.filter((_, i) => !failed.has(i));
-  const repeats = dataset && (await findRepeats(dataset, kept, encoded, { signal }));
+  // Other processes make the thumbnails while this one looks for duplicates.
+  const [pictures, repeats] = await Promise.all([
+    thumbnails ? thumbnailsOf(session, kept, signal) : [],
+    dataset && findRepeats(dataset, kept, encoded, { signal }),
+  ]);
   const position = new Map<number, number>();
   for (const { item } of rows)
     if (!failed.has(item) && !position.has(item)) position.set(item, position.size);
@@ -65,20 +69,26 @@ export async function embedExamples(
     labels: Int32Array.from(kept, ({ label }) => label),
     groups: repeats?.groups ?? Int32Array.from(kept.keys()),
   };
-  const describe = async ([i, example]: [number, Example]): Promise<SupportExample> => ({
-    id: example.id,
-    sha256: hashes[i]!,
-    thumbnail: thumbnails ? await thumbnailOf(session, example, signal) : undefined,
-  });
-  const described: SupportExample[] = [];
-  for await (const one of ahead(kept.entries(), describe, READ_AHEAD)) described.push(one);
+  const described = kept.map(({ id }, i) => ({ id, sha256: hashes[i]!, thumbnail: pictures[i] }));
   const exact = keys === 'int8' ? features : undefined;
   return { kept, failures, support, described, exact, findings: repeats?.findings ?? [] };
 }
 
+/** The thumbnails of examples, in their order. */
+export async function thumbnailsOf(
+  session: Pick<EmbeddingSession, 'thumbnail'>,
+  examples: readonly Example[],
+  signal?: AbortSignal,
+): Promise<(Uint8Array | undefined)[]> {
+  const made: (Uint8Array | undefined)[] = [];
+  const one = (example: Example) => thumbnailOf(session, example, signal);
+  for await (const thumbnail of ahead(examples, one, READ_AHEAD)) made.push(thumbnail);
+  return made;
+}
+
 /** The thumbnail of an example. One whose features are stored has none if its picture is not there any more. */
 async function thumbnailOf(
-  session: EmbeddingSession,
+  session: Pick<EmbeddingSession, 'thumbnail'>,
   example: Example,
   signal?: AbortSignal,
 ): Promise<Uint8Array | undefined> {

@@ -2,7 +2,6 @@ import { basename, posix, resolve } from 'node:path';
 import { giveWay } from '../abort.ts';
 import { DataError } from '../errors.ts';
 import { isImagePath } from '../image/image-paths.ts';
-import { openTar } from '../store/tar.ts';
 import { openZip } from '../store/zip.ts';
 import { count, number } from '../words.ts';
 import { archiveStem } from './archive-names.ts';
@@ -36,6 +35,7 @@ export async function zipTree(path: string, { signal, zipEncoding }: ArchiveOpti
 
 /** The files of a tar archive, as `zipTree` gives those of a zip. */
 export async function tarTree(path: string, { signal }: ArchiveOptions = {}): Promise<Tree> {
+  const { openTar } = await import('../store/tar.ts');
   return archiveTree(path, 'tar archive', await openTar(path, { signal }), signal);
 }
 

@@ -1,4 +1,3 @@
-import { parseDocument } from 'yaml';
 import { DataError } from '../errors.ts';
 import type { Labelled } from './dataset-layout.ts';
 import { quoted } from './findings.ts';
@@ -78,6 +77,7 @@ export async function configsOfCard(card: SourceFile): Promise<CardConfig[]> {
 async function yamlOf(card: SourceFile, word: string): Promise<unknown> {
   const [, yaml = ''] = /^---\r?\n([\s\S]*?)\r?\n---/.exec(decodeText(await card.read(), card.path)) ?? [];
   if (!yaml.includes(word)) return undefined;
+  const { parseDocument } = await import('yaml');
   const document = parseDocument(yaml, { schema: 'failsafe' });
   const [error] = document.errors;
   if (error) throw refusal(card.path, `cannot be read: ${error.message.split('\n')[0]}`, error);

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import sharp from 'sharp';
 import { ModelError } from '../errors.ts';
 import { homeFolder } from '../store/home.ts';
 import { extractMembers, npmTarball } from '../store/npm.ts';
@@ -148,6 +147,7 @@ async function draw(
 ): Promise<void> {
   const target = join(folder, split, thing.replaceAll('-', ' '));
   await mkdir(target, { recursive: true });
+  const { default: sharp } = await import('sharp');
   const image = sharp(picture)
     .resize(SIDE, SIDE, { fit: 'contain', background: '#ffffff' })
     .flatten({ background: '#ffffff' });

@@ -1,5 +1,4 @@
 import { dirname, relative, resolve, sep } from 'node:path';
-import { openTar } from '../store/tar.ts';
 import { openZip } from '../store/zip.ts';
 import { count } from '../words.ts';
 import { archiveStem, isTarName, isZipName } from './archive-names.ts';
@@ -76,7 +75,7 @@ async function archivesTree(
     const path = resolve(given);
     const archive: Archive = isZipName(path)
       ? await openZip(path, { signal: options.signal, encoding: options.zipEncoding })
-      : await openTar(path, options);
+      : await (await import('../store/tar.ts')).openTar(path, options);
     const own = relative(base, given).replaceAll(sep, '/');
     const prefix = `${isZipName(path) ? archiveStem(own) : own}/`;
     for (const { name } of archive.entries)

@@ -1,5 +1,4 @@
 import { posix } from 'node:path';
-import { parseDocument } from 'yaml';
 import { isImagePath } from '../image/image-paths.ts';
 import { count } from '../words.ts';
 import { badAnnotations, readAnnotated, strayMarks } from './annotations.ts';
@@ -135,7 +134,7 @@ const NAME_FILES = /(^|\/)(classes\.txt|obj\.names|[^/]*\.names|_darknet\.labels
 
 async function aboutIn(tree: Tree): Promise<About | undefined> {
   for (const file of tree.files.filter(({ path }) => /\.ya?ml$/i.test(path))) {
-    const yaml = yamlIn(decodeText(await file.read(), file.path));
+    const yaml = await yamlIn(decodeText(await file.read(), file.path));
     if (typeof yaml?.names === 'object' && yaml.names !== null) {
       const names = new Map(Object.entries(yaml.names).map(([id, name]) => [id, String(name)]));
       return { file, names, ...(await splitsIn(tree, yaml)) };
@@ -152,7 +151,8 @@ async function aboutIn(tree: Tree): Promise<About | undefined> {
   };
 }
 
-function yamlIn(text: string): Record<string, unknown> | undefined {
+async function yamlIn(text: string): Promise<Record<string, unknown> | undefined> {
+  const { parseDocument } = await import('yaml');
   const document = parseDocument(text);
   const value = document.errors.length > 0 ? undefined : document.toJS();
   return typeof value === 'object' && value !== null ? value : undefined;

@@ -3,7 +3,6 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Parser } from 'tar';
 import type { Abortable } from '../abort.ts';
 import { ModelError, TipAdapterError, throwIfAborted } from '../errors.ts';
 import { count } from '../words.ts';
@@ -187,6 +186,7 @@ export async function extractMembers(
   const read: Promise<unknown>[] = [];
   let total = 0;
   let failure: unknown;
+  const { Parser } = await import('tar');
   const parser = new Parser({
     strict: true,
     filter: (path, entry) => 'type' in entry && entry.type === 'File' && isInside(path) && wanted(path),
