@@ -4,7 +4,7 @@ import type { Matrix } from '../math/matrix.ts';
 import type { Task } from '../methods/task.ts';
 import type { Options, ValuesOf } from '../options.ts';
 
-/** What a method here gets of a classifier: its task, with m pictures (2 or more) that have no labels. */
+/** The input of a transductive method: the classifier's task, and m pictures (2 or more) without labels. */
 export interface Batch {
   readonly task: Task;
   /** The pictures' unit rows, [m, d]. */
@@ -13,7 +13,7 @@ export interface Batch {
   readonly logits: Matrix;
 }
 
-/** What a method computes with. */
+/** The engine that a method computes with, and the signal that stops it. */
 interface Computing {
   readonly engine?: Engine;
   readonly signal?: AbortSignal;
@@ -45,7 +45,7 @@ interface StreamedPicture {
   readonly logits: Float32Array;
 }
 
-/** What a test-time method has kept of a stream. */
+/** The memory of a test-time method for a stream. */
 export interface StreamMemory {
   /** Number of kept pictures. It is bounded by the method's options and the number of classes. */
   readonly size: number;

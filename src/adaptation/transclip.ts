@@ -109,7 +109,10 @@ function* firstMeans(z: Matrix, features: Matrix, labelled?: Labelled): Pieces<M
   return unitRows(means);
 }
 
-/** log N(f; mu, S) without what is the same for all classes of a picture: f . mu / S [m, c], and |mu|^2 / 2 S [c], to be subtracted. */
+/**
+ * log N(f; mu, S) without the terms that are the same for all classes of a picture: f . mu / S [m, c], and |mu|^2 / 2 S [c], which is to be
+ * subtracted.
+ */
 interface Likelihood {
   readonly products: Matrix;
   readonly halves: Float64Array;
@@ -156,7 +159,7 @@ function* assigned(
   return now;
 }
 
-/** What each picture's neighbours are assigned to, [m, c]: the mean of w z over both directions of the graph. */
+/** The assignments of each picture's neighbours, [m, c]: the mean of w z over both directions of the graph. */
 function* votes(z: Matrix, { links, linked, labels }: Graph): Pieces<Matrix> {
   const out = matrix(z.rows, z.cols);
   const weight = 1 / (2 * NEIGHBOURS);

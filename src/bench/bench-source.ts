@@ -72,11 +72,11 @@ export interface OpenOptions {
   readonly seeds: readonly number[];
   /** Number of views of each example: 1, or the paper's 10. */
   readonly views?: number;
-  /** By what pictures are grouped, beyond the groups of the data. */
+  /** The rule by which pictures are grouped, in addition to the groups of the data. */
   readonly groupBy?: Grouping;
   /** Whether the validation split is needed. */
   readonly validation?: boolean;
-  /** Whether the data serve only as a test set, without examples. */
+  /** Whether the data are only a test set, without examples. */
   readonly testOnly?: boolean;
   /** How pictures are read. */
   readonly reading?: Partial<ReadValues>;

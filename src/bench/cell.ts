@@ -78,10 +78,10 @@ export interface Skipped extends CellSettings {
 /** Version of kept cells, raised when their meaning changes. */
 const FORMAT = 4;
 
-/** What came of a fit. */
+/** The outcome of a fit. */
 export type FitResult = readonly Cell[] | Skipped;
 
-/** The name of the file with the results of a fit. It depends on all that decides them. */
+/** The name of the file with the results of a fit. It depends on everything that determines them. */
 export function cellsName(source: BenchSource, settings: CellSettings): string {
   const { fingerprint } = source;
   const data = nameOf(source);

@@ -118,7 +118,7 @@ export async function encodeImages(
   return collect(finished, plan.views, encoder.dimension, hits);
 }
 
-/** A picture with a feature for each view, or with the reason why it has none. */
+/** A picture with a feature for each view, or with the reason why it has no features. */
 interface Finished {
   readonly item: number;
   readonly hash: string;
@@ -231,7 +231,7 @@ async function prepareGroup(
   );
 }
 
-/** A picture's bytes, or its known features, or why it has neither. */
+/** A picture's bytes, its known features, or the error that prevents both. */
 interface ReadPicture {
   readonly hash: string;
   readonly bytes?: Uint8Array;

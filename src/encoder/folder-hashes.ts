@@ -32,7 +32,7 @@ export async function hashedFiles(
   const files = await Promise.all(
     paths.map(async (path): Promise<RecordedFile> => {
       const file = resolve(folder, path);
-      // A file that is not there is refused by `checkFile`.
+      // `checkFile` refuses a missing file.
       const { size, mtimeMs, ctimeMs, ino } = (await stat(file).catch(unlessMissing)) ?? NONE;
       const stamp = `${size} ${mtimeMs} ${ctimeMs} ${ino}`;
       const [before, hash] = known[file] ?? [];

@@ -154,7 +154,7 @@ export function joinEncoders(encoders: readonly Encoder[], weights?: readonly nu
 }
 
 /**
- * An encoder for work that does not choose weights: a joined encoder whose weights are free gets equal ones, which its name then gives. Other
+ * An encoder for work that does not choose weights: a joined encoder with free weights gets equal ones, which its name then states. Other
  * encoders are returned unchanged. Only one of the two needs to be closed.
  */
 export function withEqualWeights(encoder: Encoder): Encoder {
@@ -195,8 +195,8 @@ function sideBySide(rows: readonly Matrix[], by: readonly number[]): Matrix {
 }
 
 /**
- * The lengths by the part that reads least. A text that only another part cuts exceeds the limit by as many tokens as there. A script that one
- * part has not learnt is foreign.
+ * The lengths by the part that reads the fewest tokens. If only another part cuts a text, the text exceeds the limit by the same number of
+ * tokens. A script is foreign if one part has not learnt it.
  */
 function shortest(lengths: readonly TextLength[]): TextLength {
   const least = lengths.reduce((a, b) => (b.read < a.read ? b : a));

@@ -146,7 +146,7 @@ function unreadable(where: string, why: string, cause: unknown): ModelError {
   });
 }
 
-/** All that decides an embedding. */
+/** Everything that determines an embedding. */
 export interface EncoderMeaning {
   /** Hashes of the source weights' files. */
   readonly weights?: readonly string[];
@@ -175,8 +175,8 @@ export function tokenizerMeaning({ padding: _, truncation: __, version: ___, ...
 }
 
 /**
- * The same for all ways to write a tokenizer.json: versions of its library write merges as texts or as pairs, and leave out or write options
- * that are off. Its decoder has no part in it.
+ * A tokenizer.json in one form: versions of its library write merges as texts or as pairs, and leave out or write options that are off. The
+ * decoder is left out.
  */
 export function tokenizerSense({ decoder: _, model, ...others }: Json): string {
   if (!isJson(model)) return tokenizerMeaning({ ...others, model });

@@ -277,5 +277,5 @@ export const REGISTRY: readonly RegisteredEncoder[] = [
   },
 ];
 
-/** The CLIP that `auto` downloads if none is on this machine. docs/decisions.md says why. */
+/** The CLIP that `auto` downloads if there is none on this machine. docs/decisions.md has the reasons. */
 export const DEFAULT_CLIP = 'clip-vit-b32-q4';

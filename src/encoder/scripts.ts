@@ -33,8 +33,8 @@ const PATTERNS = new Map(SCRIPTS.map((script) => [script, new RegExp(`\\p{Script
 const OTHER_LETTER = /[^\P{L}\p{Script=Latin}\p{Script=Common}\p{Script=Inherited}]/u;
 
 /**
- * The number of tokens from which on a tokenizer is taken to know a script. English vocabularies have up to 494 (BERT's Chinese
- * characters; CLIP's has 68 of Hangul), and multilingual ones have thousands.
+ * The number of tokens of a script from which on a tokenizer counts as knowing the script. English vocabularies have up to 494 (BERT's
+ * Chinese characters; CLIP's has 68 of Hangul), and multilingual ones have thousands.
  */
 const KNOWN = 600;
 

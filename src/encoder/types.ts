@@ -77,7 +77,7 @@ export interface Joined {
   weighted(weights: readonly number[]): Encoder;
 }
 
-/** What a join knows of a part. */
+/** The facts about one part of a joined encoder. */
 export interface JoinedPart {
   /** Name or source of the encoder. */
   readonly id: string;

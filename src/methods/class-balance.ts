@@ -5,8 +5,8 @@ import { defineMethod } from './method.ts';
 
 /**
  * Logit adjustment (Menon et al., ICLR 2021, equation 9): z_c = -log p_c for every picture, where p_c is the share of class c among the
- * examples, with one more example of each class. Added to the log-probabilities of a method, with a weight, it takes back what the method
- * gives frequent classes for being frequent.
+ * examples, with one more example of each class. Added to the log-probabilities of a method, with a weight, it removes the method's
+ * preference for frequent classes.
  */
 export const classBalance = defineMethod({
   id: 'class-balance',

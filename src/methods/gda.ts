@@ -48,7 +48,7 @@ export const gda = defineMethod({
     closedForm: true,
     // Each fold leaves out one example of each class, and the remaining examples must have a covariance.
     suits: ({ support, classes }) => support.labels.length >= 3 * classes,
-    // No gain of a kernel was measured beside a full covariance, and it costs more.
+    // Beside a full covariance, a kernel showed no gain in measurements, and it costs more.
     replaces: ({ support, dimension }) => (support.labels.length >= dimension ? [proker.id] : []),
   },
   options: {
@@ -193,7 +193,7 @@ function discriminantOf(summary: Sums, shrinkage: Shrinkage): Discriminant {
   for (let j = 0; j < d; j++) trace += within[j * d + j]!;
   const weights = matrix(c, d);
   const bias = matrix(c, 1, new Float32Array(c).fill(-Math.log(c)));
-  // Rows have length 1, so their squares add up to n. What is left within classes below this is rounding.
+  // Rows have length 1, so their squares add up to n. A smaller sum of squares within classes is rounding.
   if (trace > 1e-9 * n) {
     const multiplier =
       typeof shrinkage === 'number'
@@ -297,7 +297,7 @@ async function discriminant(
   };
 }
 
-/** Gives a class without samples the mean of the others, so that nothing speaks for or against it. */
+/** Gives a class without samples the mean score of the others, which is neutral. */
 function averageWhereAbsent(values: Matrix, counts: ArrayLike<number>): Matrix {
   const present = Array.from(counts, (_, k) => k).filter((k) => counts[k]! > 0);
   if (present.length === counts.length) return values;

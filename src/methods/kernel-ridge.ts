@@ -151,7 +151,7 @@ function rowRange(m: Matrix, from: number, to: number): Matrix {
   return matrix(to - from, m.cols, m.data.subarray(from * m.cols, to * m.cols));
 }
 
-/** onehot(labels) - scale F W^T, [n, c], of unit rows F [n, d] and W [c, d]: what the names leave unexplained. */
+/** The residual that the names leave unexplained: onehot(labels) - scale F W^T, [n, c], of unit rows F [n, d] and W [c, d]. */
 export async function unexplained(
   { rows, labels }: Samples,
   weights: Matrix,

@@ -64,7 +64,7 @@ export async function minimise(
   return { ...now, iterations: iteration, evaluations };
 }
 
-/** A step between two points, and what the next directions need of it. All products are sums in float64. */
+/** A step between two points, and its products that the next directions need. All products are sums in float64. */
 interface Step {
   /** Changes of the point, of the gradient, and of the preconditioned gradient. */
   readonly s: Float32Array;

@@ -24,7 +24,7 @@ export function checkNeeds(
       'Use a method without text, such as visual-only, or features with class embeddings.',
     );
   }
-  // What was learnt from a summary holds all that scores need.
+  // A state that was learnt from a summary holds everything that scores need.
   const suffices = fitted && method.summary !== undefined;
   if (method.needs.includes('examples') && support.labels.length === 0 && !suffices) {
     refuse('labelled examples', 'Give some, or use zero-shot.');

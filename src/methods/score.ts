@@ -70,7 +70,7 @@ function answersElsewhere({ votes }: Method, whole: State, { support, cache }: T
 
 /** Affinities of the queries of one run: a few tens of megabytes. */
 const CHUNK_NUMBERS = 1 << 24;
-/** How many times as large as its input what a text tower holds at once is, about. */
+/** The memory that a text tower needs at once, as a multiple of its input's size (approximately). */
 const PASSES = 8;
 
 /** A fitted method that is ready to score any number of feature rows. */

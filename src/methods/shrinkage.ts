@@ -4,7 +4,7 @@ import { dot, type Matrix, row } from '../math/matrix.ts';
 export const ANALYTIC = ['ledoit-wolf', 'oas'] as const;
 export type AnalyticShrinkage = (typeof ANALYTIC)[number];
 
-/** What the rules need about centred rows X [n, d]. */
+/** The facts about centred rows X [n, d] that the rules need. */
 export interface Scatter {
   readonly n: number;
   readonly d: number;

@@ -24,7 +24,7 @@ import { zeroShotLogits } from './zero-shot.ts';
 const SHARPEST = 20;
 /** A smaller share of the keys' squares within clusters is rounding. */
 const LEAST_SPREAD = 1e-5;
-/** A mean relative error of the sums that is told to be much. */
+/** The mean relative error of the sums from which on the finding calls it large. */
 const POOR = 0.1;
 /** Rows of each class, for each cluster, that the centres are chosen from. */
 const ROWS_PER_CLUSTER = 8;

@@ -28,7 +28,7 @@ import { zeroShotLogits } from './zero-shot.ts';
 const SCALE = { value: 15, deviation: 0.3 };
 /** With fewer examples of each class than this, there are too few residuals for a covariance within classes. */
 const FEW = 1.5;
-/** The value of `scale` that takes it from the cosines of examples of different classes. */
+/** The value of the option `scale` with which the scale follows from the cosines of examples of different classes. */
 const SPREAD = 'spread';
 /** The root mean square of these cosines at which the scale is the expected one, and the power by which others count. */
 const USUAL_SPREAD = 0.08;

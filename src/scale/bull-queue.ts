@@ -151,12 +151,12 @@ class Producer {
     if (record?.pending === 0) await this.#wait(addFinish(this.#jobs, this.#run));
   }
 
-  /** Waits for an answer of Redis, which may take as long as it is away. */
+  /** Waits for an answer of Redis, for as long as Redis cannot be reached. */
   #wait<T>(work: Promise<T>): Promise<T> {
     return waitFor(work, this.#signal);
   }
 
-  /** Adds shards that are new to this producer. What was set aside before is tried again. */
+  /** Adds shards that are new to this producer. Shards that were set aside before are tried again. */
   async #add(shards: readonly Shard[]): Promise<void> {
     if (shards.length === 0) return;
     this.#added = true;
@@ -183,7 +183,7 @@ class Producer {
     );
   }
 
-  /** Looks once at what became of the pending shards, after a pause. */
+  /** After a pause, reads once the states of the pending shards. */
   async #follow(): Promise<void> {
     const quiet = performance.now() - this.#moved;
     await sleep(quiet < 2_000 ? SOON : LATER, undefined, { signal: this.#signal }).catch(() =>
@@ -239,7 +239,7 @@ class Producer {
     }
   }
 
-  /** Number of pictures done of shards that are worked on. Of many, the first hundreds count. */
+  /** Number of finished pictures in the shards that workers have. If there are many shards, only the first hundreds are counted. */
   async #begun(): Promise<number> {
     const active: Job<ShardJob>[] = await this.#wait(this.#jobs.getActive(0, 499));
     const own = active.filter((job) => job && this.#pending.has(job.data.shard));

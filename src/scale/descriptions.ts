@@ -6,7 +6,7 @@ import { DTYPES, STORAGES } from '../dataset/stored-formats.ts';
 
 const reading = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
-/** What a worker needs to embed pictures like the one who began the run: addresses and options. */
+/** The addresses and options that a worker needs to embed pictures as the producer of the run would. */
 export const embedDescription = z.strictObject({
   kind: z.literal('embed'),
   source: z.string(),
@@ -24,7 +24,7 @@ export const embedDescription = z.strictObject({
 });
 export type EmbedDescription = z.infer<typeof embedDescription>;
 
-/** What a worker needs to answer pictures like the one who began the run. */
+/** The facts that a worker needs to answer pictures as the producer of the run would. */
 export const predictDescription = z.strictObject({
   kind: z.literal('predict'),
   source: z.string(),
@@ -38,7 +38,7 @@ export const predictDescription = z.strictObject({
 });
 export type PredictDescription = z.infer<typeof predictDescription>;
 
-/** What a worker needs to compute the fits of a benchmark. */
+/** The facts that a worker needs to compute the fits of a benchmark. */
 export const benchDescription = z.strictObject({
   kind: z.literal('bench'),
   data: z.array(z.string()),
@@ -57,7 +57,7 @@ export const benchDescription = z.strictObject({
 });
 export type BenchDescription = z.infer<typeof benchDescription>;
 
-/** What a worker needs to sum up rows of features. */
+/** The facts that a worker needs to sum up rows of features. */
 export const summaryDescription = z.strictObject({
   kind: z.literal('summary'),
   /** The folder of features, or its address. */

@@ -63,7 +63,7 @@ export async function embedTexts(
       onProgress?.({ done: Math.min(at + TOGETHER, texts.length), total: texts.length });
     }
     const { id: model, fingerprint, source, dimension } = encoder;
-    // First info.json, which says what the numbers are. A run that ends early must not leave it beside those of another encoder.
+    // info.json is the first file to be removed: if the run ends early, it must not stand beside the numbers of another encoder.
     for (const name of NAMES) await rm(join(output, name), { force: true });
     await writeTexts(output, texts, concatRows(parts), values, { signal });
     const info = { format: FORMAT, version: 1, model, fingerprint, source, dimension };
@@ -78,7 +78,7 @@ export async function embedTexts(
 
 const FORMAT = 'tip-adapter texts';
 const INFO_NAME = 'info.json';
-/** All files that this writes, in one format or another. */
+/** All files that `embedTexts` writes in any format. */
 const NAMES = [INFO_NAME, 'texts.npy', 'texts.safetensors', 'texts.csv', 'texts.parquet'];
 
 /** Refuses a folder that holds anything but features of texts, finished or not. */

@@ -33,7 +33,7 @@ import type { Work, WorkDescription } from './work.ts';
 /** Version of a shard's result, raised when the same pictures give another one. */
 const FORMAT = 1;
 
-/** What features are computed of and how they are stored. */
+/** The pictures to compute features of, and the format of the result. */
 export interface EmbedSettings {
   readonly dataset: Dataset;
   /** The pictures, if they are not the examples of the data set. */
@@ -92,7 +92,7 @@ export function embedWork(settings: EmbedSettings): Work {
   });
 }
 
-/** What is known of a picture before it is read. */
+/** The facts about a picture that are known before it is read. */
 function known({ id, class: name, split, group }: SourcePicture): Omit<FeatureRow, 'sha256'> {
   return {
     id,
@@ -123,7 +123,7 @@ function featureFolder({ dataset, encoder, target, storage, dtype, exif }: Embed
     const absent = unreadable.length;
     return { shards, pictures: pictures + absent, failures: failures + absent };
   };
-  /** What of the data set is not part of a shard, but of the result. */
+  /** The facts about the data set that are part of the result but of no shard. */
   const about = (info: StoredInfo) =>
     JSON.stringify([info.dataset, info.storage, info.names, info.order, info.unreadable]);
   const infoThere = async (signal?: AbortSignal) => {

@@ -35,7 +35,7 @@ export interface EmbedOptions extends Abortable, Partial<Omit<EmbedValues, 'enco
   encoder?: string | Encoder;
   /** Path of a file that names the classes, as for `readDataset`. */
   classes?: string;
-  /** Who does the shards (default: this process). */
+  /** The queue that does the shards (default: this process). */
   queue?: Queue;
   /** Called with one line about the choice of the encoder. */
   note?(line: string): void;
@@ -45,9 +45,9 @@ export interface EmbedOptions extends Abortable, Partial<Omit<EmbedValues, 'enco
   onProgress?(progress: RunProgress): void;
 }
 
-/** What `embed` has written. */
+/** The result of `embed`. */
 export interface EmbedSummary extends RunSummary {
-  /** Id of the encoder, and the number of numbers for each picture. */
+  /** Id of the encoder, and the dimension of its features. */
   readonly encoder: string;
   readonly dimension: number;
   /** Whether an earlier run had written all of it. */

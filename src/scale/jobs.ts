@@ -18,12 +18,12 @@ type RunState = 'running' | 'done' | 'cancelled' | 'set aside';
 
 /** A run as `jobs` shows it. */
 export interface ShownRun extends RunRecord {
-  /** `set aside`: all that is not done has failed for good. */
+  /** `set aside`: all unfinished shards have failed for good. */
   readonly state: RunState;
   readonly setAside: readonly SetAside[];
 }
 
-/** What Redis knows about runs, and what a person can do about them. */
+/** The runs that Redis knows, and the actions that a person can take. */
 export interface Jobs {
   /** All runs, the latest first. */
   list(): Promise<ShownRun[]>;

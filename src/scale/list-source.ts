@@ -10,7 +10,7 @@ import { hashOf } from '../store/checksum.ts';
 import { count } from '../words.ts';
 import type { Json, Shard } from './work.ts';
 
-/** A picture of a run with what is known of it. */
+/** A picture of a run with its facts. */
 export type SourcePicture = Pick<Example, 'id' | 'stored' | 'read'> & Omit<FeatureRow, 'sha256'>;
 
 /** The pictures of a run, cut into shards. */
@@ -49,7 +49,7 @@ export function lineOf(picture: Omit<FeatureRow, 'sha256'>, tag: string): string
 /** Number of files whose size and date are asked for at the same time. */
 const AHEAD = 64;
 
-/** Pictures in a list, which every worker reads from the same data. `rowOf` says what is known of one. */
+/** Pictures in a list, which every worker reads from the same data. `rowOf` returns the facts about one. */
 export function listSource<T extends Pick<Example, 'id' | 'path' | 'within' | 'tag' | 'stored' | 'read'>>(
   listed: readonly T[],
   rowOf: (one: T) => Omit<FeatureRow, 'sha256'>,

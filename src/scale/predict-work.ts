@@ -52,7 +52,7 @@ const infoSchema = z.object({
 });
 type AnswerInfo = z.infer<typeof infoSchema>;
 
-/** What is answered by which classifier, and where the answers go. */
+/** The pictures, the classifier that answers them, and the target of the answers. */
 export interface PredictSettings {
   /** The classifier's file, and where another machine finds it. */
   readonly classifier: ClassifierFile;

@@ -5,7 +5,7 @@ import { version } from '../version.ts';
 import { PREFIX, shortId } from './job-queue.ts';
 import type { RunSummary, Shard, ShardOutcome, Work, WorkDescription } from './work.ts';
 
-/** What Redis knows of a run. The results in the store are the truth; this is for workers and for whoever looks. */
+/** The record of a run in Redis. Only the results in the store show what is finished; the record is for workers and for display. */
 export interface RunRecord {
   readonly run: string;
   readonly description: WorkDescription;
@@ -193,7 +193,7 @@ export async function countDone(
   return (await redis.eval(DONE, 2, recordKey(run), shardsKey(run), shortId(shard), ...counts, KEPT)) === 1;
 }
 
-/** What Redis knows of shards, in their order: `pending`, the outcome, or undefined if Redis has lost them. */
+/** The states of shards in Redis, in their order: `pending`, the outcome, or undefined if Redis has lost them. */
 export async function shardStates(
   redis: Redis,
   run: string,

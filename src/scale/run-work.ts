@@ -22,8 +22,8 @@ export async function runWork(
 }
 
 /**
- * Leaves a run to a queue of workers, unless it is done already, and does not wait for it. Returns the name of the run, by which `openJobs` shows
- * it, and whether an earlier run has done all.
+ * Leaves a run to a queue of workers and does not wait for it, unless the run is done already. Returns the name of the run, by which
+ * `openJobs` shows it, and whether an earlier run has done all.
  */
 export async function submitWork(
   work: Work,

@@ -5,7 +5,7 @@ import type { RunSummary, Shard, ShardOutcome } from './work.ts';
 /** One start of a run. The pictures may have changed since an earlier one, which has the same name. */
 export type RunStart = Pick<RunRecord, 'run' | 'started' | 'description'>;
 
-/** What a worker has its process do: a shard of a run, or the run's result, or to stop what it does. */
+/** The messages of a worker to its process: do a shard of a run, make the run's result, or stop. */
 export type Task =
   | {
       readonly kind: 'shard';
@@ -15,7 +15,7 @@ export type Task =
   | { readonly kind: 'finish'; readonly run: RunStart }
   | { readonly kind: 'stop' };
 
-/** What the process answers. */
+/** The answers of the process. */
 export type Reply =
   | { readonly kind: 'ready' }
   | { readonly kind: 'progress'; readonly pictures: number }

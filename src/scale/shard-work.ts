@@ -7,10 +7,10 @@ import type { ObjectStore } from '../store/object-store.ts';
 import type { ShardSource, SourcePicture } from './list-source.ts';
 import type { Json, RunSummary, Work, WorkDescription } from './work.ts';
 
-/** What one kind of work does with the pictures of a shard. */
+/** The functions of one kind of work, such as embedding, for the pictures of a shard. */
 export interface ShardKind {
   readonly description: WorkDescription;
-  /** All that decides the result of a shard, besides its pictures. */
+  /** Everything that determines the result of a shard, besides its pictures. */
   readonly identity: { readonly [key: string]: Json };
   readonly source: ShardSource;
   readonly target: ObjectStore;
@@ -28,7 +28,10 @@ export interface ShardKind {
 
 /** The result that is made of the shards' results. */
 export interface RunResult {
-  /** The run whose result the target says to hold, with all files of this result. Throws `UsageError` if the target holds other things. */
+  /**
+   * The run whose result is in the target according to its summary, with all files of this result. Throws `UsageError` if the target holds
+   * other things.
+   */
   finished(options: Abortable): Promise<FinishedRun | undefined>;
   /** Marks the target as holding an unfinished run. */
   begin(options: Abortable): Promise<void>;

@@ -100,7 +100,7 @@ export function storeSource(store: PictureStore): ShardSource {
   };
 }
 
-/** Leaves out what is neither a picture nor an archive. `skip` is called for each object of these, but not for hidden ones. */
+/** Leaves out objects that are neither pictures nor archives. `skip` is called for each of them, except for hidden ones. */
 async function* picturesAndArchives(
   objects: AsyncIterable<StoredObject>,
   skip?: () => void,
@@ -112,7 +112,7 @@ async function* picturesAndArchives(
   }
 }
 
-/** Asks for what the list does not say. Where a server gives neither a tag nor a date, or answers GET only, the bytes are read. */
+/** Requests the facts that the list does not have. If a server gives neither a tag nor a date, or answers only GET, the bytes are read. */
 async function withVersion(
   store: PictureStore,
   object: StoredObject,

@@ -6,10 +6,10 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 /** A part of a run that one worker does as a whole: about 2,000 pictures, a row group, a tar archive, a fit of a benchmark or files of features. */
 export interface Shard {
   /**
-   * Hash (hex) of all that decides the shard's result beyond what `Work.id` covers: which pictures, their sizes and dates, their labels.
+   * Hash (hex) of everything that determines the shard's result beyond `Work.id`: its pictures, their sizes and dates, and their labels.
    */
   readonly id: string;
-  /** What a worker needs to find the shard's pictures or fit, together with the description of the work: a few hundred bytes. */
+  /** The data by which a worker finds the shard's pictures or fit, together with the description of the work: a few hundred bytes. */
   readonly pointer: Json;
   /** Number of pictures, if it is known before they are read. */
   readonly pictures?: number;
@@ -17,7 +17,7 @@ export interface Shard {
   readonly name: string;
 }
 
-/** What came of a shard. In the work of a summary, rows of features are counted in place of pictures. */
+/** The outcome of a shard. In the work of a summary, rows of features are counted in place of pictures. */
 export interface ShardOutcome {
   /** Number of pictures, with the unreadable ones. */
   readonly pictures: number;
@@ -30,18 +30,21 @@ export interface ShardOutcome {
 
 export const WORK_KINDS = ['embed', 'predict', 'bench', 'summary'] as const;
 
-/** All that a worker needs to do shards of the same work: addresses and options, and nothing secret. */
+/** Everything that a worker needs to do shards of the same work: addresses and options, and no secrets. */
 export interface WorkDescription {
   readonly kind: (typeof WORK_KINDS)[number];
   readonly [key: string]: Json;
 }
 
 /**
- * One run: its shards, and how to do one. Each shard's result is one object in the target, whole or not there, under a name that depends on
- * all that decides it. So a shard that is done twice does no harm, and what is done is known from the target alone.
+ * One run: its shards, and how to do one. Each shard's result is one object in the target. It is written whole or not at all, and its name
+ * depends on everything that determines it. A shard that is done twice therefore does no harm, and the target alone shows which shards are
+ * done.
  */
 export interface Work {
-  /** Hash (hex) of all that decides the results of all shards: kind, encoder's fingerprint, view, options, version of the format. */
+  /**
+   * Hash (hex) of everything that determines the results of all shards: kind, encoder's fingerprint, view, options, version of the format.
+   */
   readonly id: string;
   readonly description: WorkDescription;
   /** Number of pictures of all shards, if it is known before they are listed. */
@@ -98,7 +101,7 @@ export interface RunSummary {
 export interface Queue {
   /** Throws `UsageError` for work that this queue cannot have done. Called before anything is written. */
   check?(work: Work): void;
-  /** Hears that the result of a run is made, for whoever asks the queue about it. */
+  /** Records that the result of a run is made, for later questions about the run. */
   finished?(work: Work, summary: RunSummary): Promise<void>;
   /** Resolves when every shard is done. Throws `InterruptedError` if the signal fires; finished shards stay done. */
   run(work: Work, options?: Abortable & { onProgress?(progress: RunProgress): void }): Promise<void>;

@@ -22,7 +22,7 @@ import type { RunStart } from './shard-protocol.ts';
 import type { ShardOutcome } from './work.ts';
 
 export interface WorkerOptions extends RedisSettings {
-  /** Makes what does shards, one at a time: a process of its own, or in measurements something that only waits. */
+  /** Starts a process that does shards, one at a time. In measurements, an object that only waits takes its place. */
   process(): Pick<ShardProcess, 'do' | 'close'>;
   /** Number of shards at the same time, each in a process with its own encoder. Default 1. */
   readonly concurrency?: number;
@@ -33,7 +33,7 @@ export interface WorkerOptions extends RedisSettings {
   onEvent?(event: WorkerEvent): void;
 }
 
-/** What a worker tells. */
+/** An event of a worker. */
 export type WorkerEvent =
   | { readonly event: 'ready'; readonly concurrency: number }
   | ({ readonly event: 'shard'; readonly run: string; readonly name: string } & ShardOutcome)
@@ -72,7 +72,7 @@ export interface RunningWorker {
   readonly ended: Promise<void>;
 }
 
-/** Number of starts after which a failure that may pass (of the network, of the store) counts as one that stays. */
+/** Number of starts after which a temporary failure (of the network, of the store) counts as permanent. */
 const MOST_STARTS = 30;
 const LONGEST_PAUSE = 60_000;
 
@@ -86,7 +86,7 @@ const REFUSING = /^(worker\/version|network\/(gated|denied)|scale\/other-(encode
 const LOOK = 2_000;
 
 /**
- * Does the shards of all runs in Redis until the signal fires, and then finishes those at hand. Throws as `connectRedis`.
+ * Does the shards of all runs in Redis until the signal fires, and then finishes those in progress. Throws the errors of `connectRedis`.
  */
 export async function startWorker(
   address: string,
@@ -123,7 +123,7 @@ export async function startWorker(
     await jobs.close();
     redis.disconnect();
   });
-  // Whoever waits for the end hears of an error, even if it comes before they wait.
+  // An error that occurs before anyone awaits `ended` must not count as an unhandled rejection.
   ended.catch(() => {});
   return {
     counts,
@@ -164,7 +164,7 @@ class ShardWorker {
       concurrency,
       lockDuration: lock,
       stalledInterval: lock,
-      // The worker that dies the third time over the same shard is its last.
+      // When a third worker has died over the same shard, the shard is set aside.
       maxStalledCount: MOST_ATTEMPTS - 1,
       skipVersionCheck: true,
     });
@@ -186,7 +186,7 @@ class ShardWorker {
     if (this.#refusal) throw this.#refusal;
   }
 
-  /** Resolves when Redis has been away for a while: it then has given the shards to others, and a worker that ends need not wait for it. */
+  /** Resolves when Redis could not be reached for a while. Other workers then have the shards, and a worker that ends need not wait. */
   async #lostFor(milliseconds: number): Promise<void> {
     let since = performance.now();
     while (performance.now() - since < milliseconds) {

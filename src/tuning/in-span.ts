@@ -17,7 +17,7 @@ const WORTH = 0.5;
 
 /**
  * The same comparison in orthonormal coordinates of the span of examples and text rows, for methods with `rotates`. It is unchanged if the
- * span is not much smaller than the space, or if the tuning rows are not left-out examples: only these certainly lie in the span.
+ * span is not much smaller than the space, or if the tuning rows are not left-out examples: other rows need not lie in the span.
  */
 export async function inSpan(engine: Engine, { task, tuningSet }: Comparison): Promise<Comparison> {
   const { support, head, dimension, signal } = task;

@@ -101,7 +101,7 @@ export class WebClassifier {
     }
   }
 
-  /** Returns why a picture gets its answer: the parts of each class's score, and the share of each example. */
+  /** Explains the answer for a picture: the parts of each class's score, and the share of each example. */
   async explain(
     image: WebImage,
     { signal, onProgress, ...options }: WebPredictOptions & { examples?: number } = {},

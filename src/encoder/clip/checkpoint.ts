@@ -111,8 +111,8 @@ interface WeightFile {
 }
 
 /**
- * Where the tensors lie. ONNX Runtime refuses a link that leads out of the folder, as in Hugging Face's cache, so the files are named by where
- * they really are. Undefined if that is more than one folder.
+ * The files of the tensors. ONNX Runtime refuses a link that leads out of the folder, as in Hugging Face's cache, so the files have their
+ * real paths. Undefined if these are in more than one folder.
  */
 async function filesOf(files: readonly WeightFile[]): Promise<CheckpointFiles | undefined> {
   const real = await Promise.all(files.map(({ path }) => realpath(path)));

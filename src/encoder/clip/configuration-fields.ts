@@ -242,7 +242,7 @@ export const OPEN_CLIP = {
       pool_type: z.enum(['tok', 'avg']),
       pos_embed_type: z.literal('learnable'),
       timm_model_name: z.enum([...Object.keys(TIMM_TOWERS), ...Object.keys(CONVNEXTS)]),
-      // A tower of another kind has not the tensors of the pool and the projection.
+      // A tower of another kind does not have the tensors of the pool and the projection.
       timm_pool: z.enum(['map', 'avg', '']),
       timm_proj: z.enum(['none', 'linear', 'mlp']),
       width: count,

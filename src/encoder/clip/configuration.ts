@@ -17,7 +17,7 @@ import type { ClipCheckpoint, ClipRules, ClipShape } from './weights.ts';
 
 /** The configuration of a CLIP or SigLIP that is built from weights. */
 export interface ClipConfiguration {
-  /** Facts that the shapes of the weights do not determine. */
+  /** Facts about the model that the shapes of the weights do not show. */
   readonly rules: ClipRules;
   /** The cleaning of texts, and their padding: that of CLIP's own tokenizer, or as the files of the tokenizer say. */
   readonly text: {

@@ -7,7 +7,7 @@ import { ACTIVATIONS, type BlockShape, dense, norm, type Weights } from './trans
 
 export interface ConvNextShape extends Pick<BlockShape, 'activation' | 'epsilon'> {
   readonly kind: 'convnext';
-  /** Pixels of a picture's side. The weights fit pictures of any size; the configuration says it. */
+  /** Pixels of a picture's side. The weights fit pictures of any size, so the configuration states it. */
   readonly size: number;
   /** Blocks of the four stages. */
   readonly layers: readonly number[];

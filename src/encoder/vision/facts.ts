@@ -15,7 +15,7 @@ import { type VisionShape, visionTower } from './tower.ts';
 export interface VisionFacts {
   readonly shape: VisionShape;
   readonly preprocessing: Preprocessing;
-  /** What the tower does beside the weights. It is part of the fingerprint. */
+  /** The parts of the tower's computation that the weights do not show. They are part of the fingerprint. */
   readonly recipe: Readonly<Record<string, unknown>>;
   /** The weights under the tower's names, with positions of the pictures' size. */
   readonly checkpoint: VisionCheckpoint;

@@ -53,7 +53,7 @@ const PLAIN: Readonly<Record<string, string>> = {
   'embeddings.patch_embeddings.bias': 'patch.bias',
 };
 
-/** The parts of a block, and what they are in the tower. */
+/** The parts of a block, with their names in the tower. */
 const INNER: readonly (readonly [theirs: string, ours: string])[] = [
   ['attention.attention.query.', 'attn.q.'],
   ['attention.attention.key.', 'attn.k.'],
