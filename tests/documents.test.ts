@@ -48,6 +48,19 @@ describe('code blocks of the documents', () => {
     for (const test of Object.values(RUN_ELSEWHERE)) expect(existsSync(join(root, test)), test).toBe(true);
   });
 
+  it('have comments on lines of their own, which a shell without comments does not take for arguments', () => {
+    // zsh, as macOS has it, and the Command Prompt of Windows know no comments when a person types, and zsh waits for the end of a quotation.
+    for (const page of PAGES)
+      for (const { language, code, line } of blocksOf(page)) {
+        if (language !== 'sh' && language !== 'shell') continue;
+        for (const text of code.split('\n')) {
+          const where = `${page}:${line}: ${text}`;
+          if (text.startsWith('#')) expect(text, where).not.toMatch(/['"`;|&<>$]/);
+          else expect(text, where).not.toMatch(/\s#\s/);
+        }
+      }
+  });
+
   it('name only commands, options and values that exist', async () => {
     const lines = PAGES.flatMap((page) =>
       blocksOf(page)

@@ -94,7 +94,7 @@ export const benchCommand = defineCommand({
     ],
     [
       'tip-adapter bench $DATA --suite table2',
-      "Computes a table of the paper from CoOp's folder of data sets.",
+      'Computes a table of the paper from the data sets as CoOp lays them out.',
     ],
   ],
   async check(_, { suite, output, jobs, queue, ...given }) {

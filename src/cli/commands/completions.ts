@@ -16,7 +16,7 @@ export const completionsCommand = defineCommand({
     ],
     [
       'tip-adapter completions powershell | Out-String | Invoke-Expression',
-      'For PowerShell: this line in $PROFILE.',
+      'For PowerShell, in the profile.',
     ],
   ],
   check([given]) {

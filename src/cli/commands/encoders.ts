@@ -115,7 +115,7 @@ export const pullCommand = defineCommand({
     json: jsonOption,
   },
   examples: [
-    ['tip-adapter encoders pull clip-vit-b32', "Downloads OpenAI's CLIP from the Hugging Face hub."],
+    ['tip-adapter encoders pull clip-vit-b32', 'Downloads CLIP, by OpenAI, from the Hugging Face hub.'],
     ['tip-adapter encoders pull hf:owner/repo', 'Downloads any dual encoder that was exported to ONNX.'],
     [
       'tip-adapter encoders pull --from-bundle carried.zip',

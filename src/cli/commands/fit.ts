@@ -74,7 +74,7 @@ export const fitCommand = defineCommand({
       'tip-adapter fit s3://bucket/features/ -o many.safetensors --summary --queue redis://queue.example:6379',
       'Leaves the sums over the features to workers on other machines.',
     ],
-    ['tip-adapter fit --help --method gda', "Lists a method's own options."],
+    ['tip-adapter fit --help --method gda', 'Lists the options of one method.'],
   ],
   async check(
     [data],

@@ -89,7 +89,7 @@ export const predictCommand = defineCommand({
     ],
     [
       'tip-adapter predict pets.safetensors holiday/ -o answers/',
-      'Writes Parquet files; run again, it answers only what is missing.',
+      'Writes Parquet files. The same command continues an interrupted run.',
     ],
   ],
   async check([path, ...given], values) {
