@@ -42,7 +42,7 @@ export interface DemoResult {
   readonly dataset: Dataset;
   /** Findings about the pictures. */
   readonly findings: readonly Finding[];
-  /** Pictures and folders that could not be read: no figure is about them. */
+  /** Pictures and folders that could not be read. No figure includes them. */
   readonly unread: readonly Failure[];
   readonly source: DemoSource;
   readonly train: number;

@@ -294,7 +294,7 @@ describe('many examples', () => {
     const damaged = expect.objectContaining({ code: 'classifier/damaged' });
     const { entries, position, close } = await openSafetensors(path);
     await close();
-    /** What reading a file with one changed byte of a tensor, and then using it, throws. */
+    /** The error of reading and then using a file in which one byte of a tensor was changed. */
     const altered = async (name: string, use: (classifier: Classifier) => unknown) => {
       const bytes = Buffer.from(whole);
       bytes[position(name) + 5]! ^= 1;

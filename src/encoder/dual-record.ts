@@ -110,7 +110,7 @@ export async function dualRecord(
     : readConfiguration(read);
   const { preprocessing, text, logitScale, logitBias, dimension = 0, recipe, tensors } = facts;
   const meaning = { precision: origin.precision, preprocessing, text, recipe };
-  // To bring a vocabulary into one form takes 0.2 s.
+  // Bringing a vocabulary into one form takes 0.2 s.
   const place = configurationPath(paths, 'tokenizer.json');
   const stored = files.find(({ path }) => path === place)!;
   const known = (what: string, hash: (json: Json) => string) =>
@@ -183,7 +183,7 @@ async function visionFactsIn(
   }
 }
 
-/** Throws `ModelError` for a file of which only the pointer in Git LFS is there. */
+/** Throws `ModelError` for a file that is only a pointer of Git LFS. */
 async function refusePointers(folder: string, files: readonly RecordedFile[]): Promise<void> {
   for (const { path } of files.filter(({ bytes }) => bytes <= LARGEST_POINTER)) {
     const file = join(folder, path);

@@ -11,7 +11,7 @@ interface Kept {
   readonly name: string;
   /** Base64. */
   readonly file: string;
-  /** Of Pillow's crop. */
+  /** Sha256 of the pixels of Pillow's crop. */
   readonly sha256?: string;
   /** The picture that it must look like. */
   readonly same?: string;

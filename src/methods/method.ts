@@ -12,8 +12,8 @@ import type { Task } from './task.ts';
 import type { TextTower } from './text-tower.ts';
 
 /**
- * What a method has learnt: only named tensors and scalars. It is saved in the file, exported as constants, fed to a run, and
- * differentiated by in a training.
+ * The learnt content of a method: only named tensors and scalars. It is saved in the file, exported as constants, and fed to a run, and a
+ * training differentiates by it.
  */
 export type State = Readonly<Record<string, Tensor | number>>;
 
@@ -169,7 +169,7 @@ export interface Method<
   published?(dataset: string, given: Partial<ValuesOf<O>>): Partial<ValuesOf<O>>;
   /** The fit's differences from the paper, and measurements of the approximation. They are shown with the result. */
   remarks?(task: TaskWith<N>, options: ValuesOf<O>, state: S): readonly string[];
-  /** How it learns from sums over the examples in place of the examples. Its state then holds all that scores need. */
+  /** How it learns from sums over the examples in place of the examples. Its state then holds everything that scores need. */
   readonly summary?: SummaryForm<O, N, S>;
   /** Its scores encode texts anew for every picture: the text tower has to be there for answers too. */
   readonly readsTexts?: true;
@@ -190,16 +190,16 @@ export interface Method<
   readonly benchmarked?: true;
 }
 
-/** How a method learns from a summary of the examples, where they are more than memory holds. */
+/** How a method learns from a summary of the examples, if they do not fit into memory. */
 export interface SummaryForm<O extends Options = Options, N extends Need = never, S extends State = State> {
   /** Sizes of its sums beside `counts`. */
   shapes(
     task: Pick<Task, 'classes' | 'dimension'>,
     options: ValuesOf<O>,
   ): Readonly<Record<string, readonly number[]>>;
-  /** Why sums do not suffice with these options. Undefined if they do. */
+  /** Returns the reason why sums do not suffice with these options. Undefined if they do. */
   refuses?(options: ValuesOf<O>): string | undefined;
-  /** What the rows are compared with while they are summed up, if sums alone do not suffice. */
+  /** The basis that the rows are compared with while they are summed up, if sums alone do not suffice. */
   readonly basis?: SummaryBasis<O>;
   /** Adds unit rows to the sums, except to `counts`. */
   add(

@@ -49,10 +49,10 @@ export function summaryShapes(
 }
 
 /**
- * The summary of the task's examples: every augmented view is a row, as for the methods themselves. `encoder` and `classes` say what the
- * rows are (see `SummaryOrigin`), because only summaries of the same encoder and classes can be merged. They must also have the same `basis`:
- * give the basis of the first part's summary to those of the other parts. By default it is chosen from the task's examples, if the method has
- * one. Throws as `summaryFormOf`, and `UsageError` if the classes are not as many as the task's or the basis is of other sizes.
+ * The summary of the task's examples: every augmented view is a row, as for the methods themselves. `encoder` and `classes` give the origin
+ * of the rows (see `SummaryOrigin`), because only summaries of the same encoder and classes can be merged. They must also have the same
+ * `basis`: give the basis of the first part's summary to those of the other parts. By default it is chosen from the task's examples, if the
+ * method has one. Throws as `summaryFormOf`, and `UsageError` if the classes are not as many as the task's or the basis is of other sizes.
  */
 export async function summarise(
   method: Method,

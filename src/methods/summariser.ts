@@ -7,7 +7,7 @@ import type { Samples } from './samples.ts';
 import { emptySums, type Sums } from './summary.ts';
 import type { Task } from './task.ts';
 
-/** What a summary is made with. */
+/** The task, options and basis that a summary is made with. */
 export interface Summarising {
   readonly task: Pick<Task, 'classes' | 'dimension' | 'signal'>;
   readonly options: ValuesOf<Options>;
@@ -31,7 +31,7 @@ export function sumShapes(
   return { counts: [task.classes], ...form.shapes(task, options) };
 }
 
-/** A summariser of no rows yet, on the given products. */
+/** A summariser without rows, which computes with the given products. */
 export function createSummariser(
   form: SummaryForm,
   { task, options, basis }: Summarising,

@@ -29,7 +29,7 @@ const support = (() => {
   return plainSupport(features, labels);
 })();
 const task: Task = { ...smallTask, head: undefined, classes: CLASSES, dimension: WIDTH, support };
-/** What the rows of a task are. */
+/** The origin of a task's rows. */
 const known = ({ classes }: Task) => ({
   encoder: 'made up',
   classes: Array.from({ length: classes }, (_, c) => `class ${c}`),

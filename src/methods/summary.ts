@@ -9,17 +9,17 @@ export interface Sum extends Tensor {
 }
 
 /**
- * What a method learns from in place of the examples: sums over their unit rows. Their size depends on the numbers of classes and
+ * Sums over the examples' unit rows, which a method learns from in place of the examples. Their size depends on the numbers of classes and
  * dimensions and on the method's options, and not on the number of rows.
  */
 export interface Sums {
   /** The sums by name. `counts` [c] is the number of rows of each class. */
   readonly sums: Readonly<Record<string, Sum>>;
-  /** What the rows were compared with while they were summed up, such as centres of clusters. Empty for most methods. */
+  /** The tensors that the rows were compared with while they were summed up, such as centres of clusters. Empty for most methods. */
   readonly basis: Readonly<Record<string, Tensor>>;
 }
 
-/** What the rows of a summary are. Summaries whose origins differ are not merged. */
+/** The origin of a summary's rows. Summaries whose origins differ are not merged. */
 export interface SummaryOrigin {
   /** Id of the method whose sums they are. */
   readonly method: string;
@@ -29,7 +29,7 @@ export interface SummaryOrigin {
   readonly classes: readonly string[];
 }
 
-/** Sums, and what they are sums of. */
+/** Sums, and the origin of their rows. */
 export interface Summary extends Sums {
   readonly origin: SummaryOrigin;
 }
@@ -73,7 +73,7 @@ export function addSums(a: Sums, b: Sums): Sums {
   return { sums: Object.fromEntries(sums), basis: a.basis };
 }
 
-/** What differs between two origins, in words. Undefined if they are equal. */
+/** The difference between two origins, in words. Undefined if they are equal. */
 function originDifference(a: SummaryOrigin, b: SummaryOrigin): string | undefined {
   if (a.method !== b.method) return `one is of the method ${a.method}, and the other of ${b.method}`;
   if (a.encoder !== b.encoder)

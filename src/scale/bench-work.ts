@@ -15,7 +15,7 @@ import { placeOf, sourcePlace } from './places.ts';
 import type { SetAside } from './set-aside.ts';
 import type { Queue, RunProgress, Shard, Work } from './work.ts';
 
-/** The benchmark to compute: all that decides its fits, and the folder or bucket of its results. */
+/** The benchmark to compute: everything that determines its fits, and the folder or bucket of its results. */
 export type BenchSettings = Omit<BenchDescription, 'kind'>;
 
 /** Callbacks while the data of a benchmark are read. */
@@ -97,9 +97,7 @@ export async function openBench(
   };
 }
 
-/**
- * Has the fits of a benchmark done by a queue, and returns its tables. Fits that a queue has set aside are missing from the tables as failed ones.
- */
+/** Has a queue compute the fits of a benchmark, and returns its tables. Fits that the queue has set aside are shown as failed. */
 export async function runBench(
   { work, tables }: OpenBench,
   queue: Queue,

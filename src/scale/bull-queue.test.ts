@@ -45,7 +45,7 @@ describe.skipIf(!redisProgram)(`workers on Redis${REDIS_SKIP}`, { timeout: 60_00
     for await (const { key } of store.list()) all[key] = Buffer.from(await store.read(key)).toString();
     return all;
   }
-  /** What one process makes of the same shards. */
+  /** The result of one process for the same shards. */
   async function alone(given: Partial<Waiting> = {}): Promise<Record<string, string>> {
     const work = await open(given);
     await localQueue.run(work);
@@ -127,7 +127,7 @@ describe.skipIf(!redisProgram)(`workers on Redis${REDIS_SKIP}`, { timeout: 60_00
 
   it('set aside a shard that fails or kills three times, and all others are done', async () => {
     const work = await open({ shards: 9, deadly: [2], deadlier: [4], failing: [6] });
-    // Whoever runs workers starts them again when they die.
+    // A worker that dies is started again, as by a service manager.
     let tending = true;
     const tend = async () => {
       while (tending) {

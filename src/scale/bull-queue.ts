@@ -279,7 +279,7 @@ function checkDescription({ description }: Work): void {
 
 function cancelledError(run: string): InterruptedError {
   return new InterruptedError(`The run ${run} was cancelled`, {
-    hint: 'What was finished is kept. The same command continues from it.',
+    hint: 'Finished work is kept. The same command continues from it.',
     details: { run },
   });
 }

@@ -41,7 +41,7 @@ async function photos(name: string): Promise<string> {
   return at(name);
 }
 
-/** What a classifier has learnt, and what it says of a test set. */
+/** The learnt state of a classifier, and its answers to a test set. */
 async function learnt(source: string, options: object = {}) {
   const classifier: Classifier = await fit(source, {
     encoder,

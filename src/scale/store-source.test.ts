@@ -109,7 +109,7 @@ describe('addresses on the web', () => {
   let server: Server;
   let address: string;
   let broken = false;
-  /** What the server says of a picture besides its bytes. */
+  /** The headers that the server sends with a picture's bytes. */
   let facts: (bytes: Buffer) => Record<string, string> = () => ({});
   beforeAll(async () => {
     await writePictures(at('web'), { cat: 2, dog: 2 });

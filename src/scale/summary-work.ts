@@ -132,7 +132,7 @@ async function openSummary(
       { engine: sharedEngine(), signal, onRows: onProgress },
     );
     const own = { summary: { origin, ...sums }, left, splits: [...stream.splits] };
-    // A file that was replaced while it was read gives sums of neither.
+    // If the file was replaced while it was read, the sums are of neither version.
     await check(shard);
     await target.put(resultKey(shard), encodeShardSums(own), { onlyIfAbsent: !replaces, signal });
     return own;

@@ -158,7 +158,7 @@ export function refused(
   }
   return new DataError(`${where} answered ${method} with status ${status}${said}`, {
     code: 'store/refused',
-    hint: 'Try again later. What was finished is kept.',
+    hint: 'Try again later. Finished work is kept.',
     details,
   });
 }
@@ -167,7 +167,7 @@ function unreachable(url: string, cause: unknown): DataError {
   const { host } = new URL(url);
   return new DataError(`${host} cannot be reached: ${reason(cause)}`, {
     code: 'store/unreachable',
-    hint: 'Check the connection, the address and AWS_ENDPOINT_URL. What was finished is kept.',
+    hint: 'Check the connection, the address and AWS_ENDPOINT_URL. Finished work is kept.',
     details: { where: shown(url) },
     cause,
   });

@@ -32,9 +32,10 @@ export interface AutoChoice {
 }
 
 /**
- * Picks or stacks methods by the negative log-likelihood of the tuning rows. With one or two examples a class, of which folds show too
- * little, a method that says so is taken by rule: alone without a text head, else pooled half and half with what is chosen of the others. Without
- * tuning rows those others are the first that need no tuning. Throws `UsageError` where there is no example.
+ * Picks or stacks methods by the negative log-likelihood of the tuning rows. With one or two examples of each class, folds show too little,
+ * and a method with such a rule is taken without a comparison: alone if there is no text head, else pooled in equal parts with the choice
+ * among the other methods. Without tuning rows, that choice is the first of them that needs no tuning. Throws `UsageError` if there is no
+ * example.
  */
 export async function chooseAutomatically(
   engine: Engine,
@@ -50,7 +51,7 @@ export async function chooseAutomatically(
     });
   }
   const considered = consideredFor(task, trainingFree);
-  // A split shows what any method has learnt.
+  // A validation split can compare all methods, so no rule is needed.
   const looksAtSplit = tuningSet !== undefined && tuningSet.protocol !== 'folds';
   for (const method of looksAtSplit ? [] : considered) {
     const options = method.auto?.byRule?.(task);
@@ -66,7 +67,7 @@ interface ByRule {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** The method that is taken by rule, with what is chosen of the others beside it. */
+/** The method that is taken by rule, pooled with the choice among the others. */
 async function chosenByRule(
   engine: Engine,
   task: Task,
@@ -93,14 +94,14 @@ async function chosenByRule(
   }
   const partner = task.head && others.find(({ auto }) => auto?.untuned);
   if (!partner) return { method: method.id, options, choice: UNTUNED };
-  // The scale that suits zero-shot on the examples tells how loud this encoder's cosines should be; none is made quieter.
+  // The other method's scores get the scale that suits zero-shot on the examples, unless it is below 1.
   const zeroShot = await textLogits(engine, task, { queries: keysOf(task.support) });
   const scale = zeroShot ? await zeroShotScale(zeroShot, task.support.labels, task.signal) : 1;
   const choice = { ...UNTUNED, temperature: 1 / Math.max(1, scale) };
   return pooledWith(own, { method: partner.id, options: {}, choice });
 }
 
-/** Half a method whose scores are log-odds, and half of another choice at its temperature: as a stack, whose shares add up to 1. */
+/** A stack of equal parts: a method whose scores are log-odds, and another choice at its temperature. */
 function pooledWith(own: ByRule, { method, options, choice }: AutoChoice): AutoChoice {
   const sharpness = 1 / choice.temperature;
   const chosen =
@@ -123,7 +124,7 @@ function pooledWith(own: ByRule, { method, options, choice }: AutoChoice): AutoC
   };
 }
 
-/** The best method or stack by the tuning rows, and what it says of them, [q, c], as log-odds. */
+/** The best method or stack by the tuning rows, and its scores of these rows, [q, c], as log-odds. */
 async function searched(
   engine: Engine,
   task: Task,
@@ -167,7 +168,7 @@ async function searched(
   return { chosen: { method: STACK, options: { parts }, choice }, scores };
 }
 
-/** The methods that suit a task, in their order, without those that another one replaces. */
+/** The methods that suit a task, in their order, without those that another of them replaces. */
 function consideredFor(task: Task, trainingFree: boolean): Method[] {
   const suiting = listMethods()
     .filter(({ auto }) => auto && (auto.closedForm || !trainingFree))

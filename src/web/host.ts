@@ -73,7 +73,7 @@ interface Embedding {
   readonly session: EmbeddingSession;
 }
 
-/** Opens classifiers of one encoder and answers for them. `note` gets one line about what the person may want to know. */
+/** Opens classifiers of one encoder and answers their calls. `note` gets lines for the person. */
 export function createHost(note: (line: string, code: string) => void): Host {
   const held = new Map<number, Held>();
   let serial = 0;
@@ -156,7 +156,7 @@ export function createHost(note: (line: string, code: string) => void): Host {
         return encoder.embedImages(pixels, { signal });
       }
     };
-    // One call at a time, so that none uses an encoder that another call replaces. The engine runs one at a time anyway.
+    // Calls run one at a time, so that none uses an encoder that another call replaces. The engine also runs one call at a time.
     let before: Promise<unknown> = Promise.resolve();
     const embed = (pixels: Pixels[], signal?: AbortSignal): Promise<Matrix> => {
       const embedded = before.then(() => embedNow(pixels, signal));

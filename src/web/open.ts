@@ -21,7 +21,7 @@ export interface OpenOptions {
   cache?: boolean;
   /** Receives the bytes of each file that is fetched, at the opening and later. */
   onDownload?(progress: DownloadProgress): void;
-  /** Receives a line that the person may want to know, such as that the GPU was lost. The default is `console.warn`. */
+  /** Receives a line for the person, such as that the GPU was lost. The default is `console.warn`. */
   note?(line: string, code: string): void;
   signal?: AbortSignal;
 }

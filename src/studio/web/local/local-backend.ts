@@ -31,7 +31,7 @@ export function localBackend(site: string): Backend {
     fail({
       code: 'studio/worker',
       message: `The studio's worker ended: ${why}`,
-      hint: 'Load the page again. What it showed as saved is kept.',
+      hint: 'Load the page again. Everything that it showed as saved is kept.',
     });
   };
   worker.onmessage = ({ data }: MessageEvent<Told>) => {

@@ -111,7 +111,7 @@ export async function named<T>(work: () => T | Promise<T>): Promise<T> {
     if ((cause as Error).name === 'QuotaExceededError') {
       throw new DataError('This browser gives the page no more room', {
         code: 'studio/quota',
-        hint: 'What did not fit was not added, and everything before it is kept. Free space on the disk, or delete pictures and press “Remove deleted pictures for good” under Keep. Then try again.',
+        hint: 'The change that needed more room was not made, and everything before it is kept. Free space on the disk, or delete pictures and press “Remove deleted pictures for good” under Keep. Then try again.',
         cause,
       });
     }

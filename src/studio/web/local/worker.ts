@@ -56,7 +56,7 @@ async function serve(site: string, name: string): Promise<void> {
   // Files that cannot be removed only take space, so they must not keep the studio from opening.
   await workspace
     .tidy()
-    .catch((error) => console.warn('What interrupted imports left could not be removed:', error));
+    .catch((error) => console.warn('Files of interrupted imports could not be removed:', error));
   const { encoder, samples } = await studioSite(site);
   const desk = await openDesk(workspace, encoder);
   const calls = callsOf(desk, workspace, {
