@@ -8,10 +8,6 @@ import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { type FakeHub, startFakeHub } from '../store/fake-hub.fixture.ts';
 import { demonstrate } from './demo-comparison.ts';
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 const COLOURS = ['red', 'green', 'blue'];
 
 /** Small photos in the layout of the pinned commit: `per` photos of each class in each split, with one colour for each class. */

@@ -1,14 +1,10 @@
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { matrix } from '../math/matrix.ts';
 import { plainRows } from '../methods/task.ts';
 import type { Classifier } from './classifier.ts';
 import { fakeEncoder, picture, workspace, writeFiles, writePictures } from './fake-encoder.fixture.ts';
 import { type FitOptions, fit } from './fit.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const at = workspace();
 const encoder = fakeEncoder();

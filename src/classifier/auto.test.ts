@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { methodById } from '../methods/index.ts';
 import { resolveOptions } from '../options.ts';
 import type { Classifier } from './classifier.ts';
@@ -10,10 +10,6 @@ import { classifierBytes } from './file-bytes.ts';
 import { fit } from './fit.ts';
 import { removeParts } from './remove.ts';
 import type { ClassifierData } from './types.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const at = workspace();
 let fitted: Classifier;

@@ -16,10 +16,6 @@ import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts
 import { type FineTuned, fineTune } from './fine-tune.ts';
 import { fit } from './fit.ts';
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 const at = workspace();
 let [photos, clip, tuned] = ['', '', ''];
 let made: FineTuned;

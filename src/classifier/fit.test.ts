@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { comparedText } from '../cli/fitted-text.ts';
 import { readDataset } from '../dataset/read.ts';
 import { DataError } from '../errors.ts';
@@ -9,10 +9,6 @@ import { keysOf } from '../methods/task.ts';
 import { type Classifier, load } from './classifier.ts';
 import { fakeEncoder, picture, workspace, writeFiles, writePictures } from './fake-encoder.fixture.ts';
 import { type FitOptions, fit } from './fit.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const at = workspace();
 const encoder = fakeEncoder();

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { setSharedEngine } from '../engine/shared.ts';
 import { UsageError } from '../errors.ts';
@@ -14,10 +14,6 @@ import type { Classifier } from './classifier.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { fitOptions, methodOptions } from './fit-options.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const at = workspace();
 // The problems here are too small for threads.

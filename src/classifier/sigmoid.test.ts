@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { openCheckpoint } from '../encoder/clip/checkpoint.ts';
 import { clipFacts } from '../encoder/clip/facts.ts';
 import type { Encoder } from '../encoder/types.ts';
@@ -9,10 +9,6 @@ import { parseSafetensors } from '../store/safetensors.ts';
 import { type Classifier, load } from './classifier.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { fit } from './fit.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const at = workspace();
 const open: Classifier[] = [];

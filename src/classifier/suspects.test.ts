@@ -1,5 +1,5 @@
 import { rename } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readDataset } from '../dataset/read.ts';
 import { selectRows } from '../math/matrix.ts';
 import { plainRows } from '../methods/task.ts';
@@ -7,10 +7,6 @@ import type { Classifier } from './classifier.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { fit } from './fit.ts';
 import { leftOutAnswers } from './left-out.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const at = workspace();
 const encoder = fakeEncoder();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readDataset } from '../dataset/read.ts';
 import type { Dataset } from '../dataset/types.ts';
 import { UsageError } from '../errors.ts';
@@ -6,10 +6,6 @@ import type { Classifier } from './classifier.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { type FitOptions, fit } from './fit.ts';
 import type { TestSet } from './test-set.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const at = workspace();
 const encoder = fakeEncoder();

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { constantRate } from '../engine/training/schedule.ts';
 import { mul } from '../graph/elementwise.ts';
 import { constant } from '../graph/expression.ts';
@@ -18,10 +18,6 @@ import type { Classifier } from './classifier.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { type FitOptions, fit } from './fit.ts';
 import { fileCheckpoint } from './training-checkpoint.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('./fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const at = workspace();
 const open: Classifier[] = [];

@@ -2,15 +2,11 @@ import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { examineDevices } from '../engine/node.ts';
 import { recordingIo } from './io.fixture.ts';
 import { runCli } from './program.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const COLOURS = { red: '#d02020', green: '#20b040', blue: '#2040d0' };
 

@@ -14,10 +14,6 @@ import { recordingIo } from './io.fixture.ts';
 import { runCli } from './program.ts';
 import { renderSchemas } from './schemas.ts';
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 const COLOURS = { red: '#d02020', green: '#20b040', blue: '#2040d0' };
 const folder = new URL('../../schema/', import.meta.url);
 const fileOf = (command: string) => `${command.replace(' ', '-')}.json`;

@@ -13,10 +13,6 @@ import { renderBar } from './progress.ts';
 import { wrap } from './screen.ts';
 import { processIo } from './terminal.ts';
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 const WIDTHS = [0, 1, 20, 40, 80, 200, undefined];
 
 /** Wide characters, an emoji of several, combining marks, right-to-left, and characters without a width. */

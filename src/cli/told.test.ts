@@ -3,17 +3,13 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { zipSync } from 'fflate';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readDataset } from '../dataset/read.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
 import { random } from '../math/random.ts';
 import { recordingIo } from './io.fixture.ts';
 import { runCli } from './program.ts';
 import { tellData } from './told-data.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 let root: string;
 const at = (...parts: string[]) => join(root, ...parts);

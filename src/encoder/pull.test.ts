@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createEngine } from '../engine/node.ts';
 import type { Engine } from '../engine/types.ts';
 import { normalize } from '../image/preprocess.ts';
@@ -52,7 +52,6 @@ const needed = [exported, golden, tokenizer];
 describe.skipIf(!needed.every((url) => existsSync(url)))(
   'encoders from a hub (needs ../shared/golden, data)',
   () => {
-    const before = { ...process.env };
     let engine: Engine;
     let hub: FakeHub;
     let home: string;
@@ -63,12 +62,12 @@ describe.skipIf(!needed.every((url) => existsSync(url)))(
     beforeEach(async () => {
       home = await mkdtemp(join(tmpdir(), 'encoders-'));
       hub = await startFakeHub({ 'tiny/clip': { files: exportedFiles() } });
-      process.env.TIP_ADAPTER_HOME = home;
-      process.env.HF_ENDPOINT = hub.endpoint;
+      vi.stubEnv('TIP_ADAPTER_HOME', home);
+      vi.stubEnv('HF_ENDPOINT', hub.endpoint);
       return async () => {
         await hub.close();
         await rm(home, { recursive: true, force: true });
-        process.env = { ...before };
+        vi.unstubAllEnvs();
       };
     });
     afterAll(() => engine.close());

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { npy, npyLabels, rowsOf } from '../bench/dump.fixture.ts';
 import { taskOf } from '../classifier/classifier-task.ts';
 import { fakeEncoder, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
@@ -23,10 +23,6 @@ import { exportOnnx, modelCard } from './index.ts';
 import { joinModels } from './join.ts';
 import { localTower } from './local-tower.ts';
 import { encodeModel, parseModel } from './onnx-model.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const at = workspace();
 let photos: string;

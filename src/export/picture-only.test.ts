@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Classifier } from '../classifier/classifier.ts';
 import { picture, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { fit } from '../classifier/fit.ts';
@@ -7,10 +7,6 @@ import { writeSmallVision } from '../encoder/vision/small-vision.fixture.ts';
 import { listMethods } from '../methods/index.ts';
 import { modelCard } from './card.ts';
 import { exportOnnx } from './onnx-export.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 describe('a classifier of an encoder that reads no texts', () => {
   const at = workspace();

@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { type Classifier, fit, type SupportExample } from '../classifier/index.ts';
 import { writeSmallEncoder } from '../encoder/small-encoder.fixture.ts';
@@ -13,10 +13,6 @@ import { floatTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 import { exportOnnx, lossInWords, type QuantisationLoss } from './index.ts';
 import { encodeModel, parseModel } from './onnx-model.ts';
 import { quantised } from './quantise.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const at = workspace();
 const { normal } = random('quantise');

@@ -24,10 +24,6 @@ import { storeSource } from './store-source.ts';
 import { sumRowsOn } from './summary-work.ts';
 import type { Shard } from './work.ts';
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 const at = workspace();
 const encoder = fakeEncoder();
 

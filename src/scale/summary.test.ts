@@ -1,13 +1,9 @@
 import { cp, readFile, writeFile } from 'node:fs/promises';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { exampleCounts } from '../classifier/example-counts.ts';
 import { fakeEncoder, workspace, writePictures } from '../classifier/fake-encoder.fixture.ts';
 import { fit } from '../classifier/fit.ts';
 import { embed } from './embed.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const at = workspace();
 const encoder = fakeEncoder();

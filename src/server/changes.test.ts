@@ -16,10 +16,6 @@ import {
   slowEncoder,
 } from './serve.fixture.ts';
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 /** Time limit for busy machines. */
 const PATIENT = { timeout: 30_000 };
 

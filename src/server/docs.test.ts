@@ -3,15 +3,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { fakeEncoder, picture } from '../classifier/fake-encoder.fixture.ts';
 import { fittedAnimals, type Served, serve } from './serve.fixture.ts';
 import { createServer, type ServerOptions } from './server.ts';
 import { serverOptions } from './server-options.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const doc = readFileSync(join(import.meta.dirname, '../../docs/server.md'), 'utf8');
 const commands = [...doc.matchAll(/```sh\n([\s\S]*?)```/g)]

@@ -3,10 +3,6 @@ import { matrix } from '../math/matrix.ts';
 import { nearestDistance } from './drift.ts';
 import { fittedAnimals, PREDICT, png, serve } from './serve.fixture.ts';
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 const animals = fittedAnimals();
 
 describe('the distance to the nearest example', () => {

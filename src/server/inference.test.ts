@@ -3,14 +3,10 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
 import { matrix } from '../math/matrix.ts';
 import { type Answer, fittedAnimals, PREDICT, png, post, type Served, serve } from './serve.fixture.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const INFER = '/v2/models/animals/infer';
 const animals = fittedAnimals();

@@ -3,10 +3,6 @@ import { describe, expect, it, vi } from 'vitest';
 import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
 import { fittedAnimals, PREDICT, png, raw, serve, slowEncoder } from './serve.fixture.ts';
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 const animals = fittedAnimals();
 
 describe('load', () => {

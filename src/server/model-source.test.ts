@@ -7,10 +7,6 @@ import { startFakeHub } from '../store/fake-hub.fixture.ts';
 import { modelFile } from './model-registry.ts';
 import { fittedAnimals, PREDICT, png, serve } from './serve.fixture.ts';
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 const PATIENT = { timeout: 10_000, interval: 20 };
 const animals = fittedAnimals();
 

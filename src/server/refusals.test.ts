@@ -13,10 +13,6 @@ import {
   serve,
 } from './serve.fixture.ts';
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 const animals = fittedAnimals();
 const TOKEN = 'a-token-that-is-long-enough';
 

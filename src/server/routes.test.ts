@@ -1,13 +1,9 @@
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { fakeEncoder } from '../classifier/fake-encoder.fixture.ts';
 import { modelFile } from './model-registry.ts';
 import type { Route } from './route.ts';
 import { routes } from './routes.ts';
 import { type Answer, fittedAnimals, form, PREDICT, png, post, type Served, serve } from './serve.fixture.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const animals = fittedAnimals();
 let server: Served;

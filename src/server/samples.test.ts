@@ -1,14 +1,10 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { picture, workspace } from '../classifier/fake-encoder.fixture.ts';
 import { sha256 } from '../sha256.ts';
 import { openSamples, type SampleAnswer } from './samples.ts';
 import { fittedAnimals, form, PREDICT, serve } from './serve.fixture.ts';
-
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
 
 const animals = fittedAnimals();
 const at = workspace();

@@ -16,10 +16,6 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { telemetry, traced } from '../tracing.ts';
 import { fittedAnimals, form, PREDICT, serve, slowEncoder } from './serve.fixture.ts';
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 const animals = fittedAnimals();
 
 /** Registers the SDK, as a program does that `node --import` loads first. */

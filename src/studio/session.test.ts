@@ -13,10 +13,6 @@ import { DiskSession, rememberAddress } from './disk-session.ts';
 import { importSample } from './sample.ts';
 import { tryPicture } from './trial.ts';
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 /** Time limit for busy machines. */
 const PATIENT = { timeout: 20_000 };
 
