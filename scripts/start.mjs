@@ -1,18 +1,24 @@
 // npm start: installs what is missing, builds what is stale, and shows what the program does.
 // `npm start` runs the demo on sample pictures, `npm start -- ./my-photos` on your own.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
-import { install, newest, root, tryRun } from './npm.mjs';
+import { buildPages, buildProgram, isBuilt } from './build.mjs';
+import { install, root } from './npm.mjs';
 
 install();
-if (newest(join(root, 'dist')) < newest(join(root, 'src'))) {
-  const status = tryRun(process.execPath, [join(root, 'scripts', 'build.mjs')]);
+let pages = 0;
+if (!isBuilt()) {
+  const status = await buildProgram();
   if (status !== 0) process.exit(status);
+  // The demo needs no page, and at first it mostly downloads.
+  pages = buildPages();
 }
-// Paths given by a person are relative to their current folder, not to the package.
-process.exitCode = tryRun(
-  process.execPath,
-  [join(root, 'dist', 'cli', 'main.js'), 'demo', ...process.argv.slice(2)],
-  {
-    cwd: process.env.INIT_CWD ?? process.cwd(),
-  },
-);
+const main = join(root, 'dist', 'cli', 'main.js');
+const demo = spawn(process.execPath, [main, 'demo', ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  // Paths given by a person are relative to their current folder, not to the package.
+  cwd: process.env.INIT_CWD ?? process.cwd(),
+});
+const [status] = await once(demo, 'exit');
+process.exitCode = (status ?? 130) || (await pages);

@@ -22,6 +22,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: 'es2022',
     reportCompressedSize: false,
+    rollupOptions: { checks: { bundlerTimings: false } },
     lib: {
       entry: join(import.meta.dirname, 'main.ts'),
       formats: ['es'],

@@ -21,6 +21,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: false,
     rollupOptions: {
+      checks: { bundlerTimings: false },
       input: ['index.html', 'phone.html', 'site.html', 'local/service-worker.ts'].map((name) =>
         join(import.meta.dirname, name),
       ),
