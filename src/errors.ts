@@ -4,7 +4,7 @@
 export interface ErrorOptions {
   /** Machine-readable name that does not change between versions, e.g. `image/truncated`. */
   code: string;
-  /** What the person can do about it. */
+  /** An instruction for the person, such as "Give another split." */
   hint?: string;
   /** Facts: paths, names, numbers. */
   details?: Record<string, unknown>;

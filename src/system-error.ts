@@ -70,7 +70,7 @@ export function systemError(
   });
 }
 
-/** Why the system cannot read or write something, in words. */
+/** The reason why the system cannot read or write something, in words. */
 export function systemReason(error: unknown): string {
   return SYSTEM[systemCode(error) ?? '']?.[1] ?? (error as Error).message;
 }

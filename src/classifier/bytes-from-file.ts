@@ -4,7 +4,7 @@ import { readFully } from '../engine/keys/reader.ts';
 import { isIntact } from '../store/pages.ts';
 import type { Bytes } from './example-list.ts';
 
-/** Where bytes are in a file, with the size and the hashes of their pages. */
+/** The place of bytes in a file, with the size and the hashes of their pages. */
 export interface BytesPlace {
   readonly path: string;
   readonly identity: string;

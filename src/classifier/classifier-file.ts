@@ -23,7 +23,7 @@ function hubSource(place: string): Source & { kind: 'hub' } {
 /** A classifier's file on this disk. */
 export interface ClassifierFile {
   readonly path: string;
-  /** Where another machine finds the same file: the absolute path, or `hf:owner/name@commit`. */
+  /** The name by which another machine finds the same file: the absolute path, or `hf:owner/name@commit`. */
   readonly place: string;
 }
 

@@ -54,7 +54,7 @@ export interface FineTuneOptions extends Partial<FineTuneOptionValues>, WorkOpti
   onPull?(progress: PullProgress): void;
 }
 
-/** What a fine-tuning will do: numbers of classes, pictures and steps, and the pictures of a step. */
+/** The amount of work of a fine-tuning: numbers of classes, pictures and steps, and the pictures of a step. */
 export interface FineTunePlan {
   readonly encoder: string;
   readonly classes: number;

@@ -59,7 +59,7 @@ export function unevaluatedFindings(data: Pick<ClassifierData, 'tuning' | 'suppo
   return [{ level: 'warning', code: 'fit/unjudged-class', message, paths: ids }];
 }
 
-/** What a fit remarks about its method: differences from the paper, and measurements of the approximation. */
+/** The findings of a fit about its method: differences from the paper, and measurements of the approximation. */
 export function remarksOf(data: ClassifierData): readonly string[] {
   const { remarks, options } = methodById(data.method);
   return remarks?.(taskOf(data), resolveOptions(options, data.options), data.state) ?? [];

@@ -195,7 +195,7 @@ export interface Contribution {
   readonly thumbnail?: Uint8Array;
 }
 
-/** Why a picture got its answer. */
+/** The explanation of the answer for a picture. */
 export interface Explanation {
   readonly prediction: Prediction;
   /** Most probable first. */

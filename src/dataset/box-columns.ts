@@ -11,7 +11,7 @@ export interface Boxes {
   areShares: boolean;
 }
 
-/** What programs write in front of the title of a side. */
+/** The prefixes that programs put before the title of a side. */
 const PREFIXES = ['', 'bbox_', 'box_', 'bb_', 'roi.', 'roi_'];
 
 /** All titles of a column. */

@@ -10,7 +10,7 @@ import { DTYPES, type FeatureType } from './stored-formats.ts';
 import type { SourceFile } from './tree.ts';
 import type { Split } from './types.ts';
 
-/** What is known of a picture besides its features. */
+/** The facts about a picture besides its features. */
 export interface FeatureRow {
   readonly id: string;
   /** Id of its class. Absent for an unlabelled picture. */

@@ -108,7 +108,7 @@ export async function folderTree(
   return { name: basename(root), root, ...grow(files, folders), hidden, findings, unreadable };
 }
 
-/** Why a link cannot be followed, in words. */
+/** The reason why a link cannot be followed, in words. */
 export function linkReason(error: unknown): string {
   return systemCode(error) === 'ENOENT' ? 'the link leads to nothing' : systemReason(error);
 }

@@ -10,7 +10,7 @@ import { groupBy } from './groups.ts';
 import { visible } from './names.ts';
 import type { Dataset, Example, Finding } from './types.ts';
 
-/** By what pictures are grouped. */
+/** The kinds of groups that pictures can be put into. */
 export const GROUPINGS = ['folder', 'date', 'name-prefix', 'column'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 

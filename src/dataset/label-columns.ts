@@ -65,7 +65,7 @@ export function labelColumn(table: Table, taken: Taken): Found<string> | undefin
   return { of: (row) => values.get(row[column] ?? '') as string, column: written(table, column), findings };
 }
 
-/** What pandas writes for a missing value. */
+/** Whether a value is one of the texts that pandas writes for a missing value. */
 export const isMissing = (value: string) => /^(nan|<na>|#n\/?a|<nan>)$/i.test(value);
 
 /** pandas writes 1.0 for 1 if a value of the column is missing, and spreadsheets in much of Europe write 1,0. */

@@ -15,7 +15,7 @@ export interface Range {
   end: number;
 }
 
-/** What a Parquet file holds. */
+/** The description of a Parquet file. */
 export interface Description {
   rows: number;
   /** The row groups, with the uncompressed sizes of the columns of pictures in bytes. */

@@ -137,7 +137,7 @@ function picturesIn(parquet: Parquet, image: string) {
 /** A picture in a row of a file. */
 class RowFile implements SourceFile {
   readonly path: string;
-  /** What all rows of a file have in common. */
+  /** The facts that all rows of a file share. */
   readonly #common: Pick<RowFile, 'readExample' | 'within' | 'tag'>;
 
   constructor(path: string, common: Pick<RowFile, 'readExample' | 'within' | 'tag'>) {

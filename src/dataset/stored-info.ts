@@ -24,7 +24,7 @@ const schema = z.object({
   /** Hash (hex) of all that decides the content. */
   run: z.string(),
   dataset: z.string(),
-  /** Where the pictures lay: a path or an address. */
+  /** The source of the pictures: a path or an address. */
   root: z.string(),
   /** The encoder's id. The name of this field is that of other programs' folders of features. */
   model: z.string(),

@@ -41,7 +41,7 @@ export interface Dataset {
   name: string;
   /** Absolute path of the folder, table or archive it was read from. */
   root: string;
-  /** What the classes were read from, in words: `<class>/ folders`, `index.csv`. */
+  /** The source of the classes, in words: `<class>/ folders`, `index.csv`. */
   layout?: string;
   classes: ClassInfo[];
   /** Class ids in the source's own order, if it numbers its classes. */
@@ -59,7 +59,7 @@ export interface Dataset {
 export interface Unreadable {
   /** Path relative to the root, like the ids of examples. */
   path: string;
-  /** Why it could not be read, in words. */
+  /** The reason why it could not be read, in words. */
   reason: string;
   /** Its split in the source. */
   split?: Split;

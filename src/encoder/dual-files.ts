@@ -67,8 +67,8 @@ const SUFFIX: Readonly<Record<Precision, string>> = {
 export const MODEL_FOLDERS = ['onnx', 'visual', 'textual'];
 
 /**
- * Where exporters put the models of the two towers, without precision and ending, in the order of preference: transformers.js and
- * Optimum (two models, or one with both towers), and Immich's exports of open_clip.
+ * The paths at which exporters put the models of the two towers, without precision and ending, in the order of preference: transformers.js
+ * and Optimum (two models, or one with both towers), and Immich's exports of open_clip.
  */
 const LAYOUTS = [
   { image: 'vision_model', text: 'text_model' },

@@ -38,7 +38,7 @@ export function partsOfName(text: string): NamedPart[] | undefined {
   return parts;
 }
 
-/** What pictures' and texts' columns of each part are multiplied by, and the multiplier of cosines in zero-shot scores. */
+/** The factors of each part's columns, for pictures and for texts, and the multiplier of cosines in zero-shot scores. */
 export function columnScales(
   parts: readonly JoinedPart[],
   weights: readonly number[],

@@ -1,4 +1,4 @@
-/** Where the TIFF structure of Exif follows in a picture file: in JPEG and HEIC, in PNG, in WebP. */
+/** The marks before the TIFF structure of Exif in a picture file (JPEG and HEIC, PNG, WebP), each with the distance to it in bytes. */
 const MARKS = [
   ['Exif\0\0', 6],
   ['eXIf', 4],

@@ -33,7 +33,7 @@ export type TensorData =
 export interface StoredTensor {
   /** The file's name in the folder that the engine is given (`WeightFiles`). */
   readonly file: string;
-  /** Where the numbers begin, in bytes. */
+  /** The position of the first number in the file, in bytes. */
   readonly offset: number;
   readonly dtype: 'float32' | 'float16' | 'bfloat16';
   readonly shape: readonly number[];

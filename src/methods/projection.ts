@@ -19,7 +19,7 @@ export interface Projection {
 /** The factor of the two parts of a row. */
 const SHARE = Math.SQRT1_2;
 
-/** What the encoder's logit scale is multiplied by, because only one of the two parts of a row meets a text. */
+/** The factor of the encoder's logit scale: only one of the two parts of a picture's row is compared with a text. */
 export const PROJECTED_SCALE = 1 / SHARE;
 
 /** The rows [n, d + w] of embeddings [n, d] and the pre-projection features [n, w] that they were computed from. */

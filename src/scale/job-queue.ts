@@ -61,7 +61,7 @@ export async function removeFinish(jobs: JobQueue, run: string): Promise<void> {
   await jobs.remove(jobIdOf(run, 'finish'));
 }
 
-/** Why a job was set aside, in words. */
+/** The reason why a job was set aside, in words. */
 export function reasonOf({ failedReason }: Pick<Job<ShardJob>, 'failedReason'>): string {
   return /stalled more than/.test(failedReason)
     ? `its worker died or was cut off ${MOST_ATTEMPTS} times`

@@ -7,7 +7,7 @@ import { isOn, negated } from '../help-text.ts';
 import { listedOptions, type TabledCommand, tabledCommands } from '../tables.ts';
 import { SHELLS } from './shells.ts';
 
-/** What can be completed at a place of the command line: known words, paths, or nothing (a free text). */
+/** The possible completions at a place of the command line: known words, paths, or none (a free text). */
 export type Place =
   | { readonly kind: 'words'; readonly words: readonly string[]; readonly list: boolean }
   | { readonly kind: 'files' | 'folders' | 'text' };

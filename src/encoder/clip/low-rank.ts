@@ -86,7 +86,7 @@ export function keptMasks(
   );
 }
 
-/** What a map's weight changes by: alpha / sqrt(rank) B A, [out, in]. Undefined for a map without trained matrices. */
+/** The change of a map's weight: alpha / sqrt(rank) B A, [out, in]. Undefined for a map without trained matrices. */
 export function changeOf(
   matrices: Readonly<Record<string, Tensor>>,
   map: string,

@@ -6,7 +6,7 @@ import { attention, layerNorm } from '../../graph/sequence.ts';
 /** A weight of the model by its name in OpenAI's checkpoint, as an expression: a constant or an input. */
 export interface Weights {
   (name: string): Expr;
-  /** What is added to the linear map of this name at x, if it is changed by a training. */
+  /** The term that is added to the linear map of this name at x, if a training changes the map. */
   change?(x: Expr, name: string): Expr | undefined;
 }
 

@@ -28,7 +28,7 @@ export interface Checkpoint {
 
 /** The files of a checkpoint. */
 export interface CheckpointFiles extends WeightFiles {
-  /** Where a tensor lies. Undefined if it is not in a file as the towers use it. */
+  /** The place of a tensor in its file. Undefined if no file has it in the form that the towers use. */
   place(name: string): StoredTensor | undefined;
 }
 
