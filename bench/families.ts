@@ -27,6 +27,8 @@ const CASES = {
   'CLIP RN50 (open_clip)': 'RN50-quickgelu',
   'CLIP ConvNeXt-B, wide, 256 pixels (open_clip, timm)': 'convnext_base_w',
   'CLIP ConvNeXt-L, 256 pixels (open_clip, timm)': 'convnext_large_d',
+  'EVA-02 B/16 (open_clip, timm)': 'EVA02-B-16',
+  'EVA-02 L/14, 336 pixels (open_clip, timm)': 'EVA02-L-14-336',
   'CLIPA ViT-L/14 (open_clip, own text tower)': 'ViT-L-14-CLIPA',
   'SigLIP ViT-B/16 (Hugging Face)': 'siglip',
   'SigLIP ViT-B/16 (open_clip, timm)': 'ViT-B-16-SigLIP',

@@ -1,63 +1,21 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { DataError, ModelError, TipAdapterError, throwIfAborted, UsageError } from '../errors.ts';
+import { DataError, ModelError, TipAdapterError } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { checkFile } from '../store/checksum.ts';
-import { checkRegular, type FileUse, openRegular, readUpTo } from '../store/regular.ts';
+import { checkRegular, type FileUse } from '../store/regular.ts';
 import { openZip, type Zip } from '../store/zip.ts';
-import { MOST_ZIP_BYTES, type ZipFile, zipped } from '../store/zip-writer.ts';
+import { MOST_ZIP_BYTES } from '../store/zip-writer.ts';
 import { install } from './install.ts';
-import { findEncoder, type LocalEncoder, notInstalled } from './installed.ts';
-import { withoutSuffix } from './pre-projection.ts';
+import type { LocalEncoder } from './installed.ts';
 import { type EncoderRecord, parseRecord, RECORD_FILE } from './record.ts';
 
 /** Folders inside a bundle. */
-const ENCODER = 'encoder/';
-const CLASSIFIER = 'classifier/';
+export const ENCODER = 'encoder/';
+export const CLASSIFIER = 'classifier/';
 
-const BUNDLE: FileUse = { area: 'bundle', Failure: ModelError };
-
-/**
- * Writes one zip file with an installed encoder and, if given, a classifier's file, for a machine without a network. Returns the size
- * in bytes. Throws `UsageError` if the encoder is not on this machine or the bundle would exceed 4 GB.
- */
-export async function bundleEncoder(
-  name: string,
-  path: string,
-  { classifier, signal }: { classifier?: string; signal?: AbortSignal } = {},
-): Promise<number> {
-  const local = await findEncoder(withoutSuffix(name) ?? name);
-  if (!local) throw notInstalled(name);
-  const { record, folder } = local;
-  const files = [RECORD_FILE, ...record.files.map((file) => file.path)].map((file) => ({
-    path: ENCODER + file,
-    source: join(folder, file),
-  }));
-  if (classifier) files.push({ path: CLASSIFIER + basename(classifier), source: classifier });
-  const sizes = await Promise.all(files.map(async ({ source }) => (await stat(source)).size));
-  if (sizes.reduce((total, size) => total + size, 0) > MOST_ZIP_BYTES) {
-    throw new UsageError(`${name} is too large for a bundle (4 GB)`, {
-      code: 'encoder/bundle-size',
-      hint: `Copy the folder ${folder} instead, and give its path as the encoder.`,
-      details: { name, folder },
-    });
-  }
-  await writeFileAtomic(path, zipped(files.map((file) => carriedFile(file, signal))));
-  return (await stat(path)).size;
-}
-
-function carriedFile({ path, source }: { path: string; source: string }, signal?: AbortSignal): ZipFile {
-  return { name: path, chunks: piecesOf(source, signal) };
-}
-
-async function* piecesOf(source: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  const { file, stats } = await openRegular(source, BUNDLE);
-  for await (const chunk of readUpTo(file, stats.size)) {
-    throwIfAborted(signal);
-    yield chunk;
-  }
-}
+export const BUNDLE: FileUse = { area: 'bundle', Failure: ModelError };
 
 /** The contents of a bundle, installed. */
 export interface Unbundled extends LocalEncoder {

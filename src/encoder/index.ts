@@ -1,4 +1,4 @@
-export { bundleEncoder, type Unbundled, unbundle } from './bundle.ts';
+export { type Unbundled, unbundle } from './bundle.ts';
 export { type ChooseOptions, chooseEncoder, type EncoderChoice } from './choose.ts';
 export type { ClipPart } from './clip-parts.ts';
 export { describeEncoder, type EncoderDescription } from './describe.ts';
@@ -29,3 +29,4 @@ export type { EncoderRecord, FineTuning, PairRecord, VisionRecord } from './reco
 export { registerEncoder } from './registered.ts';
 export { REGISTRY, type RegisteredEncoder } from './registry.ts';
 export type { CacheDefaults, Encoder, Joined, JoinedPart, StoredFeature, TextLength } from './types.ts';
+export { bundleEncoder } from './write-bundle.ts';

@@ -12,11 +12,12 @@ import { floatTensor } from '../math/tensor.ts';
 import { sha256 } from '../sha256.ts';
 import { commitOf, type FakeHub, startFakeHub } from '../store/fake-hub.fixture.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
-import { bundleEncoder, unbundle } from './bundle.ts';
+import { unbundle } from './bundle.ts';
 import { describeEncoder } from './describe.ts';
 import { encoderFolder, listEncoders, removeEncoder } from './installed.ts';
 import { loadEncoder } from './load.ts';
 import { pullEncoder } from './pull.ts';
+import { bundleEncoder } from './write-bundle.ts';
 
 const shared = new URL('../../../shared/', import.meta.url);
 const exported = new URL('golden/tiny_clip_onnx/', shared);

@@ -265,9 +265,10 @@ export const bundleCommand = defineCommand({
       'tip-adapter encoders bundle clip-vit-b32 carried.zip --classifier pets.safetensors',
       'Puts the encoder and the classifier into one file.',
     ],
+    ['tip-adapter encoders bundle ./clip carried.zip', 'Puts an encoder in a folder into a file.'],
   ],
   async run([name, path], { classifier, json }, io) {
-    const { bundleEncoder } = await import('../../encoder/bundle.ts');
+    const { bundleEncoder } = await import('../../encoder/write-bundle.ts');
     await checkOutput(path, [classifier]);
     const size = await bundleEncoder(name, path, { classifier, signal: io.signal });
     if (json) printJson(io, { file: path, bytes: size });

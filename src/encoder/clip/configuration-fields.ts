@@ -201,6 +201,16 @@ export const CONVNEXTS: Readonly<Record<string, number>> = {
   convnext_xxlarge: 1e-5,
 };
 
+/**
+ * EVA-02's image towers of timm 1.0 (eva.py) that open_clip has: heads, and patches along a side in which rotary positions are counted. The
+ * others of timm (EVA-01, EVA-02 E) have blocks of another kind.
+ */
+export const EVAS: Readonly<Record<string, readonly [heads: number, grid: number]>> = {
+  eva02_base_patch16_clip_224: [12, 16],
+  eva02_large_patch14_clip_224: [16, 16],
+  eva02_large_patch14_clip_336: [16, 16],
+};
+
 /** open_clip's variants of a transformer block. They are supported only when switched off. */
 const BLOCK = {
   norm_kwargs: z.strictObject({ eps: z.number().positive().max(1).optional() }),
@@ -241,9 +251,9 @@ export const OPEN_CLIP = {
       patch_size: side,
       pool_type: z.enum(['tok', 'avg']),
       pos_embed_type: z.literal('learnable'),
-      timm_model_name: z.enum([...Object.keys(TIMM_TOWERS), ...Object.keys(CONVNEXTS)]),
+      timm_model_name: z.enum([...Object.keys(TIMM_TOWERS), ...Object.keys(CONVNEXTS), ...Object.keys(EVAS)]),
       // A tower of another kind does not have the tensors of the pool and the projection.
-      timm_pool: z.enum(['map', 'avg', '']),
+      timm_pool: z.enum(['map', 'avg', 'token', '']),
       timm_proj: z.enum(['none', 'linear', 'mlp']),
       width: count,
     },

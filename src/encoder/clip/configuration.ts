@@ -3,6 +3,7 @@ import { type Json, readFields, type Values } from '../fields.ts';
 import type { TextRule } from '../record.ts';
 import {
   CONVNEXTS,
+  EVAS,
   HUB,
   type HUB_IMAGE,
   type HUB_TEXT,
@@ -215,6 +216,11 @@ function openClipImage(
       size: image.image_size ?? 224,
       ...CLIP_VIT,
     };
+  const eva = EVAS[name];
+  if (eva) {
+    const [heads, grid] = eva;
+    return { activation: 'silu', epsilon: 1e-6, heads: () => heads, grid, ...CLIP_VIT };
+  }
   const afterPool = image.final_ln_after_pool ? 'mean-norm' : 'norm-mean';
   return {
     activation,

@@ -176,7 +176,12 @@ function recipeOf({ image, text }: ClipShape): ClipFacts['recipe'] {
   const { pool, preNorm } = image.kind === 'vit' ? image : CLIP_VIT;
   const { causal, pool: place } = text;
   const parts = {
-    image: image.kind === 'convnext' ? { epsilon: image.epsilon } : own(image),
+    image:
+      image.kind === 'convnext'
+        ? { epsilon: image.epsilon }
+        : image.kind === 'eva'
+          ? { ...own(image), grid: image.grid }
+          : own(image),
     text: own(text),
     // The largest number of the vocabulary is also the largest of every text.
     end: text.end === text.vocabulary - 1 ? undefined : text.end,

@@ -118,6 +118,7 @@ function openClipName(name: string): string | undefined {
 
 const TIMM: Translation = [
   ['visual.trunk.patch_embed.proj.', 'visual.conv1.'],
+  ['visual.trunk.cls_token', 'visual.class_embedding'],
   ['visual.trunk.pos_embed', 'visual.positional_embedding'],
   ['visual.trunk.blocks.', 'visual.transformer.resblocks.'],
   ['visual.trunk.norm.', 'visual.ln_post.'],
@@ -130,6 +131,8 @@ const TIMM: Translation = [
   ['visual.trunk.stem.1.', 'visual.stem.norm.'],
   ['visual.trunk.stages.', 'visual.stages.'],
   ['visual.trunk.head.norm.', 'visual.ln_post.'],
+  ['visual.trunk.head.weight', 'visual.proj'],
+  ['visual.trunk.head.bias', 'visual.proj.bias'],
   ['visual.head.proj.weight', 'visual.proj'],
   ['visual.head.mlp.', 'visual.head.mlp.'],
 ];

@@ -5,6 +5,7 @@ import { packedInputs } from '../../graph/products.ts';
 import { stored } from '../../graph/stored.ts';
 import type { Tensor } from '../../math/tensor.ts';
 import { convNextFeatures } from './convnext.ts';
+import { evaFeatures } from './eva.ts';
 import { projected, projectedBeside } from './projection.ts';
 import { resnetFeatures } from './resnet.ts';
 import { textTower } from './text-transformer.ts';
@@ -39,6 +40,8 @@ function featuresOf(pixels: Expr, weights: Weights, image: ClipShape['image']): 
       return resnetFeatures(pixels, weights, image);
     case 'convnext':
       return convNextFeatures(pixels, weights, image);
+    case 'eva':
+      return evaFeatures(pixels, weights, image);
   }
 }
 

@@ -43,8 +43,8 @@ export function norm(
   return layerNorm(x, weights(`${name}.weight`), weights(`${name}.bias`), epsilon);
 }
 
-export function dense(x: Expr, weights: Weights, name: string): Expr {
-  const y = linear(x, weights(`${name}.weight`), weights(`${name}.bias`));
+export function dense(x: Expr, weights: Weights, name: string, { biased = true } = {}): Expr {
+  const y = linear(x, weights(`${name}.weight`), biased ? weights(`${name}.bias`) : undefined);
   const change = weights.change?.(x, name);
   return change ? add(y, change) : y;
 }

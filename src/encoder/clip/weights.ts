@@ -11,6 +11,7 @@ import {
 } from '../../math/tensor.ts';
 import { plural } from '../../words.ts';
 import type { ConvNextShape } from './convnext.ts';
+import type { EvaShape } from './eva.ts';
 import { namingOf, type View, viewsOf } from './names.ts';
 import type { ResNetShape } from './resnet.ts';
 import type { TextShape } from './text-transformer.ts';
@@ -51,13 +52,19 @@ interface TowerRules extends Omit<BlockShape, 'heads'> {
 }
 
 export interface ClipRules {
-  readonly image: TowerRules & Pick<VitShape, 'pool' | 'preNorm'> & { readonly size?: number };
+  readonly image: TowerRules &
+    Pick<VitShape, 'pool' | 'preNorm'> & {
+      /** Of a ConvNeXt. */
+      readonly size?: number;
+      /** Of an EVA: see `EvaShape`. */
+      readonly grid?: number;
+    };
   readonly text: TowerRules & Pick<TextShape, 'causal' | 'pool' | 'end'>;
 }
 
 /** The architecture, from a checkpoint's shapes and its rules. */
 export interface ClipShape {
-  readonly image: VitShape | ResNetShape | ConvNextShape;
+  readonly image: VitShape | ResNetShape | ConvNextShape | EvaShape;
   readonly text: TextShape;
   /** Dimension of an embedding. */
   readonly dimension: number;
@@ -210,20 +217,20 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
   const [width, , patch] = of('visual.conv1.weight', 4);
   const classTokens = rules.image.pool === 'attention' ? 0 : 1;
   const size = sideOf(of('visual.positional_embedding', 2)[0] - classTokens) * patch;
-  const { heads: __, size: ___, ...imageRules } = rules.image;
-  return {
-    image: {
-      ...imageRules,
-      kind: 'vit',
-      size,
-      patch,
-      width,
-      blocks: count(/^visual\.transformer\.resblocks\.(\d+)\./),
-      heads: headsOf(width, rules.image, 'image'),
-    },
-    text,
-    dimension,
+  const { activation, epsilon, pool, preNorm, grid } = rules.image;
+  const common = {
+    activation,
+    epsilon,
+    size,
+    patch,
+    width,
+    blocks: count(/^visual\.transformer\.resblocks\.(\d+)\./),
+    heads: headsOf(width, rules.image, 'image'),
   };
+  if (grid === undefined) return { image: { ...common, kind: 'vit', pool, preNorm }, text, dimension };
+  if (width % (4 * common.heads) !== 0)
+    throw misshapen(`the width ${width} does not give heads of whole rotations`);
+  return { image: { ...common, kind: 'eva', grid }, text, dimension };
 }
 
 /** The side of a square of `places` positions. */
