@@ -330,31 +330,40 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     ...evaluated,
     partial: z.boolean().describe('Whether some labelled pictures could not be read'),
   }),
-  bench: object({
-    suite: z.string().optional(),
-    files: z.array(z.string()).describe('The written files. bench.json has every number with its provenance'),
-    missing: z.array(z.string()),
-    tables: z.array(
-      object({
-        title: z.string(),
-        how: z.string(),
-        numbers: z.array(
-          object({
-            row: z.string(),
-            column: z.string(),
-            draws: count,
-            planned: count,
-            accuracy: share,
-            interval,
-          }),
-        ),
-        missing: z.array(z.string()),
-        skipped: z.array(
-          object({ ...setting, data: z.string(), reason: z.string(), failed: z.literal(true).optional() }),
-        ),
-      }),
-    ),
-  }),
+  bench: z.union([
+    object({
+      suite: z.string().optional(),
+      files: z
+        .array(z.string())
+        .describe('The written files. bench.json has every number with its provenance'),
+      missing: z.array(z.string()),
+      tables: z.array(
+        object({
+          title: z.string(),
+          how: z.string(),
+          numbers: z.array(
+            object({
+              row: z.string(),
+              column: z.string(),
+              draws: count,
+              planned: count,
+              accuracy: share,
+              interval,
+            }),
+          ),
+          missing: z.array(z.string()),
+          skipped: z.array(
+            object({ ...setting, data: z.string(), reason: z.string(), failed: z.literal(true).optional() }),
+          ),
+        }),
+      ),
+    }),
+    object({
+      run: z.string().describe('Name of the run that is left to the workers (--detach)'),
+      left: count.describe('Number of fits without a result'),
+      fits: count,
+    }),
+  ]),
   worker: object({
     shards: count,
     pictures: count,

@@ -100,6 +100,24 @@ describe.skipIf(!redisProgram)(`embed on workers${REDIS_SKIP}`, { timeout: 60_00
     expect(await predict('x', '--detach')).toMatchObject({ status: 2 });
   });
 
+  it('leaves the fits of a benchmark to the workers, and makes the tables later', async () => {
+    for (const split of ['train', 'test']) await writePictures(at('compared', split), { cat: 4, dog: 4 });
+    const choices = ['--methods', 'prototype,coop', '--shots', '1', '--seeds', '1'];
+    const bench = (...more: string[]) =>
+      run('bench', at('compared'), '-o', at('bench'), '--encoders', at('encoder'), ...choices, ...more);
+    const detached = () => bench('--queue', redis.address, '--detach');
+    const left = await detached();
+    expect(left).toMatchObject({ status: 0, err: expect.stringContaining('2 of 2 fits are missing') });
+    const name = /The run (r\w+) is left to the workers/.exec(left.out)?.[1] ?? '';
+    expect((await run('jobs', redis.address, name)).out).toMatch(/bench\s+running\s+–\s+0\s+2\s+0/);
+    expect(await run('worker', redis.address, '--once')).toMatchObject({ status: 0 });
+    expect((await run('jobs', redis.address, name)).out).toMatch(/bench\s+done\s+–\s+0\s+0\s+0/);
+    const tables = await detached();
+    expect(tables).toMatchObject({ status: 0, err: expect.stringContaining('left out: coop') });
+    expect(tables.out).toMatch(/prototype +\d/);
+    expect(await bench('--detach')).toMatchObject({ status: 2 });
+  });
+
   it('refuses what does not fit', async () => {
     expect(await embed('x', '--detach')).toMatchObject({
       status: 2,

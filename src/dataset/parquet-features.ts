@@ -105,8 +105,14 @@ export async function openStoredParquet(
   const splits = new Set<string>();
   const parts = names.map((name, i): FeaturePart => {
     const path = pathIn(folder, name);
+    /** Size and date of the file on disk when its bytes were checked. It is read several times, and checked again only if it has changed. */
+    let checked: string | undefined;
     const open = async (work: Abortable) => {
-      const parquet = await openParquet(await verified(fileIn(store, folder, name, work.signal), sums, work));
+      const file = fileIn(store, folder, name, work.signal);
+      const tag = file.absolute && (await store.find(name, work))?.tag;
+      const known = tag !== undefined && tag === checked;
+      const parquet = await openParquet(known ? file : await verified(file, sums, work));
+      checked = tag;
       if (parquet.rows === 0) return undefined;
       const columns = await columnsOf(parquet, path, classes);
       if (columns.dimension === dimension) return { parquet, columns };

@@ -5,12 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { built } from '../../tests/built.ts';
 import { npy, npyLabels, rowsOf } from '../bench/dump.fixture.ts';
 import type { FinishedTable } from '../bench/run.ts';
-import { type BenchSettings, openBench, runBench } from './bench-work.ts';
+import { openStore } from '../store/open-store.ts';
+import { type BenchSettings, openBench, runBench, submitBench } from './bench-work.ts';
 import { localQueue } from './local-queue.ts';
 import { openWork } from './open-work.ts';
 import { withOwnWorker } from './own-worker.fixture.ts';
 import { openProcessQueue } from './process-queue.ts';
 import { REDIS_SKIP, redisProgram } from './redis-server.fixture.ts';
+import { runOf } from './run-record.ts';
 import { runWork } from './run-work.ts';
 import { openWaitingWork, waiting, writeSource } from './waiting-work.fixture.ts';
 import type { Queue, RunProgress } from './work.ts';
@@ -76,6 +78,25 @@ describe('a benchmark whose fits are shards', () => {
     expect(textOf(second.tables)).toBe(textOf(alone.tables));
     const skipped = alone.tables[0]!.skipped.length;
     expect(again.at(-1)).toMatchObject({ shards: both.fits, kept: both.fits - skipped });
+  });
+
+  it('is left to a queue, and collected once every fit has a result', async () => {
+    const opened = await openBench(settings('left'));
+    const doing = (wanted: (name: string) => boolean): Queue => ({
+      async run(work) {
+        for await (const shard of work.shards()) if (wanted(shard.name)) await work.run(shard);
+      },
+    });
+    const left = (wanted: (name: string) => boolean) => submitBench(opened, doing(wanted));
+    expect(await left((name) => !name.includes('prototype'))).toMatchObject({ left: opened.fits });
+    expect(await left(() => true)).toMatchObject({ run: runOf(opened.work), left: 4 });
+    expect(await left(() => true)).toBeUndefined();
+    expect(textOf(opened.tables())).toBe(textOf((await bench('alone', localQueue)).tables));
+    for await (const { key } of openStore(at('left')).list('cells/')) {
+      await writeFile(at('left', key), '[{');
+      break;
+    }
+    expect(await left(() => true)).toMatchObject({ left: 1 });
   });
 
   it('counts fits that are set aside as failed, with the reason', async () => {

@@ -12,6 +12,7 @@ import { openStore } from '../store/open-store.ts';
 import { count } from '../words.ts';
 import type { BenchDescription } from './descriptions.ts';
 import { placeOf, sourcePlace } from './places.ts';
+import { runOf } from './run-record.ts';
 import type { SetAside } from './set-aside.ts';
 import type { Queue, RunProgress, Shard, Work } from './work.ts';
 
@@ -35,7 +36,9 @@ export interface OpenBench {
   readonly missing: readonly string[];
   /** Number of data sets that are damaged. */
   readonly failed: number;
-  /** The tables from the results of all fits, after `work.finish`. A fit without one has failed, for the given reason if there is one. */
+  /** Number of fits without a result in the output. A damaged result is removed, and counts as none. */
+  left(options?: Abortable): Promise<number>;
+  /** The tables from the results of all fits, after `left` or `work.finish`. A fit without one has failed, for the given reason if there is one. */
   tables(setAside?: readonly SetAside[]): FinishedTable[];
 }
 
@@ -73,7 +76,7 @@ export async function openBench(
   const { sources } = opened;
   const plans = suite ? suite.plan(sources, choices) : sources.map((source) => shotsTable(source, choices));
   const fits = fitsOf(plans, seeds);
-  const { work, results } = benchWork(fits, sources, {
+  const { work, results, left } = benchWork(fits, sources, {
     ...settings,
     kind: 'bench',
     data: await Promise.all(data.map((one) => sourcePlace(one, callbacks))),
@@ -84,6 +87,7 @@ export async function openBench(
     ...opened,
     work,
     fits: fits.length,
+    left,
     tables(setAside = []) {
       const reasons = new Map(setAside.map(({ name, reason }) => [name, reason]));
       const all = new Map(results);
@@ -111,6 +115,22 @@ export async function runBench(
   return tables(setAside);
 }
 
+/**
+ * Leaves the fits of a benchmark without a result to a queue of workers, and does not wait for them. Returns the name of the run, by which
+ * `openJobs` shows it, or undefined if all fits have a result, so that `tables` can be made.
+ */
+export async function submitBench(
+  { work, left }: Pick<OpenBench, 'work' | 'left'>,
+  queue: Queue,
+  options: Abortable & { onProgress?(progress: RunProgress): void } = {},
+): Promise<{ run: string; left: number } | undefined> {
+  queue.check?.(work);
+  const missing = await left(options);
+  if (missing === 0) return undefined;
+  await queue.run(work, options);
+  return { run: runOf(work), left: missing };
+}
+
 function setAsideBy(error: unknown): readonly SetAside[] {
   if (!(error instanceof DataError) || error.code !== 'queue/set-aside') throw error;
   return error.details.shards as readonly SetAside[];
@@ -126,7 +146,7 @@ function benchWork(
   fits: readonly Fit[],
   sources: readonly BenchSource[],
   description: BenchDescription,
-): { work: Work; results: ReadonlyMap<string, FitResult> } {
+): { work: Work; results: ReadonlyMap<string, FitResult>; left: OpenBench['left'] } {
   const target = openStore(description.output);
   const byName = new Map(fits.map((fit) => [fit.name, fit]));
   const results = new Map<string, FitResult>();
@@ -143,6 +163,19 @@ function benchWork(
     for await (const { key } of target.list(CELLS, options)) found.add(key);
     return found;
   }
+  /** Reads all results. Removes damaged ones and, with `anew`, those without a figure, whose fits are tried again. */
+  async function left({ anew = false, ...options }: Abortable & { anew?: boolean } = {}): Promise<number> {
+    const there = await finished(options);
+    let missing = 0;
+    for (const { name } of fits) {
+      const result = there.has(keyOf(name)) ? await saved(name, options) : undefined;
+      if (result && !(anew && 'reason' in result)) continue;
+      missing++;
+      results.delete(name);
+      if (there.has(keyOf(name))) await target.remove(keyOf(name), options);
+    }
+    return missing;
+  }
   const work: Work = {
     id: hashOfAll(fits.map(({ name }) => name)),
     description,
@@ -151,16 +184,8 @@ function benchWork(
     },
     resultKey: ({ pointer }) => keyOf(String(pointer)),
     finished,
-    /** Removes damaged results, and the reasons of fits without a figure, which are tried again. */
     async begin(options = {}) {
-      const there = await finished(options);
-      for (const { name } of fits) {
-        if (!there.has(keyOf(name))) continue;
-        const result = await saved(name, options);
-        if (result && !('reason' in result)) continue;
-        results.delete(name);
-        await target.remove(keyOf(name), options);
-      }
+      await left({ ...options, anew: true });
       return undefined;
     },
     async run({ pointer, name: title }: Shard, options = {}) {
@@ -186,7 +211,7 @@ function benchWork(
       for (const { close } of sources) await close?.();
     },
   };
-  return { work, results };
+  return { work, results, left };
 }
 
 /** A fit in words, different from all others of a benchmark. */

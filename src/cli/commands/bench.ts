@@ -8,15 +8,15 @@ import { countUnread } from '../../dataset/findings.ts';
 import { givenReading, partReading, readOptions } from '../../dataset/read-options.ts';
 import { DataError, UsageError } from '../../errors.ts';
 import { choice, flag, integer, optional, text } from '../../options.ts';
-import type { Queue } from '../../scale/work.ts';
-import { count, plural } from '../../words.ts';
+import type { Queue, RunProgress } from '../../scale/work.ts';
+import { count, number, plural } from '../../words.ts';
 import { defineCommand, jsonOption, noEffect } from '../command.ts';
 import { PARTIAL_HINT } from '../images.ts';
 import type { Io } from '../io.ts';
 import { checkOutputFolder } from '../output-checks.ts';
 import { printJson } from '../print.ts';
 import { withBar } from '../progress-bars.ts';
-import { checkQueue, openQueue, queueOptions } from '../queue-options.ts';
+import { checkQueue, openQueue, queueOptions, tellSubmitted } from '../queue-options.ts';
 import { shardProgram } from '../shard-program.ts';
 import { strictOption, tellData } from '../told-data.ts';
 
@@ -73,6 +73,9 @@ export const benchCommand = defineCommand({
       help: 'Number of fits at the same time. Several have a process each, which share the cores.',
     }),
     queue: queueOptions.queue,
+    detach: flag({
+      help: 'With --queue: do not wait for the workers. The same command makes the tables once all fits are done.',
+    }),
     ...readOptions,
     strict: strictOption,
     json: jsonOption,
@@ -93,12 +96,16 @@ export const benchCommand = defineCommand({
       'Leaves the fits to workers on other machines.',
     ],
     [
+      'tip-adapter bench /mnt/data --suite fig5 -o /mnt/bench --queue redis://queue.example:6379 --detach',
+      'Does not wait for them. The same command makes the tables once they are done.',
+    ],
+    [
       'tip-adapter bench $DATA --suite table2',
       'Computes a table of the paper from the data sets as CoOp lays them out.',
     ],
   ],
-  async check(_, { suite, output, jobs, queue, ...given }) {
-    await checkQueue({ queue, detach: false });
+  async check(_, { suite, output, jobs, queue, detach, ...given }) {
+    await checkQueue({ queue, detach });
     if (queue !== undefined && jobs > 1)
       throw noEffect('jobs', '--queue', 'Give it to workers as --concurrency.');
     if (!output.includes('://')) await checkOutputFolder(output);
@@ -112,7 +119,7 @@ export const benchCommand = defineCommand({
   },
   async run(data, { suite: id, output, protocol, views, groupBy, metrics, strict, json, ...rest }, io) {
     const { reading, rest: given } = partReading(rest);
-    const { openBench, runBench } = await import('../../scale/bench-work.ts');
+    const { openBench, runBench, submitBench } = await import('../../scale/bench-work.ts');
     const { benchMethods, writeOutputs } = await import('../bench-outputs.ts');
     const suite: Suite | undefined = id && SUITES[id];
     const { checkEncoderSource } = await import('../../encoder/load.ts');
@@ -148,26 +155,37 @@ export const benchCommand = defineCommand({
       }),
     );
     const { work, sources, missing, failed } = bench;
-    const tables = await withBar(io, id ?? 'bench', async (bar) => {
+    const done = await withBar(io, id ?? 'bench', async (bar) => {
       const queue = await queueFor(given, io);
+      const options = {
+        signal: io.signal,
+        onProgress({ shards, kept, now = '' }: RunProgress) {
+          const facts = [...(now ? [now] : []), ...(kept > 0 ? [`${kept} kept`] : [])].join(', ');
+          bar.update({ done: shards, total: bench.fits, facts });
+        },
+      };
       try {
-        return await runBench(bench, queue, {
-          signal: io.signal,
-          onProgress({ shards, kept, now = '' }) {
-            const facts = [...(now ? [now] : []), ...(kept > 0 ? [`${kept} kept`] : [])].join(', ');
-            bar.update({ done: shards, total: bench.fits, facts });
-          },
-        });
+        if (!given.detach) return await runBench(bench, queue, options);
+        return (await submitBench(bench, queue, options)) ?? bench.tables();
       } finally {
         await queue[Symbol.asyncDispose]();
         await work.close();
       }
     });
+    if ('run' in done) {
+      if (json) return printJson(io, { ...done, fits: bench.fits });
+      tellSubmitted({ ...done, before: false }, { output, redis: given.queue! }, io);
+      const still = `${number(done.left)} of ${count(bench.fits, 'fit')} ${plural(done.left, 'is', 'are')} missing`;
+      return io.note(`${still}. Once they are done, the same command makes the tables.`);
+    }
+    const tables = done;
     const written = await writeOutputs({ suite: id, sources, missing, tables }, output, metrics, io);
     if (json) printJson(io, { ...written.summary, files: written.files });
     else io.print(written.tables);
     for (const line of written.notes) io.note(line);
     io.note(`Written: ${written.files.join(', ')}`);
+    // With --detach, the next start would find a failed fit done.
+    if (given.detach && failedFits(tables).size > 0) await work.begin({ signal: io.signal });
     checkFailed(tables);
     checkWhole(sources, failed);
   },
@@ -175,10 +193,10 @@ export const benchCommand = defineCommand({
 
 /** Who computes the fits: workers, processes of this machine, or this process. */
 async function queueFor(
-  { queue, jobs }: { queue?: string; jobs: number },
+  { queue, detach, jobs }: { queue?: string; detach: boolean; jobs: number },
   io: Io,
 ): Promise<Queue & AsyncDisposable> {
-  if (queue !== undefined) return openQueue(queue, false, io);
+  if (queue !== undefined) return openQueue(queue, detach, io);
   if (jobs > 1) {
     const { openProcessQueue } = await import('../../scale/process-queue.ts');
     return openProcessQueue(await shardProgram(Math.max(1, Math.floor(availableParallelism() / jobs))), jobs);
@@ -223,9 +241,13 @@ function checkFeatures(
     );
 }
 
+function failedFits(tables: readonly FinishedTable[]) {
+  return new Set(tables.flatMap(({ skipped }) => skipped.filter((fit) => fit.failed)));
+}
+
 /** The error after results are written, if some fits failed, so that a program learns that results are missing. */
 function checkFailed(tables: readonly FinishedTable[]): void {
-  const failed = new Set(tables.flatMap(({ skipped }) => skipped.filter((fit) => fit.failed)));
+  const failed = failedFits(tables);
   if (failed.size === 0) return;
   throw new DataError(
     `${count(failed.size, 'fit')} failed and ${plural(failed.size, 'is', 'are')} missing from the tables`,
