@@ -58,6 +58,7 @@ const queries = rows(9);
 /** Few steps, and parts for the stack. */
 const QUICK: Record<string, object> = {
   'cross-modal': { steps: 6, batch: 4 },
+  'proker-random-features': { frequencies: 32 },
   'lp-plus-plus': { iterations: 5 },
   stack: {
     parts: {

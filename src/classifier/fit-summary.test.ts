@@ -64,6 +64,7 @@ describe('a fit from a summary', () => {
     { method: 'prototype', options: { scale: 20 }, most: 1e-4 },
     { method: 'gda', options: { shrinkage: 0.5 }, alpha: 1, most: 1e-4 },
     { method: 'ridge', options: { lambda: 0.2 }, most: 1e-3 },
+    { method: 'proker-random-features', options: { frequencies: 64 }, most: 1e-3 },
     { method: 'tip-adapter-sketch', options: { landmarks: 4 }, alpha: 0.5, beta: 2, most: 1 },
   ])('by $method scores as the fit from examples in memory', async ({ most, ...wanted }) => {
     const given: FitOptions = { ...wanted, tune: 'fixed' };
@@ -129,6 +130,25 @@ describe('a fit from a summary', () => {
       `on ${judges} left-out examples, the sums of the classes differ`,
     );
     await classifier.close();
+  });
+
+  it('measures the error of random frequencies on left-out rows, keeps it in the file and tells it', async () => {
+    const wanted = { method: 'proker-random-features', options: { frequencies: 512 } };
+    const classifier = await summarised(all, wanted);
+    const path = join(own.root, 'random.safetensors');
+    await classifier.save(path);
+    const loaded = await load(path);
+    const { error, agreement, judges, compared } = loaded.data.state as Record<string, number>;
+    expect(judges! + compared!).toBeGreaterThan(40);
+    expect(judges! + compared!).toBeLessThan(80);
+    expect(error).toBeGreaterThan(0);
+    expect(agreement).toBeGreaterThan(0.9);
+    expect(loaded.data.tuning).toMatchObject({ protocol: 'left-out', tuned: ['lambda'] });
+    expect(classifier.findings.find(({ code }) => code === 'fit/remark')?.message).toContain(
+      `512 random frequencies for the kernel: on ${judges} left-out example`,
+    );
+    expect(await difference(loaded, classifier)).toBe(0);
+    for (const one of [classifier, loaded]) await one.close();
   });
 
   it('refuses what needs the examples', async () => {

@@ -229,7 +229,9 @@ async function comparison(
   reading: Reading,
   isLeftOut: IsLeftOut,
 ): Promise<State> {
-  if (!form.compare || left.labels.length === 0) return {};
+  if (left.labels.length === 0) return {};
+  if (form.measure) return form.measure(left, task, options);
+  if (!form.compare) return {};
   const state = await form.fit(rest, task, options);
   const queries = spaced(left, COMPARED).rows;
   return withProducts(

@@ -70,7 +70,7 @@ beforeAll(async () => {
 });
 
 /** Budgets that keep trainings short. */
-const SHORT: Record<string, unknown> = { epochs: 2, steps: 8, iterations: 20 };
+const SHORT: Record<string, unknown> = { epochs: 2, steps: 8, iterations: 20, frequencies: 24 };
 
 /** Another value of every option of a method. */
 const OWN: Record<string, unknown> = {
@@ -85,6 +85,7 @@ const OWN: Record<string, unknown> = {
   ridge: 4,
   names: 0.4,
   landmarks: 1,
+  frequencies: 48,
   weight: 3,
   broad: 2,
   mix: 0.4,

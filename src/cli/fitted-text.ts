@@ -30,7 +30,14 @@ export function constantsText({ method, options, tuning }: Constants): string {
     return given.includes(name) ? 'given' : 'default';
   };
   const numbers = Object.entries(options).flatMap(([name, value]) =>
-    typeof value === 'number' ? [{ from: from(name), text: `${name} ${Number(value.toPrecision(3))}` }] : [],
+    typeof value === 'number'
+      ? [
+          {
+            from: from(name),
+            text: `${name} ${Number.isInteger(value) ? value : Number(value.toPrecision(3))}`,
+          },
+        ]
+      : [],
   );
   return [...groupBy(numbers, (number) => number.from)]
     .map(([origin, own]) => `${own.map(({ text }) => text).join(', ')} (${origin})`)

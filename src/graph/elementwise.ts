@@ -76,6 +76,8 @@ export const log = unary('log', 'Log', Math.log);
 export const sqrt = unary('sqrt', 'Sqrt', Math.sqrt);
 /** Hyperbolic tangent of x. */
 export const tanh = unary('tanh', 'Tanh', Math.tanh);
+/** Cosine of x, in radians. */
+export const cos = unary('cos', 'Cos', Math.cos);
 /** 1 / (1 + exp(-x)). */
 export const sigmoid = unary('sigmoid', 'Sigmoid', (x) => 1 / (1 + Math.exp(-x)));
 /** Error function of x. */

@@ -5,6 +5,7 @@ import { random } from '../math/random.ts';
 import { floatTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 import {
   add,
+  cos,
   div,
   erf,
   exp,
@@ -84,6 +85,7 @@ describe('gradients agree with central differences', () => {
     ['log', A, ({ a }) => log(a)],
     ['sqrt', A, ({ a }) => sqrt(a)],
     ['tanh', A, ({ a }) => tanh(a)],
+    ['cos', A, ({ a }) => cos(a)],
     ['erf', A, ({ a }) => erf(a)],
     ['sigmoid', A, ({ a }) => sigmoid(a)],
     ['relu', A, ({ a }) => relu(sub(a, 0.8))],

@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import { add, div, equal, exp, less, mul, neg, sqrt, sub, where } from './elementwise.ts';
+import { add, cos, div, equal, exp, less, mul, neg, sqrt, sub, where } from './elementwise.ts';
 import { type Expr, knownSize, type Shape, scalar, topological } from './expression.ts';
 import {
   type Along,
@@ -47,6 +47,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   log: (_, g, x) => [div(g, x)],
   sqrt: (y, g) => [div(mul(g, 0.5), y)],
   tanh: (y, g) => [mul(g, sub(1, mul(y, y)))],
+  cos: (_, g, x) => [mul(g, cos(add(x, Math.PI / 2)))],
   sigmoid: (y, g) => [mul(g, mul(y, sub(1, y)))],
   erf: (_, g, x) => [mul(g, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI)))],
   relu: (_, g, x) => [where(less(0, x), g, 0)],

@@ -1,5 +1,6 @@
 export {
   add,
+  cos,
   div,
   equal,
   erf,

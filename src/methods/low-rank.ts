@@ -1,4 +1,4 @@
-import { withProducts } from '../linalg/matrix-products.ts';
+import { type Products, withProducts } from '../linalg/matrix-products.ts';
 import { argmax, type Matrix, matrix, row, selectRows, unitRows } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { count, number } from '../words.ts';
@@ -73,35 +73,56 @@ export const UNMEASURED: RankError = { error: 0, agreement: 1, judges: 0 };
 /** The largest number of examples that are left out, and their largest share. */
 const LEFT_OUT = { most: 256, share: 0.2 };
 
+/** Scores of unit rows [q, d] by an approximation of a kernel's part, [q, c], without its weight. */
+type Scorer = (queries: Matrix, products: Products) => Promise<Matrix>;
+
 /**
- * Compares the form by `perClass` landmarks per class with the form by all samples. Whole groups of examples are left out, and the two forms are
- * compared on these. If all examples are of one group, none can be left out, and `judges` is 0.
+ * Compares the form by `perClass` landmarks per class with the form by all samples, as `measureForm`.
  */
-export async function measureRank(task: Task, perClass: number, form: KernelForm): Promise<RankError> {
+export function measureRank(task: Task, perClass: number, form: KernelForm): Promise<RankError> {
+  return measureForm(task, form, async (samples) => {
+    const keys = landmarksOf(samples, task.classes, perClass);
+    return scorerOf(form, keys, await form.coefficients(samples, keys));
+  });
+}
+
+/**
+ * Compares an approximation, which is learnt from samples, with the form by the same samples. Whole groups of examples are left out, and the two
+ * are compared on these. If all examples are of one group, none can be left out, and `judges` is 0.
+ */
+export async function measureForm(
+  task: Task,
+  form: KernelForm,
+  approximate: (samples: Samples) => Promise<Scorer>,
+): Promise<RankError> {
   const { support, engine, signal } = task;
   const [left, rest] = leaveOut(support);
   if (left.length === 0 || rest.length === 0) return UNMEASURED;
   const samples = some(form.samplesOf(selectExamples(support, rest)), form.most);
-  const keys = landmarksOf(samples, task.classes, perClass);
-  const exact = await form.coefficients(samples, samples.rows);
-  const low = await form.coefficients(samples, keys);
+  const exact = scorerOf(form, samples.rows, await form.coefficients(samples, samples.rows));
+  const low = await approximate(samples);
   const queries = unitRows(plainRows(selectExamples(support, left)));
   return withProducts(
     engine,
     async (products) => {
       const names = task.head && (await products.productT(queries, task.head.weights));
-      const scores = async (at: Matrix, coefficients: Matrix) => {
-        const own = await products.product(await kernelOf(queries, at, form.kernel, products), coefficients);
+      const scores = async (scorer: Scorer) => {
+        const own = await scorer(queries, products);
         const data = own.data.map(
           (x, i) => form.weight * x + (names ? task.head!.logitScale * names.data[i]! : 0),
         );
         return matrix(own.rows, own.cols, data);
       };
-      return compared(await scores(samples.rows, exact), await scores(keys, low));
+      return compared(await scores(exact), await scores(low));
     },
     signal,
   );
 }
+
+const scorerOf =
+  ({ kernel }: KernelForm, keys: Matrix, coefficients: Matrix): Scorer =>
+  async (queries, products) =>
+    products.product(await kernelOf(queries, keys, kernel, products), coefficients);
 
 function some({ rows, labels }: Samples, most = rows.rows): Samples {
   const chosen = randomSubset(rows.rows, most);

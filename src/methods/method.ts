@@ -225,6 +225,8 @@ export interface SummaryForm<O extends Options = Options, N extends Need = never
     task: TaskWith<N>,
     products: Products,
   ): { add(samples: Samples): Promise<void>; result(): Promise<State> };
+  /** Entries of the state about its error, which are measured on the left-out unit rows alone, in place of `compare`. */
+  measure?(left: Samples, task: TaskWith<N>, options: ValuesOf<O>): Promise<State>;
 }
 
 /** Rows or other tensors that are chosen before the rows are summed up. Summaries are merged only if they have the same basis. */

@@ -34,8 +34,8 @@ const PUBLISHED = [
 const EXACT = 20_000;
 /** Number of landmarks that approximate a larger number of samples (Williams & Seeger, NeurIPS 2000). */
 const LANDMARKS = 4096;
-/** Samples that the exact form is solved for to measure the error of landmarks: a few seconds. */
-const COMPARED = 8192;
+/** Samples that the exact form is solved for to measure the error of an approximation: a few seconds. */
+export const COMPARED = 8192;
 
 /**
  * ProKeR: kernel ridge regression of what the class names leave unexplained (Bendou et al., CVPR 2025, arXiv 2501.11175, eq. 8-10). scores

@@ -15,6 +15,7 @@ import { linearProbe } from './linear-probe.ts';
 import { lpPlusPlus } from './lp-plus-plus.ts';
 import type { Method } from './method.ts';
 import { proker } from './proker.ts';
+import { prokerRandomFeatures } from './proker-random-features.ts';
 import { proLip } from './prolip.ts';
 import { prototype } from './prototype.ts';
 import { reHark } from './rehark.ts';
@@ -49,6 +50,7 @@ const builtIn: readonly Method[] = [
   gda,
   ridge,
   proker,
+  prokerRandomFeatures,
   reHark,
   ape,
   tipX,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { argmax, matrix, row } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import type { Tensor } from '../math/tensor.ts';
-import { resolveOptions } from '../options.ts';
+import { type Options, resolveOptions, type ValuesOf } from '../options.ts';
 import { encodeSealed } from '../store/content-hash.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 import { expectClose, smallQueries, smallTask } from './golden.fixture.ts';
@@ -117,6 +117,55 @@ describe('a summary', () => {
     const own = await method.fit(task, options);
     const summary = await summarise(method, task, options, known(task));
     expect(difference(own, await fitSummary(method, summary, without(support), options))).toBeLessThan(1e-6);
+  });
+
+  it('proker-random-features: merged parts score as all rows at once to 1e-6, and many frequencies as the exact kernel', async () => {
+    const method = methodById('proker-random-features');
+    const own = { ...smallTask, engine: undefined };
+    const empty = { ...own, support: selectExamples(own.support, []) };
+    const all = [...own.support.labels.keys()];
+    const summaryOf = (numbers: readonly number[], options: ValuesOf<Options>) =>
+      summarise(method, { ...own, support: selectExamples(own.support, numbers) }, options, known(own));
+    const scores = async (summary: Summary, options: ValuesOf<Options>) =>
+      scoreRows(method, await fitSummary(method, summary, empty, options), empty, smallQueries).data;
+    const few = resolveOptions(method.options, { frequencies: 64, beta: 2, lambda: 0.1 });
+    const whole = await scores(await summaryOf(all, few), few);
+    const [a, b, c] = await Promise.all(
+      [0, 1, 2].map((part) =>
+        summaryOf(
+          all.filter((i) => i % 3 === part),
+          few,
+        ),
+      ),
+    );
+    const largest = Math.max(...whole.map(Math.abs));
+    for (const merged of [
+      mergeSummaries(mergeSummaries(a!, b!), c!),
+      mergeSummaries(c!, mergeSummaries(b!, a!)),
+    ]) {
+      const found = await scores(merged, few);
+      expect(Math.max(...found.map((x, i) => Math.abs(x - whole[i]!))) / largest).toBeLessThan(1e-6);
+    }
+    // The examples in memory are learnt from in the same way.
+    const state = await method.fit(own, few);
+    const inMemory = scoreRows(method, state, own, smallQueries).data;
+    expect(Math.max(...inMemory.map((x, i) => Math.abs(x - whole[i]!))) / largest).toBeLessThan(1e-6);
+    // The error falls as one over the root of the number of frequencies.
+    const proker = methodById('proker');
+    const exact = scoreRows(
+      proker,
+      await proker.fit(own, resolveOptions(proker.options, { beta: 2, lambda: 0.1 })),
+      own,
+      smallQueries,
+    ).data;
+    const errorOf = async (frequencies: number) => {
+      const options = resolveOptions(method.options, { frequencies, beta: 2, lambda: 0.1 });
+      const found = await scores(await summaryOf(all, options), options);
+      return Math.max(...found.map((x, i) => Math.abs(x - exact[i]!))) / largest;
+    };
+    const [coarse, fine] = [await errorOf(32), await errorOf(2048)];
+    expect(fine).toBeLessThan(0.02);
+    expect(fine).toBeLessThan(coarse / 2);
   });
 
   it('prototype: scores without examples as with them', async () => {
