@@ -1,9 +1,13 @@
+/** Scores (rows times classes) from which memory matters more than time: a matrix of them takes 16 MB, and work holds dozens. */
+export const MANY_SCORES = 2 ** 22;
+
 /**
  * The results of `work` for all items, in their order. Two items are in work at a time, so that this thread computes for one while the engine
- * computes for the other. If one fails, no other is begun, and the error is thrown when the one beside it has ended.
+ * computes for the other, unless there are `MANY_SCORES`. If one fails, no other is begun, and the error is thrown when the one beside it has ended.
  */
 export async function overlapped<T, R>(
   items: readonly T[],
+  scores: number,
   work: (item: T, index: number) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = [];
@@ -12,8 +16,8 @@ export async function overlapped<T, R>(
   const inTurn = async () => {
     for (const [i, item] of waiting) results[i] = await work(item, i);
   };
-  for (const ended of await Promise.allSettled([inTurn(), inTurn()]))
-    if (ended.status === 'rejected') throw ended.reason;
+  const turns = scores >= MANY_SCORES ? [inTurn()] : [inTurn(), inTurn()];
+  for (const ended of await Promise.allSettled(turns)) if (ended.status === 'rejected') throw ended.reason;
   return results;
 }
 

@@ -10,6 +10,8 @@ const a = input('a', ['m', 'k']);
 const aTransposed = input('a', ['k', 'm']);
 const b = input('b', ['k', 'n']);
 const c = input('c', ['m', 'n']);
+const basis = input('b', ['n', 'k']);
+const through = matmul(gemm(a, basis, { transposeB: true }), basis);
 
 /** The matrix products that the solvers use. Their sizes are open, so that each graph is compiled once. */
 const GRAPHS = {
@@ -25,6 +27,9 @@ const GRAPHS = {
   subtractT: sub(c, gemm(a, input('b', ['n', 'k']), { transposeB: true })),
   /** c - a^T b */
   subtractTransposed: sub(c, gemm(aTransposed, b, { transposeA: true })),
+  /** a b^T b, and what is left of a without it. The runs of two products would send b and the result between them again. */
+  through,
+  without: sub(a, through),
 } satisfies Record<string, Expr>;
 
 /** Matrix products on an engine, float32. */

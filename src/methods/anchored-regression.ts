@@ -9,7 +9,7 @@ import { withProducts } from '../linalg/matrix-products.ts';
 import { lowerRows, solvePositive } from '../linalg/solve.ts';
 import { identity, type Matrix, matrix, matrixOf, scaled, selectRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
-import { overlapped } from '../overlap.ts';
+import { MANY_SCORES, overlapped } from '../overlap.ts';
 import { minimise, type Objective } from './lbfgs.ts';
 import { type Coordinates, spanOf, withBias, withColumn } from './row-span.ts';
 import { countByClass, type Task } from './task.ts';
@@ -55,47 +55,63 @@ export async function* regressions(
     basis ? withProducts(engine, (products) => products[name](m, basis), signal) : m;
   const known =
     start?.shape[1] === (basis?.cols ?? p) ? await through('productT', matrixOf(start)) : undefined;
-  const problems: Problem[] = [];
-  try {
-    for (const subset of subsets) {
-      const own = {
+  const size = rows.rows * classes;
+  const problems: (Problem | undefined)[] = [];
+  const opened = async (k: number): Promise<Problem> => {
+    const subset = subsets[k]!;
+    problems[k] ??= await problemOf(
+      {
         rows: selectRows(rows, subset),
         labels: Int32Array.from(subset, (i) => labels[i]!),
         offset: offset && selectRows(offset, subset),
-      };
-      problems.push(await problemOf(own, classes, engine, signal));
-    }
+      },
+      classes,
+      engine,
+      signal,
+    );
+    return problems[k];
+  };
+  try {
     const points: Float32Array[] = subsets.map(() => new Float32Array(classes * p));
+    // The losses at V = 0, which are the same for every penalty.
+    const nothing: number[] = [];
     if (known) for (const point of points) point.set(known.data.subarray(0, point.length));
     for (const penalty of penalties) {
       const decay = new Float32Array(p).fill(penalty);
       if (bias !== undefined) decay[p - 1] = 0;
-      const curvature = usualCurvature(squares, rows.rows * classes, decay);
+      const curvature = usualCurvature(squares, size, decay);
       const inverse = await solvePositive(lowerRows(curvature), identity(p), engine, signal);
-      const solved = await overlapped(problems, async ({ evaluate, setPenalty, nothing }, k) => {
+      const solved = await overlapped(subsets, size, async (_, k) => {
+        const { evaluate, setPenalty, close } = await opened(k);
         await setPenalty(decay, inverse);
-        const gained = (value: number) => Math.min(1, Math.max(LEAST_GAIN, nothing - value));
+        const atNothing = k in nothing ? undefined : await evaluate(new Float32Array(classes * p));
+        if (atNothing) nothing[k] = atNothing.value;
+        const gained = (value: number) => Math.min(1, Math.max(LEAST_GAIN, nothing[k]! - value));
         const enough = (value: number) => tolerance * gained(value);
         const { x } = await minimise(evaluate, points[k]!, {
+          first: known ? undefined : atNothing,
           iterations: ITERATIONS,
           tolerance: enough,
           signal,
         });
         points[k] = x;
+        // The engine holds several matrices of scores for each problem.
+        if (size >= MANY_SCORES) {
+          await close();
+          problems[k] = undefined;
+        }
         const { cols, data } = await through('product', matrix(classes, p, x));
         return floatTensor([classes, cols], data.slice());
       });
       yield solved;
     }
   } finally {
-    for (const { close } of problems) await close();
+    for (const problem of problems) await problem?.close();
   }
 }
 
 /** The loss on one subset, as the engine computes it. */
 interface Problem {
-  /** The loss at V = 0, which is the same for every penalty. */
-  readonly nothing: number;
   readonly evaluate: Objective;
   setPenalty(decay: Float32Array, inverseCurvature: Matrix): Promise<void>;
   close(): Promise<void>;
@@ -138,9 +154,7 @@ async function problemOf(
       { decay: floatTensor([1, p], decay), inverse: floatTensor([p, p], inverse.data) },
       { signal },
     );
-  await setPenalty(new Float32Array(p), identity(p));
-  const { value: nothing } = await evaluate(new Float32Array(classes * p));
-  return { nothing, evaluate, setPenalty, close: () => session.close() };
+  return { evaluate, setPenalty, close: () => session.close() };
 }
 
 /** The mean of p (1 - p) over rows and classes near a solution, in units of 1/c. The value was measured. It changes only the number of steps. */

@@ -21,6 +21,8 @@ export interface Minimum extends Point {
 }
 
 interface Limits {
+  /** The function at the start, if it is known. */
+  readonly first?: Evaluation;
   readonly iterations?: number;
   /** The search ends when the remaining decrease is expected to be below this, given the value. */
   readonly tolerance?: (value: number) => number;
@@ -38,7 +40,7 @@ const MEMORY = 5;
 export async function minimise(
   objective: Objective,
   start: Float32Array,
-  { iterations = 60, tolerance = () => 1e-7, signal }: Limits = {},
+  { first, iterations = 60, tolerance = () => 1e-7, signal }: Limits = {},
 ): Promise<Minimum> {
   let evaluations = 0;
   const at = async (x: Float32Array): Promise<Point> => {
@@ -50,7 +52,7 @@ export async function minimise(
   const direction = new Float32Array(start.length);
   // Points of large problems take megabytes, so their memory is reused.
   const spare: Float32Array[] = [];
-  let now = await at(start.slice());
+  let now = first ? { x: start.slice(), ...first } : await at(start.slice());
   let iteration = 0;
   for (; iteration < iterations; iteration++) {
     descend(direction, now, memory);

@@ -60,6 +60,7 @@ export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeo
     fit: async (task, { parts: chosen }) => {
       const states = await overlapped(
         chosenOf(chosen),
+        task.support.labels.length * task.classes,
         async ({ method, options, sharpness, share }): Promise<State> => {
           checkNeeds(method, task);
           const start = task.start && own(task.start, method.id);

@@ -1,6 +1,6 @@
 import type { Products } from '../linalg/matrix-products.ts';
 import { factorPositive, lowerRows, solveLower } from '../linalg/solve.ts';
-import { dot, identity, type Matrix, row, scaled, weightedSum } from '../math/matrix.ts';
+import { dot, identity, type Matrix, row, scaled } from '../math/matrix.ts';
 
 /**
  * The inner product <x, y>_P = x^T P y with P = (I + S / level)^-1 for a covariance S [d, d]. Directions that vary within classes count
@@ -34,9 +34,8 @@ export async function whiteningOf(
 }
 
 /** A P, [n, d]. */
-export async function whiten(a: Matrix, { v }: Whitening, { product, productT }: Products): Promise<Matrix> {
-  const through = await product(await productT(a, v), v);
-  return isWide(v) ? weightedSum(1, a, -1, through) : through;
+export function whiten(a: Matrix, { v }: Whitening, { through, without }: Products): Promise<Matrix> {
+  return isWide(v) ? without(a, v) : through(a, v);
 }
 
 /** The directions of rows in P. */

@@ -137,7 +137,8 @@ async function searched(
   const seenBy = ({ rotates }: Method): Comparison => (rotates ? small : { task, tuningSet });
   const methods = [...considered, ...baselines];
   const shares = new Float64Array(methods.length);
-  const results = await overlapped(methods, async (method, i): Promise<[string, Found]> => {
+  const size = task.support.labels.length * task.classes;
+  const results = await overlapped(methods, size, async (method, i): Promise<[string, Found]> => {
     const own = seenBy(method);
     const onProgress = ({ done, total }: FitProgress) => {
       shares[i] = done / total;
