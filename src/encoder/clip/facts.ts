@@ -116,17 +116,18 @@ export function checkTensors(
 }
 
 function usedNames(
-  checkpoint: Pick<ClipCheckpoint, 'shapes'>,
+  { shapes }: Pick<ClipCheckpoint, 'shapes'>,
   towers: readonly ((weights: Weights) => Expr)[],
 ): Set<string> {
   const names = new Set<string>();
   try {
-    for (const build of towers) build(asInputs(checkpoint, (name) => names.add(name)));
+    for (const build of towers) build(asInputs({ shapes }, (name) => names.add(name)));
     return names;
   } catch (error) {
     // Building an expression throws if shapes do not fit together.
     if (error instanceof ModelError || !(error instanceof TipAdapterError)) throw error;
-    throw misshapen(error.message, error);
+    const near = [...names].slice(-2).map((name) => `${name} [${shapes.get(name)?.join(', ')}]`);
+    throw misshapen(`${error.message}, at ${near.join(' or ')}`, error);
   }
 }
 

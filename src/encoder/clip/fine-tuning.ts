@@ -44,7 +44,10 @@ export async function fineTuningPlan(
   const plain = (name: string) => input(`clip.${name}`, shapes.get(name)!);
   const scores = scoresWith(plain);
   const loss = crossEntropy(scores, labels);
-  const weights = [...used].map(([name, tensor]): [string, Tensor] => [`clip.${name}`, widened(tensor)]);
+  const weights = [...used].map(([name, tensor]): [string, Tensor] => [
+    `clip.${name}`,
+    widened(tensor, name),
+  ]);
   const inputs = inputsOf([loss]);
   return {
     spec: {

@@ -209,5 +209,5 @@ describe.skipIf(!existsSync(golden))('the fingerprint of OpenAI weights (../shar
 
 /** A tensor in single precision, if it holds such numbers. */
 function numbersOf(tensor: Tensor): Tensor {
-  return tensor.dtype === 'float16' ? widened(tensor) : tensor;
+  return tensor.dtype === 'float16' ? widened(tensor, 'a tensor') : tensor;
 }

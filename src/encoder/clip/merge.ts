@@ -18,7 +18,7 @@ export async function mergedTensors(
   for (const [name, { source, shape, part: [index] = [0] }] of views) {
     const change = changeOf(matrices, name.replace(/\.weight$/, ''), how);
     if (!change) continue;
-    const { data, ...whole } = widened(merged.get(source)!);
+    const { data, ...whole } = widened(merged.get(source)!, source);
     const sum = Float32Array.from(data as Float32Array);
     // A matrix that projects queries, keys and values together holds one part after the other.
     const start = index * sizeOf(shape);

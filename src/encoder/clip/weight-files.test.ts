@@ -131,6 +131,35 @@ describe('weights that stay in their files', () => {
     expect(own).toEqual(await embedded(join(root, 'one')));
   });
 
+  it.each([
+    [
+      'NaN',
+      'weights/not-finite',
+      (t: Tensor) => ({ ...t, data: Float32Array.from(t.data as Float32Array).fill(NaN, 3, 4) }),
+    ],
+    [
+      'int8',
+      'weights/type',
+      (t: Tensor) => ({ ...t, dtype: 'int8', data: new Int8Array(t.data.length) }) as Tensor,
+    ],
+    [
+      'int64',
+      'weights/type',
+      (t: Tensor) => ({ ...t, dtype: 'int64', data: new BigInt64Array(t.data.length) }) as Tensor,
+    ],
+    ['shape', 'weights/shape', (t: Tensor) => ({ ...t, shape: [8, 32] })],
+  ])('refuse a damaged tensor by its name: %s', async (name, code, damaged) => {
+    const folder = clip(`damaged-${name}`);
+    const path = join(folder, 'model.safetensors');
+    const { tensors } = parseSafetensors(Uint8Array.from(readFileSync(path)));
+    const key = 'vision_model.encoder.layers.0.self_attn.q_proj.weight';
+    writeFileSync(path, encodeSafetensors(new Map([...tensors, [key, damaged(tensors.get(key)!)]])));
+    await expect(loadEncoder(folder, { engine })).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining('q_proj.weight'),
+    });
+  });
+
   it('refuse a tensor that is in two files', async () => {
     const folder = clip('twice', { parts: true });
     const [first, second] = ['1', '2'].map((n) => join(folder, `model-0000${n}-of-00002.safetensors`));

@@ -98,7 +98,7 @@ export function openAiNames(checkpoint: Checkpoint): ClipCheckpoint {
         shapes.set(part, view.shape);
       }
   }
-  const read = async (source: string) => widened(await checkpoint.tensor(source));
+  const read = async (source: string) => widened(await checkpoint.tensor(source), source);
   const files = filesUnder(checkpoint, views);
 
   async function tensor(name: string): Promise<Tensor> {
@@ -248,12 +248,25 @@ export function misshapen(why: string, cause?: unknown): ModelError {
   });
 }
 
-/** A tensor in single precision: the same numbers without a copy if it has it already. */
-export function widened({ dtype, shape, data }: Tensor): Tensor {
+/**
+ * A tensor in single precision: the same numbers without a copy if it has it already. Throws `ModelError` for integers, which are units of
+ * quantised weights.
+ *
+ * @param name the tensor's name in its file
+ */
+export function widened({ dtype, shape, data }: Tensor, name: string): Tensor {
   if (data instanceof Float32Array) return floatTensor(shape, data);
   if (dtype === 'float16') return floatTensor(shape, fromHalf(data as Uint16Array));
   if (dtype === 'bfloat16') return floatTensor(shape, fromBfloat16(data as Uint16Array));
-  return floatTensor(shape, Float32Array.from(data as Float64Array));
+  if (data instanceof Float64Array) return floatTensor(shape, Float32Array.from(data));
+  throw new ModelError(
+    `The weights hold ${name} in the type ${dtype}, and only floating-point numbers are read`,
+    {
+      code: 'weights/type',
+      hint: 'They are quantised. Get the weights in single or half precision, or use an ONNX export.',
+      details: { name, dtype },
+    },
+  );
 }
 
 /** One of equal parts along the first axis. */

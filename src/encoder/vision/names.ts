@@ -22,7 +22,7 @@ export function visionNames(checkpoint: Checkpoint): VisionCheckpoint {
     if (name === undefined) foreign.push(source);
     else for (const [part, view] of viewsOf(name, source, shape)) views.set(part, view);
   }
-  const read = async (source: string) => widened(await checkpoint.tensor(source));
+  const read = async (source: string) => widened(await checkpoint.tensor(source), source);
   return {
     shapes: new Map([...views].map(([name, { shape }]) => [name, shape])),
     tensor: async (name) => {
