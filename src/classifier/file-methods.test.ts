@@ -71,6 +71,7 @@ function known(keys: 'half' | 'int8'): ClassifierData {
 
 /** Few steps; parts for the stack. */
 const QUICK: Record<string, object> = {
+  'proker-random-features': { frequencies: 32 },
   'cross-modal': { steps: 4 },
   'lp-plus-plus': { iterations: 5 },
   stack: {

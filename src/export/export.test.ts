@@ -171,6 +171,7 @@ describe('an exported classifier of features', () => {
     const small = await fit(await writePictures(at('small'), { cat: 3, dog: 3, owl: 2 }), {
       encoder: own,
       method,
+      ...(method === 'proker-random-features' && { options: { frequencies: 32 } }),
       template: ['a {}', 'the {}'],
       tune: 'fixed',
     });
