@@ -63,7 +63,9 @@ describe.skipIf(!redisProgram)(`embed on workers${REDIS_SKIP}`, { timeout: 60_00
     await vi.waitFor(async () => {
       expect(await contents('left')).toEqual(await contents('alone'));
     }, 20_000);
-    expect((await run('jobs', redis.address, name)).out).toMatch(/embed\s+done\s+7 of 7\s+1\s+0\s+0/);
+    await vi.waitFor(async () => {
+      expect((await run('jobs', redis.address, name)).out).toMatch(/embed\s+done\s+7 of 7\s+1\s+0\s+0/);
+    }, 20_000);
     // The worker has the earlier list still open.
     await writePictures(at('photos'), { dog: [7] });
     const more = await embed('more');
