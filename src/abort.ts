@@ -42,7 +42,10 @@ export function waitFor<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
   });
 }
 
-/** Work in pieces: at each `yield`, `inTurns` may let other work run; `atOnce` runs all pieces without a pause. */
+/**
+ * Work in pieces: at each `yield`, `inTurns` may let other work run, and waits for a promise that is yielded; `atOnce` runs all pieces
+ * without a pause.
+ */
 export type Pieces<T> = Generator<unknown, T>;
 
 /** Milliseconds that work in pieces may hold the thread before other work runs. */
@@ -72,6 +75,7 @@ export async function inTurns<T>(work: Pieces<T>, signal?: AbortSignal): Promise
     throwIfAborted(signal);
     const { done, value } = work.next();
     if (done) return value;
+    if (value instanceof Promise) await value;
     if (performance.now() - since < TURN) continue;
     await turn();
     since = performance.now();

@@ -1,4 +1,4 @@
-import { methodIfKnown } from '../methods/registry.ts';
+import { methodIfKnown } from '../methods/list.ts';
 import { count } from '../words.ts';
 import { type BenchSource, isImageNet } from './bench-source.ts';
 import { DOMAINS, type Published } from './published.ts';

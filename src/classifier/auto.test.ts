@@ -50,13 +50,20 @@ describe('fit without a method', () => {
 });
 
 describe('a stack, like any other method,', () => {
-  it('is unchanged in the file', () => {
-    const { state, options, method } = decodeClassifier(classifierBytes(stacked));
+  it('is unchanged in the file', async () => {
+    const { state, options, method } = await decodeClassifier(classifierBytes(stacked));
     expect({ state, options, method }).toEqual({
       state: stacked.state,
       options: stacked.options,
       method: 'stack',
     });
+  });
+
+  it('is refused if no program has registered one of its parts', async () => {
+    const parts = { ...(stacked.options.parts as object), mine: { options: {}, sharpness: 1, share: 0.5 } };
+    await expect(decodeClassifier(classifierBytes({ ...stacked, options: { parts } }))).rejects.toMatchObject(
+      { code: 'classifier/method', details: { method: 'mine' } },
+    );
   });
 
   it('is fitted again when examples are removed, starting from its state', async () => {
@@ -68,9 +75,9 @@ describe('a stack, like any other method,', () => {
 });
 
 describe('a file of an earlier version', () => {
-  it('whose tuning held alpha and beta is read', () => {
+  it('whose tuning held alpha and beta is read', async () => {
     const tuning = { ...fitted.data.tuning, alpha: 1, beta: 5.5, compared: undefined };
-    const { tuning: read } = decodeClassifier(classifierBytes({ ...fitted.data, tuning }));
+    const { tuning: read } = await decodeClassifier(classifierBytes({ ...fitted.data, tuning }));
     expect(read.temperature).toBe(fitted.data.tuning.temperature);
     expect(read).not.toHaveProperty('alpha');
   });

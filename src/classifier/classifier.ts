@@ -6,7 +6,7 @@ import type { Encoder } from '../encoder/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { closedError, errorAbout, throwIfAborted, UsageError } from '../errors.ts';
 import { type Matrix, row, softmaxRows } from '../math/matrix.ts';
-import { methodById } from '../methods/index.ts';
+import { loadedMethod } from '../methods/loaded.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import type { FitProgress, Task } from '../methods/task.ts';
 import { isCalibrated } from '../tuning/calibrated.ts';
@@ -322,7 +322,7 @@ export class Classifier {
 
   async #createScorer(): Promise<Scorer> {
     const { method: id, state } = this.data;
-    const method = methodById(id);
+    const method = loadedMethod(id);
     const parts = method.readsTexts && (await this.#parts());
     const task = { ...taskOf(this.data), cache: this.#session.cache, ...parts };
     return createScorer(sharedEngine(), method, state, task);

@@ -1,16 +1,17 @@
 import type * as z from 'zod/mini';
-import { atOnce, type Pieces } from '../abort.ts';
+import { inTurns, type Pieces } from '../abort.ts';
 import { damaged } from '../engine/keys/errors.ts';
 import { ModelError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Matrix } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import type { FileRows } from '../methods/file-rows.ts';
+import { methodIfLoaded } from '../methods/loaded.ts';
 import { type Method, type State, scoresOf } from '../methods/method.ts';
-import { methodIfKnown } from '../methods/registry.ts';
+import { loadMethod, methodsIn } from '../methods/registry.ts';
 import { bindInPieces } from '../methods/score.ts';
-import { summaryFormOf, summaryShapes } from '../methods/summarise.ts';
 import { rowCounts, type Summary, type Sums } from '../methods/summary.ts';
+import { summaryShapes } from '../methods/summary-shapes.ts';
 import { countByClass } from '../methods/task.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { faultOf, resolveOptions } from '../options.ts';
@@ -20,18 +21,24 @@ import { version } from '../version.ts';
 import { count } from '../words.ts';
 import { originOf, taskOf } from './classifier-task.ts';
 import { exampleList } from './example-list.ts';
-import { FEATURES, FORMAT, FORMAT_1, FORMAT_2, noteHash } from './file-bytes.ts';
+import { FEATURES, FORMAT, FORMAT_1, FORMAT_2, noteHash } from './file-parts.ts';
 import { countSchema, examplesSchema, metadataSchema } from './metadata.ts';
 import { type FileTensor, isHeld, type Refuse, type TensorReader, tensorReader } from './tensor-reader.ts';
 import type { ClassifierData, SupportExample } from './types.ts';
 
-/** The classifier in a file's bytes. Throws `ModelError` that names `path` if anything does not fit. */
-export function decodeClassifier(bytes: Uint8Array, path?: string): ClassifierData {
-  return atOnce(decoding(bytes, path));
+/**
+ * The classifier in a file's bytes, decoded as interruptible work, so that other requests are answered meanwhile. Throws `ModelError` that
+ * names `path` if anything does not fit.
+ */
+export function decodeClassifier(
+  bytes: Uint8Array,
+  path = 'the file',
+  signal?: AbortSignal,
+): Promise<ClassifierData> {
+  return inTurns(decoding(bytes, path), signal);
 }
 
-/** The same as interruptible work. */
-export function* decoding(bytes: Uint8Array, path = 'the file'): Pieces<ClassifierData> {
+function* decoding(bytes: Uint8Array, path: string): Pieces<ClassifierData> {
   const refuse = refusal(path);
   const { tensors, metadata } = (() => {
     try {
@@ -140,14 +147,16 @@ export function* dataOf(
   const about = parsedText(metadataSchema, json, refuse);
   yield;
   const { scalars, prompts, ...rest } = about;
-  const method = methodIfKnown(rest.method);
-  if (!method) {
+  yield loadMethod(rest.method, rest.options);
+  const method = methodIfLoaded(rest.method);
+  const unknown = methodsIn(rest.method, rest.options).find((id) => !methodIfLoaded(id));
+  if (!method || unknown !== undefined) {
     throw new ModelError(
-      `${path} uses the method "${rest.method}", which tip-adapter ${version} does not have and no program has registered`,
+      `${path} uses the method "${unknown}", which tip-adapter ${version} does not have and no program has registered`,
       {
         code: 'classifier/method',
         hint: 'Update tip-adapter if a newer version made the classifier. Register a method of your own before you load the classifier: with registerMethod, or with --import on the command line.',
-        details: { path, method: rest.method },
+        details: { path, method: unknown },
       },
     );
   }
@@ -240,7 +249,9 @@ function readSummary(take: TensorReader, method: Method, data: ClassifierData, r
   const shapes = (() => {
     try {
       const options = resolveOptions(method.options, data.options);
-      return summaryShapes(summaryFormOf(method, options), taskOf(data), options);
+      const refused = method.summary ? method.summary.refuses?.(options) : 'it needs the examples themselves';
+      if (!method.summary || refused !== undefined) throw new Error(refused);
+      return summaryShapes(method.summary, taskOf(data), options);
     } catch (error) {
       return refuse(`its method ${method.id} has no such summary (${(error as Error).message})`, error);
     }

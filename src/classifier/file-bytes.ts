@@ -7,22 +7,9 @@ import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { summaryTensors } from '../methods/summary-file.ts';
 import { withPages } from '../store/content-hash.ts';
 import { encodeSafetensors } from '../store/safetensors.ts';
-import { exampleTensors } from './example-list.ts';
+import { exampleTensors } from './example-tensors.ts';
+import { FORMAT, notedHash, noteHash } from './file-parts.ts';
 import type { ClassifierData } from './types.ts';
-
-/**
- * A classifier is one safetensors file. Tensors: `text.features` F16 [p, d] and `text.class` I32 [p]; `support.features` F16 [r, d], or
- * I8 [r, d] with `support.steps` F32 [d] and `support.scales` F32 [r]; `support.example` and `support.view` I32 [r], `support.labels`
- * and `support.groups` I32 [n]; `examples.ids` U8 with `examples.ids.offsets` I32 [n + 1], and `examples.sha256` U8 [n, 32]; `state.*`;
- * `summary.sums.*` F64 and `summary.basis.*` F32; `thumbnails` U8 with `thumbnails.offsets` I32 [n + 1]; `pages.sha256` U8 [pages, 32]. Everything else is one JSON text in
- * the metadata, with a sha256 over all of it. docs/file-format.md describes the layout for other programs.
- */
-export const FORMAT = 'tip-adapter/3';
-/** The second version, whose hash is over all bytes: a file can only be verified as a whole. */
-export const FORMAT_2 = 'tip-adapter/2';
-/** The first version, whose ids and hashes of the examples are in the JSON text. */
-export const FORMAT_1 = 'tip-adapter/1';
-export const FEATURES = 'support.features';
 
 /** The bytes of a classifier's file. */
 export function classifierBytes(data: ClassifierData): Uint8Array {
@@ -30,19 +17,12 @@ export function classifierBytes(data: ClassifierData): Uint8Array {
   return encodeSafetensors(tensors, metadata);
 }
 
-const hashes = new WeakMap<ClassifierData, string>();
-
-/** Notes the sha256 that the file of a classifier has. */
-export function noteHash(data: ClassifierData, sha256: string): void {
-  hashes.set(data, sha256);
-}
-
 /**
  * The sha256 (hex) over all of a classifier's content, which its file has. It distinguishes two classifiers of the same version. It is
  * computed only for a classifier that was neither read from a file nor written to one.
  */
 export function classifierHash(data: ClassifierData): string {
-  return hashes.get(data) ?? atOnce(classifierContent(data)).metadata.sha256!;
+  return notedHash(data) ?? atOnce(classifierContent(data)).metadata.sha256!;
 }
 
 /** Tensors and metadata of a classifier's file, as interruptible work. */

@@ -14,7 +14,8 @@ import { resolveOptions } from '../options.ts';
 import { UNTUNED } from '../tuning/search-method.ts';
 import { taskOf } from './classifier-task.ts';
 import { decodeClassifier } from './decode.ts';
-import { classifierBytes, FORMAT } from './file-bytes.ts';
+import { classifierBytes } from './file-bytes.ts';
+import { FORMAT } from './file-parts.ts';
 import { unlearnt } from './learn.ts';
 import { rounded } from './rounding.ts';
 import type { ClassifierData } from './types.ts';
@@ -120,7 +121,7 @@ describe('the page of the file format', () => {
           if (!data.head && methodById(id).needs.includes('text')) continue;
           const bytes = classifierBytes(await fitted(id, data));
           writeFileSync(join(folder, `${id}-${f}`), bytes);
-          const read = decodeClassifier(bytes);
+          const read = await decodeClassifier(bytes);
           const scores = scoreRows(methodById(id), read.state, taskOf(read), queries);
           expected[`${id}-${f}`] = [...softmaxRows(scores, read.tuning.temperature).data];
         }

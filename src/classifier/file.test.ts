@@ -36,17 +36,15 @@ beforeAll(async () => {
 afterAll(() => classifier.close());
 
 /** The error of reading, or `undefined` if the bytes are accepted. */
-function refusal(file: Uint8Array): unknown {
-  try {
-    decodeClassifier(file, 'pets.safetensors');
-    return undefined;
-  } catch (error) {
-    return error;
-  }
+function refusal(file: Uint8Array): Promise<unknown> {
+  return decodeClassifier(file, 'pets.safetensors').then(
+    () => undefined,
+    (error) => error,
+  );
 }
 
-function expectRefused(file: Uint8Array, why: string) {
-  const error = refusal(file) as ModelError;
+async function expectRefused(file: Uint8Array, why: string) {
+  const error = (await refusal(file)) as ModelError;
   expect(error, why).toBeInstanceOf(ModelError);
   expect(error.exitCode, why).toBe(4);
   expect(error.message, why).toContain('pets.safetensors');
@@ -86,30 +84,30 @@ const wrong: [string, (holder: Json, key: string | number) => void][] = [
 ];
 
 describe('a classifier file', () => {
-  it('returns the saved content; equal content gives equal bytes', () => {
-    const data = decodeClassifier(bytes);
+  it('returns the saved content; equal content gives equal bytes', async () => {
+    const data = await decodeClassifier(bytes);
     expect(data).toEqual(classifier.data);
     expect(Buffer.compare(classifierBytes(classifier.data), bytes)).toBe(0);
   });
 
-  it('is refused if it is cut at any length', () => {
+  it('is refused if it is cut at any length', async () => {
     for (let length = 0; length < bytes.length; length += length < 3000 ? 13 : 211)
-      expectRefused(bytes.subarray(0, length), `cut to ${length}`);
-    expectRefused(Buffer.concat([bytes, Buffer.of(0)]), 'one byte too many');
+      await expectRefused(bytes.subarray(0, length), `cut to ${length}`);
+    await expectRefused(Buffer.concat([bytes, Buffer.of(0)]), 'one byte too many');
   });
 
-  it('is refused if any byte is changed', () => {
+  it('is refused if any byte is changed', async () => {
     for (let i = 0; i < bytes.length; i += i < 4000 ? 5 : 101) {
       const altered = bytes.slice();
       altered[i]! ^= 1 << (i % 8);
       // Changes of a space to `\t`, or in the letters of an unused key, may not change the header's meaning.
-      const error = refusal(altered);
-      if (error === undefined) expect(decodeClassifier(altered), `byte ${i}`).toEqual(classifier.data);
+      const error = await refusal(altered);
+      if (error === undefined) expect(await decodeClassifier(altered), `byte ${i}`).toEqual(classifier.data);
       else expect(error, `byte ${i}`).toBeInstanceOf(ModelError);
     }
   });
 
-  it('is refused if a field of the header is changed', () => {
+  it('is refused if a field of the header is changed', async () => {
     const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
     const header = JSON.parse(Buffer.from(bytes.subarray(8, 8 + length)).toString());
     for (const path of places(header)) {
@@ -120,12 +118,15 @@ describe('a classifier file', () => {
         const text = Buffer.from(JSON.stringify(altered));
         const size = Buffer.alloc(8);
         size.writeBigUInt64LE(BigInt(text.length));
-        expectRefused(Buffer.concat([size, text, bytes.subarray(8 + length)]), `${path.join('.')} ${what}`);
+        await expectRefused(
+          Buffer.concat([size, text, bytes.subarray(8 + length)]),
+          `${path.join('.')} ${what}`,
+        );
       }
     }
   });
 
-  it('neither crashes nor answers with NaN for any value of a field under a matching checksum', () => {
+  it('neither crashes nor answers with NaN for any value of a field under a matching checksum', async () => {
     const queries = plainRows(classifier.data.support);
     const { classifier: text } = parseSafetensors(bytes).metadata;
     let accepted = 0;
@@ -133,14 +134,14 @@ describe('a classifier file', () => {
       if (path[0] === 'tuning' && path[1] === 'surface' && path.length > 2 && path[2] !== 0) continue;
       for (const [what, change] of wrong) {
         const file = sealed((about) => changeAt(about, path, change));
-        const error = refusal(file);
+        const error = await refusal(file);
         if (error !== undefined) expect(error, `${path.join('.')} ${what}`).toBeInstanceOf(ModelError);
         // Descriptive texts and some numbers may have any value.
         else if (
           !['created', 'createdBy', 'dataset', 'templates', 'prompts', 'examples'].includes(String(path[0]))
         ) {
           accepted++;
-          const data = decodeClassifier(file);
+          const data = await decodeClassifier(file);
           const scores = scoreRows(methodById(data.method), data.state, taskOf(data), queries);
           expect(scores.data.every(Number.isFinite), `${path.join('.')} ${what}`).toBe(true);
         }
@@ -149,7 +150,7 @@ describe('a classifier file', () => {
     expect(accepted).toBeGreaterThan(10);
   });
 
-  it('is refused if a tensor is missing, of another type or shape, or out of range, under a matching checksum', () => {
+  it('is refused if a tensor is missing, of another type or shape, or out of range, under a matching checksum', async () => {
     const names = [...parseSafetensors(bytes).tensors.keys()].filter((name) => name !== PAGES);
     expect(names).toHaveLength(12);
     const replaced = (name: string, change: (tensor: Tensor) => Tensor) =>
@@ -163,8 +164,8 @@ describe('a classifier file', () => {
     };
     for (const name of names) {
       const without = sealed((_, tensors) => delete tensors[name]);
-      expectRefused(without, `${name} removed`);
-      expectRefused(
+      await expectRefused(without, `${name} removed`);
+      await expectRefused(
         replaced(name, ({ shape, data }) => ({
           dtype: 'float64',
           shape,
@@ -172,12 +173,12 @@ describe('a classifier file', () => {
         })),
         `${name} F64`,
       );
-      expectRefused(
+      await expectRefused(
         replaced(name, (tensor) => ({ ...tensor, shape: [1, ...tensor.shape] })),
         `${name} of higher rank`,
       );
       if (name === 'thumbnails') continue;
-      expectRefused(
+      await expectRefused(
         replaced(name, ({ dtype, shape, data }) => ({
           dtype,
           shape: [shape[0]! - 1, ...shape.slice(1)],
@@ -191,15 +192,15 @@ describe('a classifier file', () => {
       delete tensors.thumbnails;
       delete tensors['thumbnails.offsets'];
     });
-    expect(decodeClassifier(bare).examples[0]!.thumbnail).toBeUndefined();
+    expect((await decodeClassifier(bare)).examples[0]!.thumbnail).toBeUndefined();
     const NAN = 0x7e00;
     const INFINITY = 0x7c00;
     for (const name of ['support.features', 'text.features']) {
       expect(fromHalf(Uint16Array.of(NAN, INFINITY))).toEqual(
         Float32Array.of(Number.NaN, Number.POSITIVE_INFINITY),
       );
-      expectRefused(replaced(name, withNumber(3, NAN)), `${name} NaN`);
-      expectRefused(replaced(name, withNumber(0, INFINITY)), `${name} infinite`);
+      await expectRefused(replaced(name, withNumber(3, NAN)), `${name} NaN`);
+      await expectRefused(replaced(name, withNumber(0, INFINITY)), `${name} infinite`);
     }
     for (const [name, above] of [
       ['support.labels', 2],
@@ -207,27 +208,27 @@ describe('a classifier file', () => {
       ['text.class', 2],
       ['thumbnails.offsets', 1e6],
     ] as const) {
-      expectRefused(replaced(name, withNumber(1, above)), `${name} too large`);
-      expectRefused(replaced(name, withNumber(1, -1)), `${name} negative`);
+      await expectRefused(replaced(name, withNumber(1, above)), `${name} too large`);
+      await expectRefused(replaced(name, withNumber(1, -1)), `${name} negative`);
     }
-    expectRefused(replaced('support.groups', withNumber(0, -1)), 'negative group');
-    expectRefused(replaced('support.view', withNumber(0, -1)), 'negative view');
-    expectRefused(replaced('support.example', withNumber(0, 1)), 'an example without a row');
-    expectRefused(replaced('text.class', withNumber(1, 0)), 'a class without a prompt');
-    expectRefused(replaced('thumbnails.offsets', withNumber(2, 1)), 'offsets backwards');
+    await expectRefused(replaced('support.groups', withNumber(0, -1)), 'negative group');
+    await expectRefused(replaced('support.view', withNumber(0, -1)), 'negative view');
+    await expectRefused(replaced('support.example', withNumber(0, 1)), 'an example without a row');
+    await expectRefused(replaced('text.class', withNumber(1, 0)), 'a class without a prompt');
+    await expectRefused(replaced('thumbnails.offsets', withNumber(2, 1)), 'offsets backwards');
   });
 
-  it('is refused as too new for a newer method or format; other safetensors files are refused as another kind', () => {
-    const newer = refusal(sealed((about) => Object.assign(about, { method: 'not-yet-invented' })));
+  it('is refused as too new for a newer method or format; other safetensors files are refused as another kind', async () => {
+    const newer = await refusal(sealed((about) => Object.assign(about, { method: 'not-yet-invented' })));
     expect(newer).toMatchObject({
       code: 'classifier/method',
       exitCode: 4,
       hint: expect.stringContaining('Update tip-adapter'),
     });
     const { tensors, metadata } = parseSafetensors(bytes);
-    const format = refusal(encodeSafetensors(tensors, { ...metadata, format: 'tip-adapter/4' }));
+    const format = await refusal(encodeSafetensors(tensors, { ...metadata, format: 'tip-adapter/4' }));
     expect(format).toMatchObject({ code: 'classifier/format', exitCode: 4 });
-    expect(refusal(encodeSafetensors(tensors, {}))).toMatchObject({
+    expect(await refusal(encodeSafetensors(tensors, {}))).toMatchObject({
       code: 'classifier/damaged',
       exitCode: 4,
     });
@@ -340,8 +341,8 @@ describe('many examples', () => {
     await writeFile(path, old);
     const data = await readClassifier(path, { largestInMemory: 0 });
     expect(isInFile(data.support.features)).toBe(true);
-    expect([...data.examples]).toEqual(decodeClassifier(old).examples);
-    expect([...data.support.features.data]).toEqual([...decodeClassifier(old).support.features.data]);
+    expect([...data.examples]).toEqual((await decodeClassifier(old)).examples);
+    expect([...data.support.features.data]).toEqual([...(await decodeClassifier(old)).support.features.data]);
     old[old.length - 1]! ^= 1;
     await writeFile(path, old);
     await expect(readClassifier(path, { largestInMemory: 0 })).rejects.toThrow('checksum');
@@ -352,7 +353,7 @@ describe('many examples', () => {
     const fitted = (keys: 'half' | 'int8') => fit(photos, { encoder, method: 'tip-adapter', keys });
     const [half, int8] = [await fitted('half'), await fitted('int8')];
     expect(half.data.keys).toBeUndefined();
-    const { keys } = decodeClassifier(classifierBytes(int8.data));
+    const { keys } = await decodeClassifier(classifierBytes(int8.data));
     expect(keys?.cosine).toBeGreaterThan(0);
     expect(keys?.cosine).toBeLessThan(1e-3);
     expect(keys?.probability).toBeLessThan(0.05);

@@ -14,8 +14,9 @@ import { type SafetensorsEntry, safetensorsPieces } from '../store/safetensors.t
 import { openSafetensors, type SafetensorsFile } from '../store/safetensors-file.ts';
 import { tensorBytes } from '../store/safetensors-header.ts';
 import { fileBytes } from './bytes-from-file.ts';
-import { checkFormat, dataOf, decoding, refusal } from './decode.ts';
-import { classifierContent, FEATURES, noteHash } from './file-bytes.ts';
+import { checkFormat, dataOf, decodeClassifier, refusal } from './decode.ts';
+import { classifierContent } from './file-bytes.ts';
+import { FEATURES, noteHash } from './file-parts.ts';
 import { fileRows } from './rows-from-file.ts';
 import { type FileTensor, type Refuse, type TensorReader, tensorReader } from './tensor-reader.ts';
 import type { ClassifierData } from './types.ts';
@@ -78,7 +79,7 @@ export async function readClassifier(
   } finally {
     await file.close();
   }
-  return readClassifierBytes(await readRegular(path, CLASSIFIER, { signal }), path, signal);
+  return decodeClassifier(await readRegular(path, CLASSIFIER, { signal }), path, signal);
 }
 
 /** Verifies all bytes of a file whose pages have no hashes. */
@@ -161,13 +162,4 @@ function rowsOf(
   if (dtype === 'float16') return fileRows({ ...place, rows, cols, dtype });
   if (dtype !== 'int8') return refuse(`tensor ${FEATURES} is ${dtype} instead of float16 or int8`);
   return fileRows({ ...place, rows, cols, dtype, steps: take.steps(cols), scales: take.scales(rows) });
-}
-
-/** The classifier in a file's bytes, decoded as interruptible work, so that other requests are answered meanwhile. */
-export function readClassifierBytes(
-  bytes: Uint8Array,
-  path: string,
-  signal?: AbortSignal,
-): Promise<ClassifierData> {
-  return inTurns(decoding(bytes, path), signal);
 }

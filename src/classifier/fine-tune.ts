@@ -110,7 +110,7 @@ export async function fineTune(source: string | Dataset, given: FineTuneOptions)
   const parent = await parentOf(values.encoder, { note, onPull, signal });
   const record = trainable(parent);
   const loader = createImageLoader();
-  const encoder = encoderOf(record, parent.folder, sharedEngine());
+  const encoder = await encoderOf(record, parent.folder, sharedEngine());
   try {
     const template = values.template ?? record.defaults.template;
     const prompts = dataset.classes.map(({ promptName }) => renderPrompt(template, promptName));

@@ -2,7 +2,7 @@ import { quoted } from '../dataset/findings.ts';
 import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import { messageAbout } from '../errors.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
-import { methodById } from '../methods/registry.ts';
+import { methodById } from '../methods/list.ts';
 import { resolveOptions } from '../options.ts';
 import { count, number, plural } from '../words.ts';
 import { taskOf } from './classifier-task.ts';

@@ -1,13 +1,11 @@
 import { GROUPINGS } from '../dataset/grouping.ts';
 import { encoderOption } from '../encoder/encoder-option.ts';
-import { listMethods } from '../methods/index.ts';
+import { methodIds } from '../methods/registry.ts';
 import {
   choice,
   flag,
   integer,
   nameOf,
-  type Option,
-  type Options,
   optional,
   positive,
   real,
@@ -20,7 +18,7 @@ import {
 /** The options of `fit`: one table for the library's checks, the command line, its help and the reference page. */
 export const fitOptions = {
   encoder: encoderOption,
-  method: nameOf(['auto', ...listMethods().map(({ id }) => id)], {
+  method: nameOf(['auto', ...methodIds()], {
     default: 'auto',
     names: 'methods',
     help: 'The method, or a JavaScript module that exports one. auto chooses one, or a stack of several, by left-out examples. `fit --method <method> --help` lists the options of a method.',
@@ -94,25 +92,3 @@ export const fitOptions = {
 
 /** The checked values of `fitOptions`. */
 export type FitValues = ValuesOf<typeof fitOptions>;
-
-/**
- * The options of methods, for a command line that names this method. The options of other methods are hidden, and giving one is an error
- * that names the methods which have it. An option that is left out has the method's default.
- */
-export function methodOptions(id: string): Options {
-  const found: Record<string, Option> = {};
-  const named = listMethods().find((method) => method.id === id);
-  for (const name of ['alpha', 'beta'] as const)
-    if (named && !(name in named.options)) found[name] = { ...fitOptions[name], hidden: true };
-  for (const { id: other, options } of listMethods()) {
-    for (const [name, option] of Object.entries(options)) {
-      const isOwn = other === id;
-      if (!isOwn && (name in fitOptions || name in found)) continue;
-      const { default: preset, help, ...rest } = option;
-      const isNumber = typeof preset === 'number' || typeof preset === 'string';
-      const text = isNumber ? `${help.replace(/\.$/, '')} (default: ${preset}).` : help;
-      found[name] = optional({ ...rest, help: text, isOn: preset === true, hidden: !isOwn });
-    }
-  }
-  return found;
-}

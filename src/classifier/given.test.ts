@@ -13,7 +13,8 @@ import { letterTower } from '../methods/letter-tower.fixture.ts';
 import type { Classifier } from './classifier.ts';
 import { fakeEncoder, workspace, writePictures } from './fake-encoder.fixture.ts';
 import { type FitOptions, fit } from './fit.ts';
-import { fitOptions, methodOptions } from './fit-options.ts';
+import { fitOptions } from './fit-options.ts';
+import { methodOptions } from './method-options.ts';
 
 const at = workspace();
 // The problems here are too small for threads.

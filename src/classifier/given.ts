@@ -3,7 +3,7 @@ import { currentNames } from '../deprecation.ts';
 import { checkTemplate, presetTemplates } from '../encoder/prompts.ts';
 import { UsageError } from '../errors.ts';
 import { listMethods, methodById, tipAdapter } from '../methods/index.ts';
-import { methodIfKnown } from '../methods/registry.ts';
+import { methodIfKnown } from '../methods/list.ts';
 import { type Options, resolveOptions } from '../options.ts';
 import type { FitValues } from './fit-options.ts';
 

@@ -6,7 +6,7 @@ import { ownFolder } from '../dataset/folder.fixture.ts';
 import { interpreterEngine } from '../engine/interpreter-engine.ts';
 import { installedRuntime } from '../engine/onnxruntime.ts';
 import type { Engine } from '../engine/types.ts';
-import { methodById } from '../methods/registry.ts';
+import { methodById } from '../methods/list.ts';
 import { summaryFormOf } from '../methods/summarise.ts';
 import { resolveOptions } from '../options.ts';
 import { sumParts } from './row-sums.ts';

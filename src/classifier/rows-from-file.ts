@@ -1,8 +1,8 @@
 import { openFile } from '../engine/keys/node.ts';
 import { bytesPerRow, keyReader } from '../engine/keys/reader.ts';
 import type { KeyFile } from '../engine/keys/types.ts';
+import { fromInt8 } from '../math/from-int8.ts';
 import { fromHalf } from '../math/half.ts';
-import { fromInt8 } from '../math/int8.ts';
 import type { FileRows } from '../methods/file-rows.ts';
 
 /** Rows of a file as a matrix that is read when it is first needed, and then kept. Throws `ModelError` if the file became shorter or is damaged. */

@@ -2,7 +2,7 @@ import { atOnce } from '../abort.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { contentHash, PAGES, withPages } from '../store/content-hash.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
-import { FORMAT } from './file-bytes.ts';
+import { FORMAT } from './file-parts.ts';
 
 export type Json = Record<string, unknown>;
 

@@ -6,7 +6,7 @@ import type { Engine } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import { errorOf } from '../failure.ts';
 import { selectRows } from '../math/matrix.ts';
-import { addSums } from '../methods/summary.ts';
+import { addSums } from '../methods/merge-summaries.ts';
 import { createCollection } from './left-out-rows.ts';
 import type { PlacedSums, RowSums, Summing } from './row-sum.ts';
 import type { Answer, Message } from './sum-protocol.ts';

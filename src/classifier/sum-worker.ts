@@ -4,7 +4,7 @@ import { serveThread } from '../engine/thread-loop.ts';
 import { failureOf } from '../failure.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
 import { UnitRows } from '../linalg/unit-rows.ts';
-import { methodById } from '../methods/registry.ts';
+import { methodById } from '../methods/list.ts';
 import { summaryFormOf } from '../methods/summarise.ts';
 import { createRowSum } from './row-sum.ts';
 import { type Answer, buffersOf, type Message } from './sum-protocol.ts';

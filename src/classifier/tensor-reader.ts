@@ -1,7 +1,7 @@
 import type { Pieces } from '../abort.ts';
 import { rowCheck } from '../engine/keys/row-check.ts';
+import { fromInt8 } from '../math/from-int8.ts';
 import { fromHalf } from '../math/half.ts';
-import { fromInt8 } from '../math/int8.ts';
 import { type Matrix, matrix, matrixOf, norm, row } from '../math/matrix.ts';
 import { converted } from '../math/pieces.ts';
 import { ofRank, type Tensor } from '../math/tensor.ts';

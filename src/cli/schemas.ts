@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { methodOptions } from '../classifier/fit-options.ts';
+import { methodOptions } from '../classifier/method-options.ts';
 import type { Options } from '../options.ts';
 import { commands } from './commands/index.ts';
 import { settings, sharedOptions } from './config.ts';

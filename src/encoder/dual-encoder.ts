@@ -7,7 +7,6 @@ import type { Projection } from '../methods/projection.ts';
 import type { TextTower } from '../methods/text-tower.ts';
 import { count } from '../words.ts';
 import { factsOf } from './encoder-facts.ts';
-import { configurationPath } from './fields.ts';
 import { type Precision, precisionsOf } from './precision.ts';
 import type { EncoderRecord, PairRecord } from './record.ts';
 import type { TextTokenizer } from './tokenizer.ts';
@@ -17,6 +16,7 @@ import {
   type EncoderFiles,
   fixedBatch,
   IMAGE_BATCH,
+  IMAGE_OUTPUTS,
   imageSide,
   type Lazy,
   type LazySession,
@@ -28,11 +28,11 @@ import {
   pixelPort,
   pixelTensor,
   textFeeds,
+  tokenizerPlace,
 } from './tower.ts';
 import type { ReadingEncoder } from './types.ts';
 
-/** Names that exporters give the embedding of a picture, and of a text. */
-export const IMAGE_OUTPUTS = ['image_embeds', 'image_embeddings', 'image_embedding', 'pooler_output'];
+/** Names that exporters give the embedding of a text. */
 const TEXT_OUTPUTS = [
   'text_embeds',
   'text_embeddings',
@@ -119,12 +119,6 @@ export function dualEncoder(
       if (!combined) await words.close();
     },
   };
-}
-
-/** The folder of tokenizer.json within the encoder's, empty or with a slash: Immich's exports keep it beside the text tower. */
-export function tokenizerPlace({ files }: Pick<EncoderRecord, 'files'>): string {
-  const paths = files.map(({ path }) => path);
-  return (configurationPath(paths, 'tokenizer.json') ?? '').replace(/[^/]*$/, '');
 }
 
 /**

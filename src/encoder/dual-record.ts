@@ -227,12 +227,12 @@ export async function measured(
 ): Promise<EncoderRecord> {
   const size = record.preprocessing.crop;
   const blank: Pixels = { width: size, height: size, data: new Uint8Array(size * size * 3) };
-  const encoder = encoderOf(record, folder, engine);
+  const encoder = await encoderOf(record, folder, engine);
   try {
     const image = await waitFor(encoder.embedImages([blank], work), work.signal);
     const dimension = image.cols;
     checkEmbeddings(image, 1, { ...record, dimension }, 'picture');
-    const known = checkedEncoder(encoderOf({ ...record, dimension }, folder, engine));
+    const known = checkedEncoder(await encoderOf({ ...record, dimension }, folder, engine));
     await known.embedTexts?.(['a'], work).finally(() => known.close());
     return { ...record, dimension };
   } finally {

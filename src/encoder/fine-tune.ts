@@ -15,14 +15,13 @@ import { ahead } from './ahead.ts';
 import { type FineTuningPlan, fineTuningPlan } from './clip/fine-tuning.ts';
 import { changedMaps, type LowRank } from './clip/low-rank.ts';
 import { clipSessions, takesLearntWords, withClip } from './clip/sessions.ts';
-import { tokenizerPlace } from './dual-encoder.ts';
 import { isWeights } from './dual-files.ts';
 import { encoderOf } from './encoder-of.ts';
 import { checkEmptyFolder, type Written, writeFineTuned } from './fine-tuned-folder.ts';
 import { folderFiles } from './folder-files.ts';
 import type { LocalEncoder } from './installed.ts';
 import type { PairRecord } from './record.ts';
-import { lazyTokenizer } from './tower.ts';
+import { lazyTokenizer, tokenizerPlace } from './tower.ts';
 
 /** A picture to learn from, with the number of its class and the sha256 (hex) of its file. */
 export interface LabelledPicture {
@@ -120,7 +119,7 @@ async function textsOf(
   { engine, signal }: FineTuneWork,
 ): Promise<Tensor> {
   if (towers === 'image') {
-    const encoder = encoderOf(record, folder, engine);
+    const encoder = await encoderOf(record, folder, engine);
     const { rows, cols, data } = await encoder.embedTexts!([...prompts], { signal }).finally(encoder.close);
     return floatTensor([rows, cols], data);
   }

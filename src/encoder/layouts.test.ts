@@ -388,7 +388,7 @@ describe('layouts of ONNX exports on the hub', () => {
     const record = found as PairRecord;
     expect([record.imageModel, record.textModel]).toEqual(layout.uses);
     expect(record.dimension).toBe(WIDTH);
-    const encoder = encoderOf(record, folder, engine);
+    const encoder = await encoderOf(record, folder, engine);
     const data = new Uint8Array(SIDE * SIDE * 3).map((_, p) => [51, 102, 204][p % 3]!);
     const pictures = await encoder.embedImages(Array(5).fill({ width: SIDE, height: SIDE, data }));
     const texts = await encoder.embedTexts!(['a b', 'b b']);

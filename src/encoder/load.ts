@@ -135,8 +135,8 @@ async function verified(
   return renewed(encoder);
 }
 
-function open({ record, folder }: LocalEncoder, engine: Engine): Encoder & AsyncDisposable {
-  return checkedEncoder(encoderOf(record, folder, engine));
+async function open({ record, folder }: LocalEncoder, engine: Engine): Promise<Encoder & AsyncDisposable> {
+  return checkedEncoder(await encoderOf(record, folder, engine));
 }
 
 /** The encoder in a folder of the given path: an installed encoder has a record, an exported model has its configuration. */

@@ -1,8 +1,6 @@
 import { ModelError } from '../errors.ts';
 import { PROJECTED_SCALE } from '../methods/projection.ts';
 import { sha256 } from '../sha256.ts';
-import { featureCount } from './clip/projection.ts';
-import { withClip } from './clip/sessions.ts';
 import { isWeights } from './dual-files.ts';
 import type { LocalEncoder } from './installed.ts';
 
@@ -32,6 +30,8 @@ export async function withPreProjection({ record, folder }: LocalEncoder): Promi
       details: { encoder: id },
     });
   if (record.kind !== 'dual' || !isWeights(record.imageModel)) throw refuse('it is not a CLIP from weights');
+  const { withClip } = await import('./clip/sessions.ts');
+  const { featureCount } = await import('./clip/projection.ts');
   const features = await withClip(record, folder, async (_, { shape }) => featureCount(shape));
   if (features === undefined) throw refuse('its image tower ends without a projection');
   return {

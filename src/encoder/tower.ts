@@ -7,7 +7,7 @@ import { concatRows, type Matrix, matrix, matrixOf } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { count, number } from '../words.ts';
 import { ahead } from './ahead.ts';
-import type { Json } from './fields.ts';
+import { configurationPath, type Json } from './fields.ts';
 import type { EncoderRecord, TextRule } from './record.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 import type { Encoder, TextLength } from './types.ts';
@@ -185,6 +185,12 @@ export function asMatrix(output: Tensor): Matrix {
   return matrixOf(output);
 }
 
+/** The folder of tokenizer.json within the encoder's, empty or with a slash: Immich's exports keep it beside the text tower. */
+export function tokenizerPlace({ files }: Pick<EncoderRecord, 'files'>): string {
+  const paths = files.map(({ path }) => path);
+  return (configurationPath(paths, 'tokenizer.json') ?? '').replace(/[^/]*$/, '');
+}
+
 /** How an image tower is run. */
 export interface ImageRun {
   /** Names that the output may have. */
@@ -197,6 +203,9 @@ export interface ImageRun {
 
 /** Batch size, the fastest on two cores: 46 ms for each picture with ResNet50, against 50 in batches of one, 53 of eight, 117 of sixteen. */
 export const IMAGE_BATCH = 4;
+
+/** Names that exporters give the embedding of a picture. */
+export const IMAGE_OUTPUTS = ['image_embeds', 'image_embeddings', 'image_embedding', 'pooler_output'];
 
 /** The picture side of an encoder: pixels are normalised and embedded by the session's model, a batch at a time. */
 export function imageSide(

@@ -5,21 +5,12 @@ import { toOnnx } from '../graph/onnx.ts';
 import { sizeOf, type Tensor } from '../math/tensor.ts';
 import { printable } from '../printable.ts';
 import { count } from '../words.ts';
-import { channelTo, type Thread, type ThreadEvents, type Without } from './channel.ts';
+import { channelTo, type Thread, type ThreadEvents } from './channel.ts';
 import { type Device, type EngineOptions, refusalOf } from './device.ts';
 import type { threadedKeyCache } from './keys/threaded-cache.ts';
 import { noFiles } from './keys/types.ts';
-import { type Answer, NATIVE_REFUSED, type Request, type Settings, tensorsOf } from './protocol.ts';
-import type { BlockPlan } from './training/plan.ts';
-import type { Shard } from './training/shard.ts';
-import type {
-  Run,
-  StepResult,
-  Trainer,
-  TrainingData,
-  TrainingSpec,
-  TrainingState,
-} from './training/types.ts';
+import { type Answer, NATIVE_REFUSED, type Settings, tensorsOf } from './protocol.ts';
+import type { ShardHost, Starting, TrainingHost } from './training/threaded.ts';
 import type { Engine, PortInfo, RunOptions, Session, WeightFiles } from './types.ts';
 
 /** The parts that differ between Node and a page. */
@@ -36,16 +27,6 @@ export interface Platform {
   readonly readsWeights?: boolean;
   /** Returns the reason why a device cannot be used; undefined if it may be tried. It is called once, before the first use. */
   refusal?(device: Device): Promise<string | undefined>;
-}
-
-/** A request that starts a runtime, and the buffers that it transfers. */
-type Starting = Without<Extract<Request, { settings: Settings }>, 'id' | 'settings'> & {
-  readonly transfer?: readonly ArrayBuffer[];
-};
-
-/** A thread that can hold a part of a training. */
-interface ShardHost {
-  shard(plan: BlockPlan<Uint8Array>, data: TrainingData, signal?: AbortSignal): Promise<Shard>;
 }
 
 /**
@@ -170,76 +151,24 @@ export function threadedEngine(
     };
   }
 
-  async function train(spec: TrainingSpec, work: Abortable = {}): Promise<Trainer> {
-    const signal = signalOf(work);
-    const { dataOf, mapPlan, planTraining } = await import('./training/index.ts');
-    const { loss, blocks } = mapPlan(planTraining(spec), (graph) => toOnnx(graph));
-    const data = dataOf(spec);
-    if (blocks) return trainSharded(loss, blocks, data, signal);
-    const trainer = serial++;
-    await prepare(() => ({ kind: 'train', trainer, loss, data }), signal);
-    const born = generation();
-    return {
-      step: async (feeds, rate) => {
-        const own = detach(feeds);
-        const request = { kind: 'train-step', trainer, feeds: own.feeds, rate } as const;
-        return ((await send(request, own.buffers, signal)) as { result: StepResult }).result;
-      },
-      read: async () => ((await send({ kind: 'train-read', trainer })) as { state: TrainingState }).state,
-      close: async () => {
-        if (alive(born)) tell({ kind: 'train-close', trainer });
-      },
-    };
-  }
-
-  /**
-   * Trains with one thread for each core, each with some of the blocks, so that the whole step runs in parallel and not only the products.
-   */
-  async function trainSharded(
-    loss: Uint8Array,
-    plan: BlockPlan<Uint8Array>,
-    data: TrainingData,
-    signal?: AbortSignal,
-  ): Promise<Trainer> {
-    const { createShardedTrainer, shardData } = await import('./training/index.ts');
-    const single = { ...platform, settings: { ...platform.settings, threads: 1 } };
-    const parts = shardData(data, platform.settings.threads);
-    const engines = parts.map(() => threadedEngine(single, { device: 'cpu', note }));
-    try {
-      const shards = await Promise.all(engines.map((engine, i) => engine.shard(plan, parts[i]!, signal)));
-      const session = await load(loss, { signal });
-      const used = new Set(session.inputs.map(({ name }) => name));
-      const fixed = Object.entries(data.fixed ?? {}).filter(([name]) => used.has(name));
-      await session.keep(Object.fromEntries(fixed), { signal });
-      const inputs = [...used].filter((name) => !fixed.some(([known]) => known === name));
-      const run: Run = { inputs, run: (feeds) => session.run(feeds, { signal }), close: session.close };
-      return createShardedTrainer(run, shards, data);
-    } catch (error) {
-      for (const engine of engines) void engine.close();
-      throw error;
-    }
-  }
-
-  async function shard(
-    plan: BlockPlan<Uint8Array>,
-    data: TrainingData,
-    signal?: AbortSignal,
-  ): Promise<Shard> {
-    await open(() => ({ kind: 'shard', plan, data }), 'cpu', signal);
-    return {
-      forward: async (feeds) => {
-        const own = detach(feeds);
-        const answer = await send({ kind: 'shard-forward', feeds: own.feeds }, own.buffers, signal);
-        return tensorsOf<'results'>(answer).results;
-      },
-      backward: async (upstream, rate) => {
-        const { feeds, buffers } = detach({ upstream });
-        await send({ kind: 'shard-backward', upstream: feeds.upstream!, rate }, buffers, signal);
-      },
-      read: async () => ((await send({ kind: 'shard-read' })) as { state: TrainingState }).state,
-      close,
-    };
-  }
+  const host: TrainingHost = {
+    threads: platform.settings.threads,
+    serial: () => serial++,
+    send,
+    tell,
+    prepare,
+    open,
+    load,
+    born: generation,
+    alive,
+    close,
+    detach,
+    engine: () =>
+      threadedEngine(
+        { ...platform, settings: { ...platform.settings, threads: 1 } },
+        { device: 'cpu', note },
+      ),
+  };
 
   return {
     threads: platform.settings.threads,
@@ -247,8 +176,14 @@ export function threadedEngine(
     load,
     compile: (outputs, work) => load(() => toOnnx(outputs), work),
     readsWeights: platform.readsWeights,
-    train,
-    shard,
+    train: async (spec, work = {}) => {
+      const { trainOn } = await import('./training/index.ts');
+      return trainOn(host, spec, signalOf(work));
+    },
+    shard: async (plan, data, signal) => {
+      const { shardOn } = await import('./training/index.ts');
+      return shardOn(host, plan, data, signal);
+    },
     openKeys: (file, labels, classes) => platform.openKeys?.(platform, file, labels, classes) ?? noFiles(),
     close,
   };

@@ -71,8 +71,8 @@ export async function encoderDifference(
     }
   };
   const opened = ({ record, folder }: LocalEncoder) => encoderOf(record, folder, sharedEngine());
-  const own = await all(opened(original));
-  const got = await all(opened(exported));
+  const own = await all(await opened(original));
+  const got = await all(await opened(exported));
   const difference = own.reduce((most, one, i) => Math.max(most, Math.abs(one - got[i]!)), 0);
   checkDifference(difference, id);
   return difference;

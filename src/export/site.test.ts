@@ -72,8 +72,8 @@ describe('a site of an encoder from weights', () => {
 
   it('is not written with towers that give other texts', async () => {
     const own = await vi.importActual<typeof import('../encoder/encoder-of.ts')>('../encoder/encoder-of.ts');
-    vi.mocked(encoderOf).mockImplementationOnce((...all) => {
-      const encoder = own.encoderOf(...all);
+    vi.mocked(encoderOf).mockImplementationOnce(async (...all) => {
+      const encoder = await own.encoderOf(...all);
       return { ...encoder, embedTexts: async () => encoder.embedTexts!(['another text']) };
     });
     await expect(exportSite(classifier, at('other'))).rejects.toMatchObject({ code: 'export/differs' });

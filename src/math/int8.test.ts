@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { fromInt8, toInt8 } from './int8.ts';
+import { fromInt8 } from './from-int8.ts';
+import { toInt8 } from './int8.ts';
 import { fromRows } from './matrix.ts';
 
 it('the largest number of a column is 127 units, for either sign', () => {

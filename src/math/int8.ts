@@ -1,13 +1,7 @@
 import { atOnce, type Pieces } from '../abort.ts';
+import { fromInt8, type Int8Rows } from './from-int8.ts';
 import { type Matrix, matrix } from './matrix.ts';
 import { converted } from './pieces.ts';
-
-/** Rows in 8 bits: number (i, j) is `values[i * cols + j] * steps[j]`. */
-export interface Int8Rows {
-  readonly values: Int8Array;
-  /** The unit of each column, [d]. */
-  readonly steps: Float32Array;
-}
 
 /**
  * Rows [n, d] in 8 bits; the largest absolute value of each column becomes 127. Columns have units of their own because some columns
@@ -36,15 +30,6 @@ export function* toInt8InPieces({ rows, cols, data }: Matrix): Pieces<Int8Rows> 
 
 /** Number of rows in one piece of work. */
 const ROWS = 1024;
-
-/** The rows as float32, [n, d]. */
-export function fromInt8({ values, steps }: Int8Rows): Float32Array {
-  const cols = steps.length;
-  const out = new Float32Array(values.length);
-  for (let start = 0; start < values.length; start += cols)
-    for (let j = 0; j < cols; j++) out[start + j] = values[start + j]! * steps[j]!;
-  return out;
-}
 
 /** The rows rounded to 8 bits, as float32, [n, d]. */
 export function roundToInt8(m: Matrix): Matrix {

@@ -8,7 +8,7 @@ import { type Matrix, productTInPieces, row, softmax, unitRows } from '../math/m
 import { floatTensor } from '../math/tensor.ts';
 import { integer, positive } from '../options.ts';
 import { COUNT, defineMethod, headInputs, type TaskWith } from './method.ts';
-import { lengthenedText, lengthRemarks } from './text-head.ts';
+import { lengthenedText, lengthRemarks } from './text-length.ts';
 import { shuffled, type Training, train } from './train.ts';
 
 /**

@@ -28,6 +28,8 @@ export {
   classSums,
   type FedCache,
 } from './cache.ts';
+export { baselineMethods, listMethods, methodById } from './list.ts';
+export { mergeSummaries } from './merge-summaries.ts';
 export {
   type AutoRole,
   COUNT,
@@ -53,12 +55,12 @@ export {
 export { checkNeeds } from './needs.ts';
 export type { Projection } from './projection.ts';
 export { prototype } from './prototype.ts';
-export { baselineMethods, listMethods, methodById, registerMethod } from './registry.ts';
+export { registerMethod } from './registry.ts';
 export type { Samples } from './samples.ts';
 export { createScorer, type Scorer, scoreRows } from './score.ts';
 export type { StackPart } from './stack.ts';
 export { fitSummary, summarise } from './summarise.ts';
-export { mergeSummaries, type Sum, type Summary, type SummaryOrigin, type Sums } from './summary.ts';
+export type { Sum, Summary, SummaryOrigin, Sums } from './summary.ts';
 export { decodeSummary, encodeSummary } from './summary-file.ts';
 export {
   type Checkpoint,

@@ -30,6 +30,9 @@ export interface Held {
   readonly unit?: boolean;
 }
 
+/** The id of the method that `auto` makes of several methods. */
+export const STACK = 'stack';
+
 /** A number of a state that is a weight or a sharpness: 0 or more. */
 export const WEIGHT: Held = { least: 0 };
 /** A number of a state that is a scale: above 0. */

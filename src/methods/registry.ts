@@ -1,69 +1,44 @@
 import { UsageError } from '../errors.ts';
-import { suggestion } from '../nearest.ts';
-import { anchored } from './anchored.ts';
-import { ape } from './ape.ts';
-import { apeT } from './ape-t.ts';
-import { clap } from './clap.ts';
-import { classBalance } from './class-balance.ts';
-import { clipAdapter } from './clip-adapter.ts';
-import { coCoOp } from './cocoop.ts';
-import { coOp } from './coop.ts';
-import { crossModal } from './cross-modal.ts';
-import { gda } from './gda.ts';
-import { kgCoOp } from './kgcoop.ts';
-import { linearProbe } from './linear-probe.ts';
-import { lpPlusPlus } from './lp-plus-plus.ts';
-import type { Method } from './method.ts';
-import { proker } from './proker.ts';
-import { prokerRandomFeatures } from './proker-random-features.ts';
-import { proLip } from './prolip.ts';
-import { prototype } from './prototype.ts';
-import { reHark } from './rehark.ts';
-import { ridge } from './ridge.ts';
-import { rla } from './rla.ts';
-import { stackOf } from './stack.ts';
-import { taskRes } from './taskres.ts';
-import { timo } from './timo.ts';
-import { tipAdapter } from './tip-adapter.ts';
-import { tipAdapterF } from './tip-adapter-f.ts';
-import { tipAdapterLowRank } from './tip-adapter-low-rank.ts';
-import { tipAdapterSketch } from './tip-adapter-sketch.ts';
-import { tipX } from './tip-x.ts';
-import { visualOnly } from './visual-only.ts';
-import { whitened } from './whitened.ts';
-import { zeroShot } from './zero-shot.ts';
+import { keepLoaded, loadedMethods, methodIfLoaded } from './loaded.ts';
+import { type Method, STACK } from './method.ts';
 
-const builtIn: readonly Method[] = [
-  zeroShot,
-  visualOnly,
-  linearProbe,
-  clipAdapter,
-  rla,
-  proLip,
-  tipAdapter,
-  tipAdapterF,
-  tipAdapterLowRank,
-  tipAdapterSketch,
-  prototype,
-  anchored,
-  whitened,
-  gda,
-  ridge,
-  proker,
-  prokerRandomFeatures,
-  reHark,
-  ape,
-  tipX,
-  timo,
-  taskRes,
-  crossModal,
-  clap,
-  lpPlusPlus,
-  apeT,
-  coOp,
-  coCoOp,
-  kgCoOp,
-];
+/**
+ * The built-in methods, in the order of the papers' tables. Each is loaded when it is used, so that a page or a prediction loads only the
+ * methods of its classifier. `list.ts` loads all of them, for whoever chooses among them.
+ */
+const builtIn: ReadonlyMap<string, () => Promise<Method>> = new Map(
+  Object.entries({
+    'zero-shot': async () => (await import('./zero-shot.ts')).zeroShot,
+    'visual-only': async () => (await import('./visual-only.ts')).visualOnly,
+    'linear-probe': async () => (await import('./linear-probe.ts')).linearProbe,
+    'clip-adapter': async () => (await import('./clip-adapter.ts')).clipAdapter,
+    rla: async () => (await import('./rla.ts')).rla,
+    prolip: async () => (await import('./prolip.ts')).proLip,
+    'tip-adapter': async () => (await import('./tip-adapter.ts')).tipAdapter,
+    'tip-adapter-f': async () => (await import('./tip-adapter-f.ts')).tipAdapterF,
+    'tip-adapter-low-rank': async () => (await import('./tip-adapter-low-rank.ts')).tipAdapterLowRank,
+    'tip-adapter-sketch': async () => (await import('./tip-adapter-sketch.ts')).tipAdapterSketch,
+    prototype: async () => (await import('./prototype.ts')).prototype,
+    anchored: async () => (await import('./anchored.ts')).anchored,
+    whitened: async () => (await import('./whitened.ts')).whitened,
+    gda: async () => (await import('./gda.ts')).gda,
+    ridge: async () => (await import('./ridge.ts')).ridge,
+    proker: async () => (await import('./proker.ts')).proker,
+    'proker-random-features': async () => (await import('./proker-random-features.ts')).prokerRandomFeatures,
+    rehark: async () => (await import('./rehark.ts')).reHark,
+    ape: async () => (await import('./ape.ts')).ape,
+    'tip-x': async () => (await import('./tip-x.ts')).tipX,
+    timo: async () => (await import('./timo.ts')).timo,
+    taskres: async () => (await import('./taskres.ts')).taskRes,
+    'cross-modal': async () => (await import('./cross-modal.ts')).crossModal,
+    clap: async () => (await import('./clap.ts')).clap,
+    'lp-plus-plus': async () => (await import('./lp-plus-plus.ts')).lpPlusPlus,
+    'ape-t': async () => (await import('./ape-t.ts')).apeT,
+    coop: async () => (await import('./coop.ts')).coOp,
+    cocoop: async () => (await import('./cocoop.ts')).coCoOp,
+    kgcoop: async () => (await import('./kgcoop.ts')).kgCoOp,
+  }),
+);
 
 /** The fields that an object needs to be a method. */
 const PARTS = [
@@ -76,9 +51,34 @@ const PARTS = [
   ['terms', 'function'],
 ] as const;
 
-const known = new Map<string, Method>();
-const stack = stackOf(() => [...listMethods(), classBalance]);
-for (const method of [...builtIn, classBalance, stack]) known.set(method.id, method);
+/** The methods that are made of others by `auto`, and cannot be chosen by name. */
+const composite: typeof builtIn = new Map(
+  Object.entries({
+    'class-balance': async () => (await import('./class-balance.ts')).classBalance,
+    [STACK]: async () => (await import('./stack.ts')).stack,
+  }),
+);
+
+/** Loads a built-in method, and those that it is made of by its options. */
+export async function loadMethod(id: string, options: Readonly<Record<string, unknown>>): Promise<void> {
+  await Promise.all(
+    methodsIn(id, options).map(async (each) => {
+      const load = builtIn.get(each) ?? composite.get(each);
+      if (load && !methodIfLoaded(each)) keepLoaded([await load()]);
+    }),
+  );
+}
+
+/** The ids of a method and, if it is a stack, of the methods that it is made of by its options. */
+export function methodsIn(id: string, { parts }: Readonly<Record<string, unknown>>): string[] {
+  return id === STACK && typeof parts === 'object' ? [id, ...Object.keys(parts ?? {})] : [id];
+}
+
+/** The ids of all methods that can be chosen by name: first the built-in ones, then the registered ones. */
+export function methodIds(): string[] {
+  const registered = loadedMethods().filter(({ id, composite }) => !composite && !builtIn.has(id));
+  return [...builtIn.keys(), ...registered.map(({ id }) => id)];
+}
 
 /**
  * Adds a method for this process. From then on `fit`, saved classifiers and benchmarks find it by its id. Throws `UsageError` if another
@@ -92,15 +92,15 @@ export function registerMethod<M extends Method>(method: M): M {
       hint: 'Make it with defineMethod.',
     });
   }
-  const other = known.get(method.id);
-  if (other !== undefined && other !== method) {
+  const isTaken = isBuiltIn(method.id) || methodIfLoaded(method.id);
+  if (isTaken && methodIfLoaded(method.id) !== method) {
     throw new UsageError(`There are two methods "${method.id}"`, {
       code: 'method/taken',
       hint: 'Give one of the two methods another id.',
       details: { id: method.id },
     });
   }
-  known.set(method.id, method);
+  keepLoaded([method]);
   return method;
 }
 
@@ -116,43 +116,12 @@ export function keepModule(id: string, sha256: string): void {
 /** The sha256 (hex) of the imported files that decide a fit of this method: its own, or those of the methods that `auto` chooses from. */
 export function modulesOf(method: string): string[] {
   return [...modules]
-    .filter(([id]) => id === method || (method === 'auto' && known.get(id)?.auto))
+    .filter(([id]) => id === method || (method === 'auto' && methodIfLoaded(id)?.auto))
     .map(([, sha256]) => sha256)
     .sort();
 }
 
-/** The methods that can be chosen by name: first the built-in ones in the order of the papers' tables, then the registered ones. */
-export function listMethods(): readonly Method[] {
-  return [...known.values()].filter(({ composite }) => !composite);
-}
-
 /** Whether the method is one of this package, which every thread and process knows. */
 export function isBuiltIn(id: string): boolean {
-  return builtIn.some((method) => method.id === id);
-}
-
-/** Returns the method with this id, if there is one. */
-export function methodIfKnown(id: string): Method | undefined {
-  return known.get(id);
-}
-
-/** Returns the method with this id. If there is none, throws `UsageError` with the nearest name. */
-export function methodById(id: string): Method {
-  const found = known.get(id);
-  if (found) return found;
-  const ids = listMethods().map((method) => method.id);
-  throw new UsageError(`There is no method "${id}"`, {
-    code: 'method/unknown',
-    hint: `${suggestion(id, ids)}Known are ${ids.join(', ')}.`,
-  });
-}
-
-/**
- * The methods that `auto` is compared with, in order. They are not candidates of `auto`: by left-out examples, a cache was either never the
- * best, or flattered because it is tuned on the same examples.
- */
-export function baselineMethods(): Method[] {
-  return listMethods()
-    .filter(({ baseline }) => baseline !== undefined)
-    .sort((a, b) => Number(a.baseline) - Number(b.baseline));
+  return builtIn.has(id) || composite.has(id);
 }

@@ -7,7 +7,8 @@ import type { Tensor } from '../math/tensor.ts';
 import { type Option, resolveOptions } from '../options.ts';
 import { overlapped } from '../overlap.ts';
 import { isInFile } from './file-rows.ts';
-import { type Method, prepared, SCALE, SHARE, type State, scoresOf } from './method.ts';
+import { loadedMethod, loadedMethods } from './loaded.ts';
+import { type Method, prepared, SCALE, SHARE, STACK, type State, scoresOf } from './method.ts';
 import { checkNeeds } from './needs.ts';
 import type { Task } from './task.ts';
 
@@ -19,9 +20,6 @@ export interface StackPart {
   /** Its weight. The weights of a stack add up to 1. */
   readonly share: number;
 }
-
-/** The id of the method that `auto` makes of several methods. */
-export const STACK = 'stack';
 
 const parts: Option<Readonly<Record<string, StackPart>>> = {
   schema: z.record(
@@ -40,62 +38,68 @@ const parts: Option<Readonly<Record<string, StackPart>>> = {
  * log-linear pool; weights from left-out predictions: Wolpert, Neural Networks 1992). The state holds the states of the parts under their
  * names, so that no other code needs to know that there are several.
  */
-export function stackOf(methods: () => readonly Method[]): Method<{ parts: typeof parts }> {
-  const chosenOf = (chosen: Readonly<Record<string, StackPart>>) =>
-    methods().flatMap((method) => {
-      const part = chosen[method.id];
-      return part ? [{ method, ...part }] : [];
-    });
-  const partsIn = (state: Readonly<Record<string, unknown>>) =>
-    methods().filter(({ id }) => `${id}.share` in state);
-  return {
-    id: STACK,
-    name: 'Stack',
-    paper: 'Wolpert, Neural Networks 1992; Hinton, Neural Computation 2002',
-    needs: ['examples'],
-    composite: true,
-    // The parts have temperatures, and the code that made the stack knows its temperature.
-    calibrates: () => ({ judges: 0, folds: 0 }),
-    options: { parts },
-    fit: async (task, { parts: chosen }) => {
-      const states = await overlapped(
-        chosenOf(chosen),
-        task.support.labels.length * task.classes,
-        async ({ method, options, sharpness, share }): Promise<State> => {
-          checkNeeds(method, task);
-          const start = task.start && own(task.start, method.id);
-          const fitted = await method.fit({ ...task, start }, resolveOptions(method.options, options));
-          return named({ ...fitted, sharpness, share }, method.id);
-        },
-      );
-      return Object.assign({}, ...states);
-    },
-    holds: (task, { parts: chosen }) =>
-      Object.assign(
-        {},
-        ...chosenOf(chosen).map(({ method, options }) => {
-          const held = method.holds(task, resolveOptions(method.options, options));
-          return named({ ...held, sharpness: SCALE, share: SHARE }, method.id);
-        }),
-      ),
-    prepare: function* (state, task) {
-      const all: Record<string, Tensor | number> = {};
-      for (const method of partsIn(state)) {
+export const stack: Method<{ parts: typeof parts }> = {
+  id: STACK,
+  name: 'Stack',
+  paper: 'Wolpert, Neural Networks 1992; Hinton, Neural Computation 2002',
+  needs: ['examples'],
+  composite: true,
+  // The parts have temperatures, and the code that made the stack knows its temperature.
+  calibrates: () => ({ judges: 0, folds: 0 }),
+  options: { parts },
+  fit: async (task, { parts: chosen }) => {
+    const states = await overlapped(
+      chosenOf(chosen),
+      task.support.labels.length * task.classes,
+      async ({ method, options, sharpness, share }): Promise<State> => {
+        checkNeeds(method, task);
+        const start = task.start && own(task.start, method.id);
+        const fitted = await method.fit({ ...task, start }, resolveOptions(method.options, options));
+        return named({ ...fitted, sharpness, share }, method.id);
+      },
+    );
+    return Object.assign({}, ...states);
+  },
+  holds: (task, { parts: chosen }) =>
+    Object.assign(
+      {},
+      ...chosenOf(chosen).map(({ method, options }) => {
+        const held = method.holds(task, resolveOptions(method.options, options));
+        return named({ ...held, sharpness: SCALE, share: SHARE }, method.id);
+      }),
+    ),
+  prepare: function* (state, task) {
+    const all: Record<string, Tensor | number> = {};
+    for (const method of partsIn(state)) {
+      const { sharpness, share, ...fitted } = own(state, method.id);
+      const part = yield* prepared(method, fitted, method.votes ? withKeys(task) : task);
+      Object.assign(all, named({ ...part, sharpness, share }, method.id));
+    }
+    return all;
+  },
+  terms: (f, state, task) =>
+    Object.fromEntries(
+      partsIn(state).map((method): [string, Expr] => {
         const { sharpness, share, ...fitted } = own(state, method.id);
-        const part = yield* prepared(method, fitted, method.votes ? withKeys(task) : task);
-        Object.assign(all, named({ ...part, sharpness, share }, method.id));
-      }
-      return all;
-    },
-    terms: (f, state, task) =>
-      Object.fromEntries(
-        partsIn(state).map((method): [string, Expr] => {
-          const { sharpness, share, ...fitted } = own(state, method.id);
-          const scores = scoresOf(method, f, fitted, task);
-          return [method.id, mul(logSoftmax(mul(scores, sharpness!)), share!)];
-        }),
-      ),
-  };
+        const scores = scoresOf(method, f, fitted, task);
+        return [method.id, mul(logSoftmax(mul(scores, sharpness!)), share!)];
+      }),
+    ),
+};
+
+/** The parts that were chosen, with their methods, in the order of the ids. The order in which methods are loaded differs. */
+function chosenOf(chosen: Readonly<Record<string, StackPart>>) {
+  return Object.keys(chosen)
+    .sort()
+    .map((id) => ({ method: loadedMethod(id), ...chosen[id]! }));
+}
+
+/** The methods of a state's parts, in the same order. */
+function partsIn(state: Readonly<Record<string, unknown>>): Method[] {
+  const found = loadedMethods().filter(({ id }) => `${id}.share` in state);
+  const foreign = Object.keys(state).find((name) => !found.some(({ id }) => name.startsWith(`${id}.`)));
+  if (foreign === undefined) return found.sort((a, b) => (a.id < b.id ? -1 : 1));
+  throw new Error(`the method of ${foreign} is not loaded`);
 }
 
 /** The state of a stack of fitted methods, by their ids. */

@@ -2,12 +2,13 @@ import { UsageError } from '../errors.ts';
 import type { Tensor } from '../math/tensor.ts';
 import type { Options, ValuesOf } from '../options.ts';
 import { count } from '../words.ts';
+import { listMethods } from './list.ts';
 import type { Method, State, SummaryForm } from './method.ts';
 import { checkNeeds } from './needs.ts';
-import { listMethods } from './registry.ts';
 import { samplesOf } from './samples.ts';
-import { summariseWith, sumShapes } from './summariser.ts';
+import { summariseWith } from './summariser.ts';
 import { hasShape, rowCount, type Summary, type SummaryOrigin, type Sums } from './summary.ts';
+import { summaryShapes } from './summary-shapes.ts';
 import type { Task } from './task.ts';
 
 /**
@@ -37,15 +38,6 @@ export function summaryFormOf(method: Method, options: ValuesOf<Options>): Summa
 export function checkSummaryNeeds(method: Method, task: Task): void {
   const needs = method.needs.filter((need) => need !== 'examples' && need !== 'two-examples');
   checkNeeds({ ...method, needs }, task);
-}
-
-/** Sizes of the sums and of the basis that a method has for a task. */
-export function summaryShapes(
-  form: SummaryForm,
-  task: Pick<Task, 'classes' | 'dimension'>,
-  options: ValuesOf<Options>,
-): Readonly<Record<keyof Sums, Readonly<Record<string, readonly number[]>>>> {
-  return { sums: sumShapes(form, task, options), basis: form.basis?.shapes(task, options) ?? {} };
 }
 
 /**

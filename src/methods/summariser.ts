@@ -5,6 +5,7 @@ import type { Options, ValuesOf } from '../options.ts';
 import type { SummaryForm } from './method.ts';
 import type { Samples } from './samples.ts';
 import { emptySums, type Sums } from './summary.ts';
+import { sumShapes } from './summary-shapes.ts';
 import type { Task } from './task.ts';
 
 /** The task, options and basis that a summary is made with. */
@@ -20,15 +21,6 @@ export interface Summariser {
   add(samples: Samples): Promise<void>;
   /** The sums of all rows so far. */
   sums(): Promise<Sums>;
-}
-
-/** Sizes of all sums of a form. */
-export function sumShapes(
-  form: SummaryForm,
-  task: Pick<Task, 'classes' | 'dimension'>,
-  options: ValuesOf<Options>,
-): Readonly<Record<string, readonly number[]>> {
-  return { counts: [task.classes], ...form.shapes(task, options) };
 }
 
 /** A summariser without rows, which computes with the given products. */

@@ -8,10 +8,11 @@ import { encodeSealed } from '../store/content-hash.ts';
 import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 import { expectClose, smallQueries, smallTask } from './golden.fixture.ts';
 import { methodById } from './index.ts';
+import { mergeSummaries } from './merge-summaries.ts';
 import type { State } from './method.ts';
 import { scoreRows } from './score.ts';
 import { fitSummary, summarise } from './summarise.ts';
-import { mergeSummaries, rowCount, type Summary } from './summary.ts';
+import { rowCount, type Summary } from './summary.ts';
 import { decodeSummary, encodeSummary } from './summary-file.ts';
 import { plainSupport, selectExamples, type Task } from './task.ts';
 

@@ -14,7 +14,7 @@ import {
   type TaskWith,
 } from './method.ts';
 import type { Task } from './task.ts';
-import { lengthenedText, lengthRemarks } from './text-head.ts';
+import { lengthenedText, lengthRemarks } from './text-length.ts';
 import { type Training, train } from './train.ts';
 
 /**

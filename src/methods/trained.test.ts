@@ -23,7 +23,7 @@ import { lpPlusPlus } from './lp-plus-plus.ts';
 import type { TaskWith } from './method.ts';
 import { scoreRows } from './score.ts';
 import { residualTraining, taskRes } from './taskres.ts';
-import { rawText } from './text-head.ts';
+import { rawText } from './text-length.ts';
 import { tipAdapter } from './tip-adapter.ts';
 import { type Training, train } from './train.ts';
 

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { classifierFile, isOnHub } from '../classifier/classifier-file.ts';
-import { readClassifier, readClassifierBytes } from '../classifier/file.ts';
+import { decodeClassifier } from '../classifier/decode.ts';
+import { readClassifier } from '../classifier/file.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { openStore } from '../store/open-store.ts';
 import { fileIdentity } from '../store/regular.ts';
@@ -61,6 +62,6 @@ function objectSource(address: string): ModelSource {
     interval: OBJECT_INTERVAL,
     signature: async () => (await store.find(key))?.tag ?? MISSING,
     // A newer object than that of the signature is an error, and the next check reads it.
-    read: async (tag) => readClassifierBytes(await store.read(key, tag === MISSING ? {} : { tag }), address),
+    read: async (tag) => decodeClassifier(await store.read(key, tag === MISSING ? {} : { tag }), address),
   };
 }

@@ -1,5 +1,5 @@
 import { DataError, type TipAdapterError, UsageError } from '../errors.ts';
-import { translated } from './messages.ts';
+import { loadMessages, translated } from './messages.ts';
 
 /** A camera that shows its picture in a video element, which `predictLive` reads. */
 export interface Camera {
@@ -32,6 +32,7 @@ export async function openCamera(
   wanted: MediaTrackConstraints = { facingMode: 'environment' },
   video: HTMLVideoElement = document.createElement('video'),
 ): Promise<Camera> {
+  await loadMessages();
   if (!navigator.mediaDevices)
     throw failure(
       UsageError,

@@ -13,7 +13,7 @@ export interface EncoderFolder {
   readonly record: EncoderRecord;
   readonly files: EncoderFiles & { model(path: string): Promise<Uint8Array<ArrayBuffer>> };
   /** The encoder on an engine. Each tower is fetched at its first use, by the `downloads` of that time. */
-  open(engine: Engine): Encoder;
+  open(engine: Engine): Promise<Encoder>;
 }
 
 /** Reads an encoder's record. `downloads` is asked at every fetch. */
@@ -37,5 +37,5 @@ export async function encoderAt(folder: string, downloads: () => Downloads): Pro
         ? parseObject(new TextDecoder().decode(await fetched(path)), path)
         : undefined,
   };
-  return { record, files, open: (engine) => checkedEncoder(onnxEncoder(record, files, engine)) };
+  return { record, files, open: async (engine) => checkedEncoder(await onnxEncoder(record, files, engine)) };
 }

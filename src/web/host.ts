@@ -8,8 +8,6 @@ import { taskOf } from '../classifier/classifier-task.ts';
 import { decodeClassifier } from '../classifier/decode.ts';
 import { checkEncoder } from '../classifier/encoder-reference.ts';
 import type { EmbeddingSession } from '../classifier/encoder-session.ts';
-import { explainFeatures } from '../classifier/explain.ts';
-import { classifierBytes } from '../classifier/file-bytes.ts';
 import { predictionOf } from '../classifier/prediction.ts';
 import type { ClassifierData, Explanation, Progress } from '../classifier/types.ts';
 import type { Encoder } from '../encoder/types.ts';
@@ -19,7 +17,7 @@ import type { Engine } from '../engine/types.ts';
 import { InterruptedError, ModelError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
 import { type Matrix, row, softmaxRows } from '../math/matrix.ts';
-import { methodById } from '../methods/index.ts';
+import { loadedMethod } from '../methods/loaded.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
 import { choice, flag, integer, optional, resolveOptions } from '../options.ts';
 import { type Downloads, download } from './download.ts';
@@ -104,7 +102,7 @@ export function createHost(note: (line: string, code: string) => void): Host {
 
   function scorerOf(classifier: Held): Promise<Scorer> {
     const { data } = classifier;
-    classifier.scorer ??= createScorer(cpuEngine, methodById(data.method), data.state, taskOf(data));
+    classifier.scorer ??= createScorer(cpuEngine, loadedMethod(data.method), data.state, taskOf(data));
     return classifier.scorer;
   }
 
@@ -127,7 +125,7 @@ export function createHost(note: (line: string, code: string) => void): Host {
     };
     cpuEngine = sameThreadEngine({ ...options, device: 'cpu' });
     setSharedEngine(cpuEngine);
-    opened = embedding(
+    opened = await embedding(
       encoder,
       cpuEngine,
       gpu ? sameThreadEngine({ ...options, device: 'webgpu' }) : undefined,
@@ -136,10 +134,10 @@ export function createHost(note: (line: string, code: string) => void): Host {
   }
 
   /** The session of the encoder on the GPU, if there is one, and on the CPU from the moment when the GPU fails. */
-  function embedding(folder: EncoderFolder, cpu: Engine, gpu?: Engine): Embedding {
-    let encoder: Encoder = folder.open(gpu ?? cpu);
+  async function embedding(folder: EncoderFolder, cpu: Engine, gpu?: Engine): Promise<Embedding> {
+    let encoder: Encoder = await folder.open(gpu ?? cpu);
     // Texts are few, so they are always encoded on the CPU.
-    const words = gpu ? folder.open(cpu) : encoder;
+    const words = gpu ? await folder.open(cpu) : encoder;
     const state: { device: Embedding['device'] } = { device: gpu ? 'webgpu' : 'cpu' };
     const embedNow = async (pixels: Pixels[], signal?: AbortSignal): Promise<Matrix> => {
       try {
@@ -204,6 +202,7 @@ export function createHost(note: (line: string, code: string) => void): Host {
     },
     async explain(work, of, sent, options): Promise<Explanation> {
       within(work);
+      const { explainFeatures } = await import('../classifier/explain.ts');
       const { reject, examples } = checkedOptions(explainOptions, options);
       const classifier = one(of);
       const picture = pagePicture(sent);
@@ -239,7 +238,10 @@ export function createHost(note: (line: string, code: string) => void): Host {
       return hold(await refitMethod(one(of).data, session().session, values, work.signal));
     },
     withReject: async (_, of, reject) => hold({ ...one(of).data, reject: checkedReject(reject) }),
-    bytes: async (_, of) => classifierBytes(one(of).data) as Uint8Array<ArrayBuffer>,
+    bytes: async (_, of) => {
+      const { classifierBytes } = await import('../classifier/file-bytes.ts');
+      return classifierBytes(one(of).data) as Uint8Array<ArrayBuffer>;
+    },
     release: async (classifier) => {
       const gone = held.get(classifier);
       held.delete(classifier);
@@ -253,6 +255,7 @@ async function contentOf(
   { site, classifier, encoder }: Opening,
   downloads: Downloads,
 ): Promise<{ data: ClassifierData; folder: string }> {
+  const { signal } = downloads;
   if (site !== undefined) {
     const url = new URL(SITE_FILE, site).href;
     const { classifier: stated, encoder: place } = parseSite(
@@ -260,13 +263,16 @@ async function contentOf(
       url,
     );
     const bytes = await download(new URL(stated.path, site).href, stated.path, downloads, stated);
-    return { data: decodeClassifier(bytes, stated.path), folder: encoder ?? new URL(place, site).href };
+    return {
+      data: await decodeClassifier(bytes, stated.path, signal),
+      folder: encoder ?? new URL(place, site).href,
+    };
   }
   if (encoder === undefined || !classifier) throw noEncoderUrl();
   if ('bytes' in classifier)
-    return { data: decodeClassifier(classifier.bytes, classifier.name), folder: encoder };
+    return { data: await decodeClassifier(classifier.bytes, classifier.name, signal), folder: encoder };
   const bytes = await download(classifier.url, classifier.url, downloads);
-  return { data: decodeClassifier(bytes, classifier.url), folder: encoder };
+  return { data: await decodeClassifier(bytes, classifier.url, signal), folder: encoder };
 }
 
 function noEncoderUrl(): ModelError {

@@ -3,6 +3,7 @@ import { refuseUnknown } from '../options.ts';
 import { describedValue } from '../words.ts';
 import { WebClassifier } from './classifier.ts';
 import { connect, noWorker } from './connection.ts';
+import { loadMessages } from './messages.ts';
 import type { DownloadProgress, Opening, WebDevice } from './protocol.ts';
 
 /** Options of `open`. */
@@ -49,6 +50,7 @@ export async function open(
   options: OpenOptions = {},
 ): Promise<WebClassifier> {
   refuseUnknown(options, OPTIONS);
+  await loadMessages();
   const { device, threads, cache, worker = ownWorker, onDownload, signal } = options;
   const { note = (line) => console.warn(line) } = options;
   const opening: Opening = {

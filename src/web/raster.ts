@@ -1,6 +1,4 @@
 import { DataError } from '../errors.ts';
-import { firstFrame } from '../image/gif.ts';
-import { withVisibleColour } from '../image/png.ts';
 import type { Raster } from '../image/resize.ts';
 import { type CanvasPixels, MAX_PIXELS } from '../image/types.ts';
 import { count } from '../words.ts';
@@ -8,7 +6,7 @@ import { count } from '../words.ts';
 /** The pixels of a picture's file as they are stored, without colour management, with the same rules for palettes and transparent colours as in Node. Throws `DataError` if the browser cannot read them. */
 export async function pixelsOfFile(file: Blob, exif: boolean): Promise<CanvasPixels> {
   const head = await bytesOfFile(file.slice(0, HEAD));
-  const shown = begins(head, PNG) ? new Blob([withVisibleColour(await bytesOfFile(file))]) : file;
+  const shown = begins(head, PNG) ? await visiblePng(file) : file;
   const bitmap = await createImageBitmap(shown, {
     imageOrientation: exif ? 'from-image' : 'none',
     colorSpaceConversion: 'none',
@@ -17,11 +15,18 @@ export async function pixelsOfFile(file: Blob, exif: boolean): Promise<CanvasPix
   const pixels = pixelsOf(bitmap, bitmap.width, bitmap.height);
   bitmap.close();
   if (!begins(head, GIF)) return { ...pixels, palette: isPalettePng(head) };
+  const { firstFrame } = await import('../image/gif.ts');
   const { palette = true, data } = firstFrame(
     { ...pixels, data: bytesOf(pixels), channels: 4 },
     await bytesOfFile(file),
   );
   return { ...pixels, palette, data };
+}
+
+/** A PNG in which a transparent colour stays visible. */
+async function visiblePng(file: Blob): Promise<Blob> {
+  const { withVisibleColour } = await import('../image/png.ts');
+  return new Blob([withVisibleColour(await bytesOfFile(file))]);
 }
 
 async function bytesOfFile(file: Blob): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,6 +1,7 @@
 import { cpSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { build } from 'vite';
@@ -102,7 +103,7 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
       base: './',
       logLevel: 'error',
       worker: { format: 'es' },
-      build: { outDir: at('page'), emptyOutDir: true, minify: false, target: 'esnext' },
+      build: { outDir: at('page'), emptyOutDir: true, target: 'esnext' },
     });
     const sample = await readDataset(await sampleDataset());
     const dataset = {
@@ -195,6 +196,24 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
     });
     expect(answers).toHaveLength(5);
     for (const answer of answers) await expectSame(answer);
+  });
+
+  it('downloads less than 60 KB of code, apart from ONNX Runtime, to open a classifier and predict', async () => {
+    await sharp(picture).jpeg().toFile(at('picture.jpg'));
+    const fresh = await browser.newPage();
+    const asked = new Set<string>();
+    fresh.on('request', (request) => asked.add(new URL(request.url()).pathname));
+    await fresh.goto(`${server.address}/page/index.html`);
+    await fresh.waitForFunction(() => 'page' in globalThis);
+    await fresh.evaluate(async () => {
+      const pets = await page.open('../site/');
+      await pets.predict(await (await fetch('../data/picture.jpg')).blob());
+    });
+    await fresh.close();
+    const code = [...asked].filter((path) => path.endsWith('.js') && !/\/ort\./.test(path));
+    expect(code.some((path) => path.includes('/tip-adapter-'))).toBe(true);
+    const sizes = code.map((path) => gzipSync(readFileSync(at(path.slice(1)))).length);
+    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(60_000);
   });
 
   it('explains as Node does', async () => {
@@ -496,7 +515,8 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
     ]);
     expect(answers[0]!.code).toBe('engine/memory');
     const bytes = await other.evaluate(async () => Array.from(await window.pets.bytes()));
-    expect(decodeClassifier(Uint8Array.from(bytes)).examples).toHaveLength(classifier.data.examples.length);
+    const kept = await decodeClassifier(Uint8Array.from(bytes));
+    expect(kept.examples).toHaveLength(classifier.data.examples.length);
     const again = await other.evaluate(async () => {
       const pets = await page.open('../site/');
       return pets.predict(await (await fetch('../data/picture.png')).blob());

@@ -1,5 +1,5 @@
 import { exampleCount } from '../../classifier/example-counts.ts';
-import { type FitValues, fitOptions, methodOptions } from '../../classifier/fit-options.ts';
+import { type FitValues, fitOptions } from '../../classifier/fit-options.ts';
 import type { Classifier } from '../../classifier/index.ts';
 import type { ClassifierData, ExampleSuspects } from '../../classifier/types.ts';
 import { partReading, readOptions } from '../../dataset/read-options.ts';
@@ -47,7 +47,10 @@ export const fitCommand = defineCommand({
       }),
     ),
   },
-  more: async (argv) => methodOptions(typedValue(argv, '--method') ?? 'auto'),
+  more: async (argv) => {
+    const { methodOptions } = await import('../../classifier/method-options.ts');
+    return methodOptions(typedValue(argv, '--method') ?? 'auto');
+  },
   computes: 'on-device',
   examples: [
     [

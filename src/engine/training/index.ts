@@ -1,5 +1,6 @@
 /** The modules that an engine imports when a training begins. A page that only predicts does not load them. */
-export { mapPlan, planTraining } from './plan.ts';
+export { planTraining } from './plan.ts';
 export { createShard } from './shard.ts';
-export { createShardedTrainer, shardData } from './sharded.ts';
+export { createShardedTrainer } from './sharded.ts';
+export { shardOn, trainOn } from './threaded.ts';
 export { createTrainer, dataOf } from './trainer.ts';

@@ -1,0 +1,22 @@
+import type { Options, ValuesOf } from '../options.ts';
+import type { SummaryForm } from './method.ts';
+import type { Sums } from './summary.ts';
+import type { Task } from './task.ts';
+
+/** Sizes of all sums of a form. */
+export function sumShapes(
+  form: SummaryForm,
+  task: Pick<Task, 'classes' | 'dimension'>,
+  options: ValuesOf<Options>,
+): Readonly<Record<string, readonly number[]>> {
+  return { counts: [task.classes], ...form.shapes(task, options) };
+}
+
+/** Sizes of the sums and of the basis that a method has for a task. */
+export function summaryShapes(
+  form: SummaryForm,
+  task: Pick<Task, 'classes' | 'dimension'>,
+  options: ValuesOf<Options>,
+): Readonly<Record<keyof Sums, Readonly<Record<string, readonly number[]>>>> {
+  return { sums: sumShapes(form, task, options), basis: form.basis?.shapes(task, options) ?? {} };
+}
