@@ -1,5 +1,13 @@
 import type { EncoderRecord, PairRecord } from '../encoder/record.ts';
-import { type EncoderFiles, IMAGE_OUTPUTS, lazyTokenizer, outputNamed, pixelPort, textFeeds, tokenizerPlace } from '../encoder/tower.ts';
+import {
+  type EncoderFiles,
+  IMAGE_OUTPUTS,
+  lazyTokenizer,
+  outputNamed,
+  pixelPort,
+  textFeeds,
+  tokenizerPlace,
+} from '../encoder/tower.ts';
 import type { PortInfo } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import type { Tensor } from '../math/tensor.ts';
