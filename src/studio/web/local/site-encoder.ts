@@ -50,5 +50,5 @@ export async function loadSiteEncoder(
     });
     before += file.bytes;
   }
-  return { record, files: read, encoder: open(sharedEngine()) };
+  return { record, files: read, encoder: await open(sharedEngine()) };
 }
