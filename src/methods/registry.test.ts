@@ -1,6 +1,9 @@
-import { expect, it } from 'vitest';
-import { loadedMethods, methodIfLoaded } from './loaded.ts';
-import { isBuiltIn, loadMethod, methodIds, registerMethod } from './registry.ts';
+import { expect, it, vi } from 'vitest';
+
+// Test files of one process share modules, and others load all methods.
+vi.resetModules();
+const { loadedMethods, methodIfLoaded } = await import('./loaded.ts');
+const { isBuiltIn, loadMethod, methodIds, registerMethod } = await import('./registry.ts');
 
 const loadedIds = () =>
   loadedMethods()
