@@ -8,11 +8,13 @@ import { install, newest, root } from './npm.mjs';
 
 const TSC = 'typescript/bin/tsc';
 const VITE = 'vite/bin/vite.js';
-/** The command line, the server and the library. */
-const PROGRAM = [[TSC, '-p', 'tsconfig.build.json', '--noCheck']];
-/** What runs in a browser. */
-const PAGES = [
+/** The command line, the server and the library, and then what `tip-adapter/web` adds: both write the modules that they share. */
+const PROGRAM = [
+  [TSC, '-p', 'tsconfig.build.json', '--noCheck'],
   [TSC, '-p', 'src/web/tsconfig.json', '--noCheck', '--noEmit', 'false', '--outDir', 'dist'],
+];
+/** The studio's page and the exported one, in folders of their own. */
+const PAGES = [
   [VITE, 'build', '--config', 'src/studio/web/vite.config.ts'],
   [VITE, 'build', '--config', 'src/export/page/vite.config.ts'],
 ];
@@ -24,34 +26,36 @@ export function isBuilt() {
   return existsSync(STAMP) && newest(join(root, 'dist')) >= newest(join(root, 'src'));
 }
 
-/** Builds the command line, the server and the library. Resolves with the exit status. */
+/** Builds the command line, the server and the library. Nothing changes its modules afterwards. Resolves with the exit status. */
 export async function buildProgram() {
   rmSync(STAMP, { force: true });
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  return runAll(PROGRAM);
-}
-
-/** Builds what runs in a browser. Resolves with the exit status. */
-export async function buildPages() {
-  const status = await runAll(PAGES);
-  if (status !== 0) return status;
+  for (const step of PROGRAM) {
+    const status = await runTool(step);
+    if (status !== 0) return status;
+  }
   // Imported after the dependencies are installed.
   await (await import('./carry.mjs')).carry();
+  return 0;
+}
+
+/** Builds the pages. Resolves with the exit status. */
+export async function buildPages() {
+  const statuses = await Promise.all(PAGES.map(runTool));
+  const status = statuses.find((code) => code !== 0) ?? 0;
+  if (status !== 0) return status;
   mkdirSync(dirname(STAMP), { recursive: true });
   writeFileSync(STAMP, '');
   return 0;
 }
 
-async function runAll(steps) {
-  const statuses = await Promise.all(
-    steps.map(async ([tool, ...args]) => {
-      const program = join(root, 'node_modules', tool);
-      const child = spawn(process.execPath, [program, ...args], { stdio: 'inherit', cwd: root });
-      const [status] = await once(child, 'exit');
-      return status ?? 1;
-    }),
-  );
-  return statuses.find((status) => status !== 0) ?? 0;
+async function runTool([tool, ...args]) {
+  const child = spawn(process.execPath, [join(root, 'node_modules', tool), ...args], {
+    stdio: 'inherit',
+    cwd: root,
+  });
+  const [status] = await once(child, 'exit');
+  return status ?? 1;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

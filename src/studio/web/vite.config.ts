@@ -7,13 +7,19 @@ const runtime = {
   output: { paths: (id: string) => `../runtime/ort.${id.split('/')[1]}.bundle.min.mjs` },
 };
 
+/**
+ * The methods are loaded one by one where a page answers, and all together where it learns. One bundle of all has no use for the first way,
+ * which is no fault.
+ */
+const checks = { bundlerTimings: false, pluginTimings: false, ineffectiveDynamicImport: false };
+
 /** Every script is a file of its own, because the page's policy allows neither inline scripts nor data URLs for scripts. */
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
   clearScreen: false,
   logLevel: 'warn',
-  worker: { format: 'es', rollupOptions: runtime },
+  worker: { format: 'es', rollupOptions: { ...runtime, checks } },
   build: {
     outDir: '../../../dist/studio/web',
     emptyOutDir: true,
@@ -21,7 +27,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: false,
     rollupOptions: {
-      checks: { bundlerTimings: false },
+      checks,
       input: ['index.html', 'phone.html', 'site.html', 'local/service-worker.ts'].map((name) =>
         join(import.meta.dirname, name),
       ),
