@@ -2,6 +2,7 @@ import type { Wanted } from '../classifier/given.ts';
 import { fitWanted } from '../classifier/model-selection.ts';
 import type { LabelledRows } from '../dataset/feature-dump.ts';
 import { sampleFewShot } from '../dataset/few-shot.ts';
+import '../engine/node.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import type { Engine } from '../engine/types.ts';
 import { TipAdapterError, throwIfAborted, UsageError } from '../errors.ts';

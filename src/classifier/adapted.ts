@@ -9,6 +9,7 @@ import {
 } from '../adaptation/index.ts';
 import type { StreamMemory, TestTimeMethod, TransductiveMethod } from '../adaptation/method.ts';
 import type { EncodedImages } from '../encoder/encode.ts';
+import '../engine/node.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { DataError, errorAbout, messageAbout, throwIfAborted } from '../errors.ts';
 import { argmax, type Matrix, row, scaled, unitRows } from '../math/matrix.ts';

@@ -6,6 +6,7 @@ import { type StoredInfo, storedInfo } from '../dataset/stored-info.ts';
 import type { Finding } from '../dataset/types.ts';
 import { hasFingerprint } from '../encoder/fingerprints.ts';
 import type { Encoder } from '../encoder/types.ts';
+import '../engine/node.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { DataError, UsageError } from '../errors.ts';
 import { withProducts } from '../linalg/matrix-products.ts';

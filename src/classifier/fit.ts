@@ -196,6 +196,14 @@ export async function openEncoder(
   if (typeof wanted !== 'string') return wanted;
   const { name, reason } = await chooseEncoder(wanted, { ask, signal, parts });
   note?.(reason);
+  return openChosen(name, { note, onPull, signal, parts });
+}
+
+/** Opens an encoder that was chosen, and downloads it if it is not on this machine. */
+export async function openChosen(
+  name: string,
+  { note, onPull, signal, parts = [] }: Omit<OpenOptions, 'ask'>,
+): Promise<Encoder> {
   const widened = parts.includes('projection') && !registeredEncoder(name);
   return loadEncoder(widened ? withSuffix(name) : name, {
     fromWeights: parts.length > 0,

@@ -1,6 +1,7 @@
 import { giveWay } from '../abort.ts';
 import { columnScales, equalWeights, scaledColumns } from '../encoder/joined.ts';
 import type { Joined } from '../encoder/types.ts';
+import '../engine/node.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { headFromPrompts } from '../methods/text-head.ts';
 import { tuneByFolds, tuneByValidation } from '../tuning/tune.ts';

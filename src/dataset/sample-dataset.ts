@@ -89,14 +89,15 @@ export async function sampleDataset({ signal, onPackage }: SampleOptions = {}): 
   await mkdir(dirname(folder), { recursive: true });
   const unfinished = `${folder}.${process.pid}.part`;
   await rm(unfinished, { recursive: true, force: true });
-  let codes: Map<string, string> | undefined;
-  for (const artist of ARTISTS) {
+  const [fluent, ...icons] = ARTISTS.map((artist) => {
     onPackage?.(artist);
     const { package: name, version, integrity } = artist;
-    const { path: tarball } = await npmTarball({ name, version, integrity }, { signal });
-    if (artist.id === 'fluent') await drawFluent(unfinished, artist, tarball, codes as Map<string, string>);
-    else codes = await drawIcons(unfinished, artist, tarball);
-  }
+    return { artist, tarball: npmTarball({ name, version, integrity }, { signal }).then(({ path }) => path) };
+  }).reverse() as [Source, ...Source[]];
+  const drawn = icons.map((source) => drawIcons(unfinished, source));
+  // Nothing is drawn any more when an error is thrown.
+  const results = await Promise.allSettled([...drawn, drawFluent(unfinished, fluent, drawn[0]!)]);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
   // The folder gets its name only when it is complete. Another process may have been first.
   await rename(unfinished, folder).catch(async (error) => {
     await rm(unfinished, { recursive: true, force: true });
@@ -105,53 +106,63 @@ export async function sampleDataset({ signal, onPackage }: SampleOptions = {}): 
   return folder;
 }
 
+/** An artist's package, which is being downloaded. */
+interface Source {
+  readonly artist: Artist;
+  readonly tarball: Promise<string>;
+}
+
 /** Draws an icon set's vector pictures as PNG files and returns the code point of each thing. */
-async function drawIcons(folder: string, artist: Artist, tarball: string): Promise<Map<string, string>> {
-  const members = await extractMembers(tarball, (path) => /^package\/(icons|chars)\.json$/.test(path));
+async function drawIcons(folder: string, { artist, tarball }: Source): Promise<Map<string, string>> {
+  const members = await extractMembers(await tarball, (path) => /^package\/(icons|chars)\.json$/.test(path));
   const icons = json(members, 'package/icons.json', artist);
   const chars = json(members, 'package/chars.json', artist) as Record<string, string>;
   const { width = 16, height = 16 } = icons;
-  for (const thing of THINGS) {
+  await drawAll(folder, 'train', artist, (thing) => {
     const icon = icons.icons?.[thing];
     if (!icon) throw lacks(artist, thing);
     const size = `viewBox="0 0 ${icon.width ?? width} ${icon.height ?? height}" width="${SIDE}" height="${SIDE}"`;
     const svg = `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ${size}>${icon.body}</svg>`;
-    await draw(folder, 'train', thing, artist, Buffer.from(svg));
-  }
+    return Buffer.from(svg);
+  });
   return new Map(Object.entries(chars).map(([code, thing]) => [thing, code]));
 }
 
 /** Fluent's pictures are WebP files named by code point. */
 async function drawFluent(
   folder: string,
-  artist: Artist,
-  tarball: string,
-  codes: Map<string, string>,
+  { artist, tarball }: Source,
+  codesOfIcons: Promise<Map<string, string>>,
 ): Promise<void> {
+  const [file, codes] = await Promise.all([tarball, codesOfIcons]);
   const path = (thing: string, suffix = '') => `package/assets/${codes.get(thing)}${suffix}.webp`;
   const wanted = new Set(THINGS.flatMap((thing) => [path(thing), path(thing, '-fe0f')]));
-  const members = await extractMembers(tarball, (name) => wanted.has(name));
-  for (const thing of THINGS) {
+  const members = await extractMembers(file, (name) => wanted.has(name));
+  await drawAll(folder, 'test', artist, (thing) => {
     const picture = members.get(path(thing)) ?? members.get(path(thing, '-fe0f'));
     if (!picture) throw lacks(artist, thing);
-    await draw(folder, 'test', thing, artist, picture);
-  }
+    return picture;
+  });
 }
 
-async function draw(
+/** Draws an artist's picture of each thing, all at once. */
+async function drawAll(
   folder: string,
   split: string,
-  thing: string,
   { id }: Artist,
-  picture: Uint8Array,
+  pictureOf: (thing: string) => Uint8Array,
 ): Promise<void> {
-  const target = join(folder, split, thing.replaceAll('-', ' '));
-  await mkdir(target, { recursive: true });
   const { default: sharp } = await import('sharp');
-  const image = sharp(picture)
-    .resize(SIDE, SIDE, { fit: 'contain', background: '#ffffff' })
-    .flatten({ background: '#ffffff' });
-  await writeFile(join(target, `${id}.png`), await image.png().toBuffer());
+  const draw = async (thing: string) => {
+    const target = join(folder, split, thing.replaceAll('-', ' '));
+    await mkdir(target, { recursive: true });
+    const image = sharp(pictureOf(thing))
+      .resize(SIDE, SIDE, { fit: 'contain', background: '#ffffff' })
+      .flatten({ background: '#ffffff' });
+    await writeFile(join(target, `${id}.png`), await image.png().toBuffer());
+  };
+  const drawn = await Promise.allSettled(THINGS.map(draw));
+  for (const result of drawn) if (result.status === 'rejected') throw result.reason;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the shape of an icon set is checked where it is used.

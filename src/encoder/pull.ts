@@ -1,5 +1,6 @@
 import { mkdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import '../engine/node.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import type { Engine } from '../engine/types.ts';
 import { InterruptedError, UsageError } from '../errors.ts';

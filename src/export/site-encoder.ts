@@ -7,6 +7,7 @@ import { encoderOf } from '../encoder/encoder-of.ts';
 import type { LocalEncoder } from '../encoder/installed.ts';
 import { type EncoderRecord, RECORD_FILE, type RecordedFile } from '../encoder/record.ts';
 import type { Encoder } from '../encoder/types.ts';
+import '../engine/node.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { type Matrix, unitRows } from '../math/matrix.ts';

@@ -7,6 +7,7 @@ import { quoted } from '../dataset/findings.ts';
 import { mixedSplits } from '../dataset/parquet-features.ts';
 import type { FeaturePart } from '../dataset/row-blocks.ts';
 import type { Finding } from '../dataset/types.ts';
+import '../engine/node.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { DataError, ModelError } from '../errors.ts';
 import { methodById } from '../methods/index.ts';
