@@ -1,9 +1,9 @@
 // Builds the package into dist. Types are not checked, which `npm run check` does.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { install, newest, root } from './npm.mjs';
 
 const TSC = 'typescript/bin/tsc';
@@ -18,35 +18,47 @@ const PAGES = [
   [VITE, 'build', '--config', 'src/studio/web/vite.config.ts'],
   [VITE, 'build', '--config', 'src/export/page/vite.config.ts'],
 ];
-/** Exists while dist is whole: a build may be interrupted. */
-const STAMP = join(root, '.cache', 'dist-is-whole');
+const dist = join(root, 'dist');
+/** Exist while these parts of dist are whole, because a build may be interrupted. Their time is that of the sources. */
+const PROGRAM_STAMP = join(root, '.cache', 'built-program');
+const PAGES_STAMP = join(root, '.cache', 'built-pages');
 
-/** Whether dist is whole and not older than the sources. */
-export function isBuilt() {
-  return existsSync(STAMP) && newest(join(root, 'dist')) >= newest(join(root, 'src'));
+export const isProgramBuilt = () => isBuilt(PROGRAM_STAMP);
+export const arePagesBuilt = () => isBuilt(PAGES_STAMP);
+
+/** Whether a part of dist is whole and not older than the sources. */
+function isBuilt(stamp) {
+  return existsSync(dist) && existsSync(stamp) && statSync(stamp).mtimeMs >= newest(join(root, 'src'));
+}
+
+function setStamp(stamp, started) {
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, '');
+  utimesSync(stamp, started, started);
 }
 
 /** Builds the command line, the server and the library. Nothing changes its modules afterwards. Resolves with the exit status. */
 export async function buildProgram() {
-  rmSync(STAMP, { force: true });
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  const started = new Date();
+  for (const stamp of [PROGRAM_STAMP, PAGES_STAMP]) rmSync(stamp, { force: true });
+  rmSync(dist, { recursive: true, force: true });
   for (const step of PROGRAM) {
     const status = await runTool(step);
     if (status !== 0) return status;
   }
   // Imported after the dependencies are installed.
   await (await import('./carry.mjs')).carry();
+  setStamp(PROGRAM_STAMP, started);
   return 0;
 }
 
 /** Builds the pages. Resolves with the exit status. */
 export async function buildPages() {
+  const started = new Date();
   const statuses = await Promise.all(PAGES.map(runTool));
   const status = statuses.find((code) => code !== 0) ?? 0;
-  if (status !== 0) return status;
-  mkdirSync(dirname(STAMP), { recursive: true });
-  writeFileSync(STAMP, '');
-  return 0;
+  if (status === 0) setStamp(PAGES_STAMP, started);
+  return status;
 }
 
 async function runTool([tool, ...args]) {
@@ -58,7 +70,7 @@ async function runTool([tool, ...args]) {
   return status ?? 1;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+if (process.argv[1] && realpathSync(process.argv[1]) === realpathSync(fileURLToPath(import.meta.url))) {
   install();
   process.exitCode = (await buildProgram()) || (await buildPages());
 }

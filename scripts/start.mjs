@@ -3,17 +3,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { buildPages, buildProgram, isBuilt } from './build.mjs';
+import { arePagesBuilt, buildPages, buildProgram, isProgramBuilt } from './build.mjs';
 import { install, root } from './npm.mjs';
 
 install();
-let pages = 0;
-if (!isBuilt()) {
+if (!isProgramBuilt()) {
   const status = await buildProgram();
   if (status !== 0) process.exit(status);
-  // The demo needs no page, and at first it mostly downloads.
-  pages = buildPages();
 }
+// The demo needs no page, and at first it mostly downloads.
+const pages = arePagesBuilt() ? 0 : buildPages();
 const main = join(root, 'dist', 'cli', 'main.js');
 const demo = spawn(process.execPath, [main, 'demo', ...process.argv.slice(2)], {
   stdio: 'inherit',

@@ -113,10 +113,10 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
     const encodeSeconds = (performance.now() - started) / 1000;
 
     const variants = VARIANTS.filter(({ clip }) => isClip || !clip);
-    const [rows, thumbnails] = await Promise.all([
+    const [rows, thumbnails] = await both(
       rowsOf(variants, fitted, test, options.signal),
       thumbnailsOfExamples(fitted, dataset, options.signal),
-    ]);
+    );
     const last = rows.at(-1)!;
     const best = { ...last, classifier: last.classifier.withThumbnails(thumbnails) };
     const noticed = [...fitted.findings, ...test.findings];
@@ -159,14 +159,26 @@ async function openWithDrawings(
   if (typeof wanted !== 'string') return { encoder: wanted };
   const { name, reason } = await chooseEncoder(wanted, options);
   note?.(reason);
-  const [encoder, drawings] = await Promise.allSettled([
-    openChosen(name, options),
-    data === undefined && name === BUILTIN_ID ? fetchDrawings(options) : undefined,
-  ]);
-  if (encoder.status === 'rejected') throw encoder.reason;
-  if (drawings.status === 'fulfilled') return { encoder: encoder.value, drawings: drawings.value };
-  await encoder.value.close();
-  throw drawings.reason;
+  const opened = openChosen(name, options);
+  try {
+    const [encoder, drawings] = await both(
+      opened,
+      data === undefined && name === BUILTIN_ID ? fetchDrawings(options) : undefined,
+    );
+    return { encoder, drawings };
+  } catch (error) {
+    await opened.then(
+      (encoder) => encoder.close(),
+      () => {},
+    );
+    throw error;
+  }
+}
+
+/** Both results. If one fails, the error is thrown when the other has ended too, because it may still use what is closed afterwards. */
+async function both<A, B>(first: A | Promise<A>, second: B | Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return Promise.all([first, second]);
 }
 
 const fetchDrawings = ({ signal, ...options }: DemoOptions) =>
