@@ -1,5 +1,8 @@
+import type { Method } from '../methods/method.ts';
 import type { SummaryOrigin } from '../methods/summary.ts';
+import { sumOptionsOf } from '../methods/summary-shapes.ts';
 import type { Task } from '../methods/task.ts';
+import type { Options, ValuesOf } from '../options.ts';
 import type { ClassifierData } from './types.ts';
 
 type Classified = Pick<ClassifierData, 'classes' | 'encoder' | 'support' | 'head'> & {
@@ -14,11 +17,16 @@ export function taskOf(
   return { classes: classes.length, dimension: encoder.dimension, support, head, seed, signal };
 }
 
-/** The origin of the rows of a classifier's summary. */
-export function originOf({
-  method,
-  encoder,
-  classes,
-}: Pick<ClassifierData, 'method' | 'encoder' | 'classes'>): SummaryOrigin {
-  return { method, encoder: encoder.fingerprint, classes: classes.map(({ id }) => id) };
+/** The origin of the rows of a classifier's summary, for a method that has a form for summaries. */
+export function originOf(
+  { encoder, classes }: Pick<ClassifierData, 'encoder' | 'classes'>,
+  method: Method,
+  options: ValuesOf<Options>,
+): SummaryOrigin {
+  return {
+    method: method.id,
+    encoder: encoder.fingerprint,
+    classes: classes.map(({ id }) => id),
+    options: sumOptionsOf(method.summary!, options),
+  };
 }

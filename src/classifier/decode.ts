@@ -246,12 +246,15 @@ function readState(
 
 /** The sums that the method has learnt from, with the sizes that follow from its options. */
 function readSummary(take: TensorReader, method: Method, data: ClassifierData, refuse: Refuse): Summary {
-  const shapes = (() => {
+  const { shapes, origin } = (() => {
     try {
       const options = resolveOptions(method.options, data.options);
       const refused = method.summary ? method.summary.refuses?.(options) : 'it needs the examples themselves';
       if (!method.summary || refused !== undefined) throw new Error(refused);
-      return summaryShapes(method.summary, taskOf(data), options);
+      return {
+        shapes: summaryShapes(method.summary, taskOf(data), options),
+        origin: originOf(data, method, options),
+      };
     } catch (error) {
       return refuse(`its method ${method.id} has no such summary (${(error as Error).message})`, error);
     }
@@ -261,7 +264,7 @@ function readSummary(take: TensorReader, method: Method, data: ClassifierData, r
       Object.entries(shapes[part]).map(([name, shape]) => [name, of(`summary.${part}.${name}`, shape)]),
     );
   const summary = {
-    origin: originOf(data),
+    origin,
     sums: read('sums', take.sum),
     basis: read('basis', (name, shape) => take.state(name, { shape })),
   };

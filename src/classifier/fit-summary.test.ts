@@ -85,7 +85,7 @@ describe('a fit from a summary', () => {
     expect(await difference(loaded, classifier)).toBe(0);
     expect(loaded.data.summary).toEqual(classifier.data.summary);
     const { method, encoder, summary } = classifier.data;
-    expect(summary!.origin).toEqual({ method, encoder: encoder.fingerprint, classes: CLASSES });
+    expect(summary!.origin).toEqual({ method, encoder: encoder.fingerprint, classes: CLASSES, options: '' });
     expect(loaded.data.tuning).toMatchObject({ protocol: 'left-out', folds: 0 });
     expect(loaded.data.examples).toEqual([]);
     expect(exampleCounts(loaded.data)).toEqual([100, 100, 100]);

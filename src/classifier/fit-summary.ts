@@ -87,7 +87,7 @@ export async function fitBySummary(
   if (stream.rows === 0) throw noRows(folder);
   const isLeftOut = leftOutOf(stream.rows, values.seed);
   const basis = await basisOf(form, base, task, reading, isLeftOut);
-  const origin = originOf({ ...start, method: method.id });
+  const origin = originOf(start, method, base);
   const summing = { form, method: method.id, rows: stream.rows, seed: values.seed };
   const summed: SummedRows = sumRows
     ? await sumRows({ folder, origin, options: base, seed: values.seed }, reading.pass())

@@ -29,7 +29,10 @@ export async function withSummarised(
   const options = resolveOptions(method.options, data.options);
   const task = { ...taskOf(data, signal), engine: sharedEngine() };
   const { basis } = summary;
-  const more = await summarise(method, { ...task, support }, options, { ...originOf(data), basis });
+  const more = await summarise(method, { ...task, support }, options, {
+    ...originOf(data, method, options),
+    basis,
+  });
   const whole = mergeSummaries(summary, more);
   // The error of an approximation was measured when the classifier was fitted, and stays as it is.
   const measured = Object.entries(data.state).filter(([name]) => Object.hasOwn(RANK_ERROR, name));

@@ -4,7 +4,8 @@ import { hasShape, type Sum, type Summary, type SummaryOrigin, type Sums } from 
 
 /**
  * The summary of the rows of both: their sums are added. The order of merging changes the result only by the rounding of float64. Throws
- * `UsageError` that says what differs if they are of different methods, encoders or classes, or have different sums or another basis.
+ * `UsageError` that says what differs if they are of different methods, encoders or classes, were made with other options, or have different
+ * sums or another basis.
  */
 export function mergeSummaries(a: Summary, b: Summary): Summary {
   const differs = originDifference(a.origin, b.origin);
@@ -34,6 +35,8 @@ function originDifference(a: SummaryOrigin, b: SummaryOrigin): string | undefine
   if (a.method !== b.method) return `one is of the method ${a.method}, and the other of ${b.method}`;
   if (a.encoder !== b.encoder)
     return `one is of features of the encoder ${a.encoder}, and the other of ${b.encoder}`;
+  if (a.options !== b.options)
+    return `the sums of one were made with ${a.options}, and those of the other with ${b.options}`;
   const [c, d] = [a.classes.length, b.classes.length];
   if (c !== d) return `one is of ${count(c, 'class', 'classes')}, and the other of ${d}`;
   const at = a.classes.findIndex((name, k) => name !== b.classes[k]);

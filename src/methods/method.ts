@@ -202,6 +202,11 @@ export interface SummaryForm<O extends Options = Options, N extends Need = never
   ): Readonly<Record<string, readonly number[]>>;
   /** Returns the reason why sums do not suffice with these options. Undefined if they do. */
   refuses?(options: ValuesOf<O>): string | undefined;
+  /**
+   * Names of the options that the sums depend on. Summaries with other values of them are not merged, and no state is learnt from them.
+   * Options that only decide the basis are left out, because the basis itself is compared.
+   */
+  readonly sumOptions?: readonly (string & keyof O)[];
   /** The basis that the rows are compared with while they are summed up, if sums alone do not suffice. */
   readonly basis?: SummaryBasis<O>;
   /** Adds unit rows to the sums, except to `counts`. */

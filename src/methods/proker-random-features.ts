@@ -42,6 +42,7 @@ const summary: SummaryForm<typeof options, 'text', Learnt & Measured> = {
   // The moments of the rows [cos(w x + b), x]: the names are taken from the targets in the end, by the products with x.
   shapes: ({ classes, dimension }, { frequencies }) =>
     momentsShape({ classes, dimension: frequencies + dimension }),
+  sumOptions: ['beta', 'frequencies'],
   add: async (sums, { rows, labels }, { options, products, adder }) => {
     const waves = wavesOf(rows.cols, options);
     for (let from = 0; from < rows.rows; from += CHUNK) {

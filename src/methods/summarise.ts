@@ -8,7 +8,7 @@ import { checkNeeds } from './needs.ts';
 import { samplesOf } from './samples.ts';
 import { summariseWith } from './summariser.ts';
 import { hasShape, rowCount, type Summary, type SummaryOrigin, type Sums } from './summary.ts';
-import { summaryShapes } from './summary-shapes.ts';
+import { summaryShapes, sumOptionsOf } from './summary-shapes.ts';
 import type { Task } from './task.ts';
 
 /**
@@ -50,10 +50,10 @@ export async function summarise(
   method: Method,
   task: Pick<Task, 'classes' | 'dimension' | 'support' | 'engine' | 'signal'>,
   options: ValuesOf<Options>,
-  { encoder, classes, basis }: Omit<SummaryOrigin, 'method'> & Partial<Pick<Sums, 'basis'>>,
+  { encoder, classes, basis }: Pick<SummaryOrigin, 'encoder' | 'classes'> & Partial<Pick<Sums, 'basis'>>,
 ): Promise<Summary> {
   const form = summaryFormOf(method, options);
-  const origin = { method: method.id, encoder, classes };
+  const origin = { method: method.id, encoder, classes, options: sumOptionsOf(form, options) };
   checkClasses(origin, task);
   if (basis) checkShapes(basis, summaryShapes(form, task, options).basis);
   return { origin, ...(await summariseWith(form, samplesOf(task.support), { task, options, basis }, task)) };
@@ -61,7 +61,8 @@ export async function summarise(
 
 /**
  * The state that a method learns from a summary. Throws as `summaryFormOf` and `checkNeeds`, and `UsageError` if the summary is of another
- * method, of no rows, or of other numbers of classes or dimensions than the task.
+ * method, of no rows, of other numbers of classes or dimensions than the task, or was made with other values of options that its sums
+ * depend on.
  */
 export async function fitSummary(
   method: Method,
@@ -74,6 +75,9 @@ export async function fitSummary(
   if (summary.origin.method !== method.id)
     throw unfit(`it is of the method ${summary.origin.method}, and ${method.id} is to learn from it`);
   checkClasses(summary.origin, task);
+  const wanted = sumOptionsOf(form, options);
+  if (summary.origin.options !== wanted)
+    throw unfit(`its sums were made with ${summary.origin.options}, and the options are ${wanted}`);
   const shapes = summaryShapes(form, task, options);
   checkShapes(summary.sums, shapes.sums);
   checkShapes(summary.basis, shapes.basis);
@@ -81,7 +85,7 @@ export async function fitSummary(
   return form.fit(summary, task, options);
 }
 
-function checkClasses({ classes }: SummaryOrigin, task: Pick<Task, 'classes'>): void {
+function checkClasses({ classes }: Pick<SummaryOrigin, 'classes'>, task: Pick<Task, 'classes'>): void {
   if (classes.length === task.classes) return;
   throw unfit(`it is of ${count(classes.length, 'class', 'classes')}, and the task has ${task.classes}`);
 }

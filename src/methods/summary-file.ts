@@ -7,7 +7,12 @@ import { parseSafetensors } from '../store/safetensors.ts';
 import { hasShape, type Sum, type Summary, type Sums } from './summary.ts';
 
 const FORMAT = 'tip-adapter-summary/1';
-const ORIGIN = z.object({ method: z.string(), encoder: z.string(), classes: z.array(z.string()) });
+const ORIGIN = z.object({
+  method: z.string(),
+  encoder: z.string(),
+  classes: z.array(z.string()),
+  options: z.string(),
+});
 const ANEW = { code: 'summary/file', hint: 'Remove the file, and make the summary of these rows again.' };
 const BOUNDS = { depth: 4, values: 1_000_000 };
 

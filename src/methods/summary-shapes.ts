@@ -12,6 +12,11 @@ export function sumShapes(
   return { counts: [task.classes], ...form.shapes(task, options) };
 }
 
+/** The values of the options that the sums of a form depend on, such as "beta 1.7, frequencies 1024". */
+export function sumOptionsOf({ sumOptions = [] }: SummaryForm, options: ValuesOf<Options>): string {
+  return sumOptions.map((name) => `${name} ${options[name]}`).join(', ');
+}
+
 /** Sizes of the sums and of the basis that a method has for a task. */
 export function summaryShapes(
   form: SummaryForm,

@@ -169,6 +169,37 @@ describe('a summary', () => {
     expect(fine).toBeLessThan(coarse / 2);
   });
 
+  it('proker-random-features: sums with other frequencies of the kernel are neither merged nor learnt from', async () => {
+    const method = methodById('proker-random-features');
+    const made = (given: object) => {
+      const options = resolveOptions(method.options, { frequencies: 8, ...given });
+      return summarise(method, smallTask, options, known(smallTask));
+    };
+    const summary = await made({ beta: 1 });
+    expect(decodeSummary(encodeSummary(summary)).origin.options).toBe('beta 1, frequencies 8');
+    expect(() => mergeSummaries(summary, summary)).not.toThrow();
+    const why = 'the sums of one were made with beta 1, frequencies 8, and those of the other with beta 50';
+    const other = await made({ beta: 50 });
+    expect(() => mergeSummaries(summary, other)).toThrow(
+      expect.objectContaining({ code: 'summary/unlike', message: expect.stringContaining(why) }),
+    );
+    const empty = { ...smallTask, support: selectExamples(smallTask.support, []) };
+    const learn = (given: object) =>
+      fitSummary(
+        method,
+        summary,
+        empty,
+        resolveOptions(method.options, { frequencies: 8, beta: 1, ...given }),
+      );
+    await expect(learn({ beta: 50 })).rejects.toMatchObject({
+      code: 'summary/task',
+      message: expect.stringContaining(
+        'its sums were made with beta 1, frequencies 8, and the options are beta 50, frequencies 8',
+      ),
+    });
+    await expect(learn({ lambda: 3 })).resolves.toHaveProperty('weights');
+  });
+
   it('prototype: scores without examples as with them', async () => {
     const method = methodById('prototype');
     const options = resolveOptions(method.options, {});

@@ -25,6 +25,8 @@ export interface SummaryOrigin {
   readonly encoder: string;
   /** Ids of the classes, in the order of their numbers. */
   readonly classes: readonly string[];
+  /** The values of the options that the sums depend on, as `sumOptionsOf` writes them. It is empty for most methods. */
+  readonly options: string;
 }
 
 /** Sums, and the origin of their rows. */

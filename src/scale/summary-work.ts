@@ -14,6 +14,7 @@ import { methodById } from '../methods/index.ts';
 import { mergeSummaries } from '../methods/merge-summaries.ts';
 import { summaryFormOf } from '../methods/summarise.ts';
 import { rowCount, type Summary } from '../methods/summary.ts';
+import { sumOptionsOf } from '../methods/summary-shapes.ts';
 import { resolveOptions } from '../options.ts';
 import { hashOf, hashOfAll } from '../store/checksum.ts';
 import { openStore, pathIn } from '../store/open-store.ts';
@@ -88,7 +89,7 @@ async function openSummary(
   const stream = await openFeatureBlocks(source, { signal });
   const { dimension, rows, classes } = stream;
   const target = openStore(output);
-  const origin = { method: name, encoder, classes };
+  const origin = { method: name, encoder, classes, options: sumOptionsOf(form, options) };
   const identity = {
     kind: 'summary',
     version: FORMAT,
