@@ -7,6 +7,7 @@ import { type Matrix, matrix, scaled } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
 import { parseSafetensors } from '../store/safetensors.ts';
 import { exampleCount, exampleCounts } from './example-counts.ts';
+import { remarksOf } from './fit-findings.ts';
 import { type FitOptions, fit, load } from './index.ts';
 import { rounded } from './rounding.ts';
 import { sealed } from './sealed.fixture.ts';
@@ -148,6 +149,12 @@ describe('a fit from a summary', () => {
       `512 random frequencies for the kernel: on ${judges} left-out example`,
     );
     expect(await difference(loaded, classifier)).toBe(0);
+    // After add, the remark is still about the rows that the error was measured with.
+    const [remark] = remarksOf(loaded.data);
+    expect(remark).toContain(`both learnt from ${compared} rows, the scores differ`);
+    const grown = await loaded.add(await write('more', part(0, 40), LABELS.slice(0, 40)));
+    expect(exampleCount(grown.data)).toBe(340);
+    expect(remarksOf(grown.data)).toEqual([remark]);
     for (const one of [classifier, loaded]) await one.close();
   });
 

@@ -2,7 +2,6 @@ import type { ClassInfo, Finding } from '../dataset/types.ts';
 import { sharedEngine } from '../engine/shared.ts';
 import { UsageError } from '../errors.ts';
 import { methodById } from '../methods/index.ts';
-import { RANK_ERROR } from '../methods/low-rank.ts';
 import { mergeSummaries } from '../methods/merge-summaries.ts';
 import { fitSummary, summarise } from '../methods/summarise.ts';
 import type { Summary } from '../methods/summary.ts';
@@ -35,7 +34,7 @@ export async function withSummarised(
   });
   const whole = mergeSummaries(summary, more);
   // The error of an approximation was measured when the classifier was fitted, and stays as it is.
-  const measured = Object.entries(data.state).filter(([name]) => Object.hasOwn(RANK_ERROR, name));
+  const measured = (method.summary!.measured ?? []).map((name) => [name, data.state[name]!]);
   const state = { ...(await fitSummary(method, whole, task, options)), ...Object.fromEntries(measured) };
   return { ...data, summary: whole, state, version: data.version + 1 };
 }

@@ -233,6 +233,8 @@ export interface SummaryForm<O extends Options = Options, N extends Need = never
     task: TaskWith<N>,
     products: Products,
   ): { add(samples: Samples): Promise<void>; result(): Promise<State> };
+  /** Names of the entries of the state about its error. `fit` does not measure them, so `add` keeps those that were measured before. */
+  readonly measured?: readonly (string & keyof S)[];
   /** Entries of the state about its error, which are measured on the left-out unit rows alone, in place of `compare`. */
   measure?(left: Samples, task: TaskWith<N>, options: ValuesOf<O>): Promise<State>;
 }

@@ -57,6 +57,7 @@ const summary: SummaryForm<typeof options, 'text', Learnt & Measured> = {
     }
   },
   fit: async (sums, task, values) => ({ ...(await learn(sums, task, values)), ...UNMEASURED }),
+  measured: ['error', 'agreement', 'judges', 'compared'],
   measure: ({ rows, labels }, task, values) =>
     measured({ ...task, support: plainSupport(rows, labels) }, values),
 };

@@ -62,6 +62,7 @@ const summary: SummaryForm<typeof options, 'text', Learnt> = {
     return addSquares(sums, samples, adder);
   },
   fit: learn,
+  measured: ['error', 'agreement', 'judges'],
   compare: compareSketch,
 };
 
