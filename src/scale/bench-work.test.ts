@@ -1,10 +1,11 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { built } from '../../tests/built.ts';
 import { npy, npyLabels, rowsOf } from '../bench/dump.fixture.ts';
 import type { FinishedTable } from '../bench/run.ts';
+import { startFakeHub } from '../store/fake-hub.fixture.ts';
 import { openStore } from '../store/open-store.ts';
 import { type BenchSettings, openBench, runBench, submitBench } from './bench-work.ts';
 import { localQueue } from './local-queue.ts';
@@ -97,6 +98,19 @@ describe('a benchmark whose fits are shards', () => {
       break;
     }
     expect(await left(() => true)).toMatchObject({ left: 1 });
+  });
+
+  it('goes on without a data set that the hub does not give', async () => {
+    const hub = await startFakeHub({});
+    vi.stubEnv('HF_ENDPOINT', hub.endpoint);
+    vi.stubEnv('TIP_ADAPTER_HOME', at('home'));
+    const none = 'hf:datasets/zoo/none';
+    const opened = await openBench({ ...settings('partial'), data: [at('data'), none] });
+    expect(opened).toMatchObject({ missing: [expect.stringMatching(/^none auto: /)], failed: 1 });
+    expect(opened.work.description).toMatchObject({ data: [at('data'), none] });
+    expect(opened.fits).toBe((await openBench(settings('whole'))).fits);
+    vi.unstubAllEnvs();
+    await hub.close();
   });
 
   it('counts fits that are set aside as failed, with the reason', async () => {

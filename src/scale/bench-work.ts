@@ -63,6 +63,8 @@ export async function openBench(
   } = settings;
   const suite: Suite | undefined = id && SUITES[id];
   const choices: Choices = { methods, shots, protocol, rejection };
+  // The data are read afterwards, at the commits that are recorded here.
+  const places = await Promise.all(data.map((one) => sourcePlace(one, callbacks)));
   const opened = await openSources(data, {
     pick: (located) => {
       const found = suite ? pickDatasets(suite, located) : { picked: located, missing: [] };
@@ -79,7 +81,7 @@ export async function openBench(
   const { work, results, left } = benchWork(fits, sources, {
     ...settings,
     kind: 'bench',
-    data: await Promise.all(data.map((one) => sourcePlace(one, callbacks))),
+    data: places,
     encoders: chosenEncoders(encoders, sources),
     output: placeOf(settings.output),
   });
