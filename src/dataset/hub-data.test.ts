@@ -4,6 +4,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type FakeHub, startFakeHub } from '../store/fake-hub.fixture.ts';
 import { finding, labelled, ownFolder, warnings } from './folder.fixture.ts';
+import { hubStore, pinnedHubData } from './hub-data.ts';
 import { type ReadOptions, readDataset } from './read.ts';
 
 const own = ownFolder();
@@ -164,6 +165,22 @@ describe('a data set on the hub', () => {
     const before = downloads();
     expect(await read('hf:datasets/zoo/pets')).toHaveLength(8);
     expect(downloads() - before).toBe(1);
+  });
+
+  it('keeps its commit when main moves, also without a card and before a file is downloaded', async () => {
+    const source = 'hf:datasets/zoo/plain';
+    const moveTo = (labels: number[]) => {
+      const old = hub.repos['datasets/zoo/plain'];
+      hub.repos['datasets/zoo/plain'] = {
+        files: { 'train.parquet': shard(labels) },
+        ...(old && { branches: { old } }),
+      };
+    };
+    moveTo([0]);
+    const { address } = await hubStore(source);
+    moveTo([1]);
+    expect(await pinnedHubData(source)).toBe(address);
+    expect(await read(source)).toEqual(['train/train.parquet/0 cat train']);
   });
 
   it('is refused in another form', async () => {

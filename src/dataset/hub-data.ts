@@ -95,6 +95,8 @@ async function hubParts(source: string, { limit, note, ...options }: HubDataOpti
     config,
     split,
   );
+  // Without a card nothing is fetched yet. The commit is recorded nevertheless, so that it stays the same when the branch moves.
+  if (!card) await fetch([]);
   const bytes = parts.reduce((sum, { size }) => sum + size, 0);
   const most = limit === undefined ? '' : 'at most ';
   note?.(
