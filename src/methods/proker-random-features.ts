@@ -15,7 +15,8 @@ import { COMPARED } from './proker.ts';
 import { type Samples, samplesOf } from './samples.ts';
 import { summariseWith } from './summariser.ts';
 import type { Sums } from './summary.ts';
-import { plainSupport, type Task } from './task.ts';
+import { sumOptionsOf } from './summary-shapes.ts';
+import { plainSupport, selectExamples, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 const options = {
@@ -90,6 +91,20 @@ export const prokerRandomFeatures = defineMethod({
     ...(await learn(await sumsOf(samplesOf(task.support), task, values), task, values)),
     ...(await measured(task, values)),
   }),
+  fitSubsets: async function* (task, subsets, candidates) {
+    // The states are kept instead of the sums, which are larger: one sum at a time is in memory, for all candidates with its options.
+    const states = candidates.map((): (Learnt & Measured)[] => []);
+    for (const subset of subsets) {
+      const samples = samplesOf(selectExamples(task.support, subset));
+      let made: { readonly options: string; readonly sums: Sums } | undefined;
+      for (const [i, values] of candidates.entries()) {
+        const options = sumOptionsOf(summary as SummaryForm, values);
+        if (made?.options !== options) made = { options, sums: await sumsOf(samples, task, values) };
+        states[i]!.push({ ...(await learn(made.sums, task, values)), ...UNMEASURED });
+      }
+    }
+    yield* states;
+  },
   summary,
   holds: ({ classes: c, dimension: d }, { frequencies: D }) => ({
     ...{ weights: { shape: [D, c] }, directions: { shape: [D, d] }, phases: { shape: [D] } },

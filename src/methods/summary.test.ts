@@ -200,6 +200,25 @@ describe('a summary', () => {
     await expect(learn({ lambda: 3 })).resolves.toHaveProperty('weights');
   });
 
+  it('proker-random-features: gives in a search the states of separate fits, without their errors', async () => {
+    const method = methodById('proker-random-features');
+    const candidates = [{ lambda: 0.1 }, { lambda: 3 }, { beta: 4 }].map((given) =>
+      resolveOptions(method.options, { frequencies: 16, ...given }),
+    );
+    const all = [...smallTask.support.labels.keys()];
+    const halves = [0, 1].map((part) => all.filter((i) => i % 2 === part));
+    const states: State[][] = [];
+    for await (const each of method.fitSubsets!(smallTask, halves, candidates)) states.push(each);
+    for (const [i, options] of candidates.entries()) {
+      for (const [k, half] of halves.entries()) {
+        const own = { ...smallTask, support: selectExamples(smallTask.support, half) };
+        const { judges, ...state } = await method.fit(own, options);
+        expect(judges).toBeGreaterThan(0);
+        expect(states[i]![k]).toEqual({ ...state, error: 0, agreement: 1, judges: 0, compared: 0 });
+      }
+    }
+  });
+
   it('prototype: scores without examples as with them', async () => {
     const method = methodById('prototype');
     const options = resolveOptions(method.options, {});
