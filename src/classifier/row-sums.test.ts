@@ -9,7 +9,7 @@ import type { Engine } from '../engine/types.ts';
 import { methodById } from '../methods/list.ts';
 import { summaryFormOf } from '../methods/summarise.ts';
 import { resolveOptions } from '../options.ts';
-import { sumParts } from './row-sums.ts';
+import { bytesOfSums, sumParts, sumThreads } from './row-sums.ts';
 
 const own = ownFolder();
 /** More than one block. */
@@ -52,6 +52,25 @@ async function sumsOn(
 }
 
 describe('sums of parts', () => {
+  it.each([
+    { frequencies: 1024, features: 2 ** 33, expected: 16 },
+    { frequencies: 1024, features: 2 ** 26, expected: 2 },
+    { frequencies: 1024, features: 1, expected: 1 },
+    // 8,704 x 8,704 numbers of 8 bytes are more than half of 1 GiB.
+    { frequencies: 8192, features: 2 ** 33, expected: 1 },
+    { frequencies: 4096, features: 2 ** 33, expected: 6 },
+  ])(
+    'of $frequencies frequencies and $features bytes of features are made on $expected threads of 16',
+    (given) => {
+      const { frequencies, features, expected } = given;
+      const random = methodById('proker-random-features');
+      const options = resolveOptions(random.options, { frequencies });
+      const form = summaryFormOf(random, options);
+      const sums = bytesOfSums({ form, what: { task: { classes: 10, dimension: 512 }, options } });
+      expect(sumThreads(features, sums, { threads: 16 })).toBe(expected);
+    },
+  );
+
   it('are those of one thread on several, with the same rows left out', async () => {
     const [one, two] = [await sumsOn(1), await sumsOn(2)];
     for (const [name, { data }] of Object.entries(one.sums.sums)) {

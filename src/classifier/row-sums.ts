@@ -5,10 +5,12 @@ import type { Engine } from '../engine/types.ts';
 import { UsageError } from '../errors.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
 import { UnitRows } from '../linalg/unit-rows.ts';
+import { sizeOf } from '../math/tensor.ts';
 import { listMethods } from '../methods/list.ts';
 import type { SummaryForm } from '../methods/method.ts';
 import { isBuiltIn } from '../methods/registry.ts';
 import type { SummaryOrigin } from '../methods/summary.ts';
+import { sumShapes } from '../methods/summary-shapes.ts';
 import type { Options, ValuesOf } from '../options.ts';
 import { createRowSum, type RowSums, type Summing } from './row-sum.ts';
 import { sumOnThreads } from './sum-threads.ts';
@@ -36,6 +38,20 @@ export type SumRows = (
 
 /** Bytes of features from which on the start of another thread pays off. */
 const BYTES_OF_THREAD = 2 ** 25;
+/** Most bytes of the sums of all threads together, each of which has its own. */
+const BYTES_OF_SUMS = 2 ** 30;
+
+/** The number of threads on which rows are summed up, for features and sums of so many bytes. */
+export function sumThreads(
+  features: number,
+  sums: number,
+  { threads, bytesOfThread = BYTES_OF_THREAD }: { threads: number; bytesOfThread?: number },
+): number {
+  return Math.max(
+    1,
+    Math.min(threads, Math.floor(features / bytesOfThread), Math.floor(BYTES_OF_SUMS / sums)),
+  );
+}
 
 /** Sums up the rows of parts: many on several threads, with one core each, and few in this one. `onRows` gets the number of labelled rows so far. */
 export async function sumParts(
@@ -43,13 +59,13 @@ export async function sumParts(
   parts: readonly FeaturePart[],
   {
     engine,
-    bytesOfThread = BYTES_OF_THREAD,
+    bytesOfThread,
     signal,
     onRows,
   }: Abortable & { engine?: Engine; bytesOfThread?: number; onRows?(done: number): void },
 ): Promise<RowSums> {
   const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
-  const threads = Math.min(engine?.threads ?? 1, Math.floor(bytes / bytesOfThread));
+  const threads = sumThreads(bytes, bytesOfSums(summing), { threads: engine?.threads ?? 1, bytesOfThread });
   if (threads > 1 && isBuiltIn(summing.method))
     return sumOnThreads(summing, parts, threads, { engine, signal, onRows });
   return withProducts(
@@ -61,6 +77,11 @@ export async function sumParts(
     },
     signal,
   );
+}
+
+/** Bytes of the sums in float64. */
+export function bytesOfSums({ form, what: { task, options } }: Pick<Summing, 'form' | 'what'>): number {
+  return Object.values(sumShapes(form, task, options)).reduce((bytes, shape) => bytes + 8 * sizeOf(shape), 0);
 }
 
 /** Reads the rows of parts, block by block. `onRows` gets the number of labelled rows so far. */
