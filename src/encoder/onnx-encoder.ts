@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/types.ts';
+import { loadPart } from '../load-part.ts';
 import type { BuiltTowers } from './dual-encoder.ts';
 import { factsOf } from './encoder-facts.ts';
 import type { EncoderRecord } from './record.ts';
@@ -13,11 +14,11 @@ export async function onnxEncoder(
   built?: BuiltTowers,
 ): Promise<Encoder> {
   if (record.kind === 'dual') {
-    const { dualEncoder } = await import('./dual-encoder.ts');
+    const { dualEncoder } = await loadPart(() => import('./dual-encoder.ts'));
     return dualEncoder(record, files, engine, built);
   }
   if (record.kind === 'resnet50-minilm') {
-    const { builtinEncoder } = await import('./builtin/encoder.ts');
+    const { builtinEncoder } = await loadPart(() => import('./builtin/encoder.ts'));
     return builtinEncoder(record, files, engine);
   }
   const image = lazySession(engine, files, record.imageModel);

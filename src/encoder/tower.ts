@@ -2,6 +2,7 @@ import type { Engine, PortInfo, Session } from '../engine/types.ts';
 import { ModelError, throwIfAborted, UsageError } from '../errors.ts';
 import { normalize } from '../image/preprocess.ts';
 import type { Pixels, Preprocessing } from '../image/types.ts';
+import { loadPart } from '../load-part.ts';
 import { toHalf } from '../math/half.ts';
 import { concatRows, type Matrix, matrix, matrixOf } from '../math/matrix.ts';
 import type { Tensor } from '../math/tensor.ts';
@@ -71,7 +72,7 @@ export function lazyTokenizer(files: EncoderFiles, rule: TextRule, place = ''): 
       });
     const config = await files.json(`${place}tokenizer_config.json`);
     // Imported here, because pictures need no tokenizer.
-    const { createTokenizer } = await import('./tokenizer.ts');
+    const { createTokenizer } = await loadPart(() => import('./tokenizer.ts'));
     return createTokenizer({ tokenizer, config }, rule);
   });
 }

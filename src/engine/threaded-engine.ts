@@ -2,6 +2,7 @@ import type { Abortable } from '../abort.ts';
 import { signalOf } from '../deprecation.ts';
 import { InterruptedError, type ModelError, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
+import { loadPart } from '../load-part.ts';
 import { sizeOf, type Tensor } from '../math/tensor.ts';
 import { printable } from '../printable.ts';
 import { count } from '../words.ts';
@@ -177,11 +178,11 @@ export function threadedEngine(
     compile: (outputs, work) => load(() => toOnnx(outputs), work),
     readsWeights: platform.readsWeights,
     train: async (spec, work = {}) => {
-      const { trainOn } = await import('./training/index.ts');
+      const { trainOn } = await loadPart(() => import('./training/index.ts'));
       return trainOn(host, spec, signalOf(work));
     },
     shard: async (plan, data, signal) => {
-      const { shardOn } = await import('./training/index.ts');
+      const { shardOn } = await loadPart(() => import('./training/index.ts'));
       return shardOn(host, plan, data, signal);
     },
     openKeys: (file, labels, classes) => platform.openKeys?.(platform, file, labels, classes) ?? noFiles(),

@@ -1,4 +1,5 @@
 import type { InferenceSession } from 'onnxruntime-node';
+import { loadPart } from '../load-part.ts';
 import type { Settings } from './protocol.ts';
 import type { Backend } from './request-handler.ts';
 
@@ -10,7 +11,7 @@ export async function webBackend(
   { device, threads, wasmPaths }: Settings,
   gpu = device === 'webgpu',
 ): Promise<Backend> {
-  const ort = gpu ? await import('onnxruntime-web/webgpu') : await import('onnxruntime-web/wasm');
+  const ort = await loadPart(() => (gpu ? import('onnxruntime-web/webgpu') : import('onnxruntime-web/wasm')));
   ort.env.logLevel = 'fatal';
   ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmPaths = wasmPaths;

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts';
+import { loadPart } from '../load-part.ts';
 import { keepLoaded, loadedMethods, methodIfLoaded } from './loaded.ts';
 import { type Method, STACK } from './method.ts';
 
@@ -64,7 +65,7 @@ export async function loadMethod(id: string, options: Readonly<Record<string, un
   await Promise.all(
     methodsIn(id, options).map(async (each) => {
       const load = builtIn.get(each) ?? composite.get(each);
-      if (load && !methodIfLoaded(each)) keepLoaded([await load()]);
+      if (load && !methodIfLoaded(each)) keepLoaded([await loadPart(load)]);
     }),
   );
 }

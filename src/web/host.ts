@@ -16,6 +16,7 @@ import { setSharedEngine } from '../engine/shared.ts';
 import type { Engine } from '../engine/types.ts';
 import { InterruptedError, ModelError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
+import { loadPart } from '../load-part.ts';
 import { type Matrix, row, softmaxRows } from '../math/matrix.ts';
 import { loadedMethod } from '../methods/loaded.ts';
 import { createScorer, type Scorer } from '../methods/score.ts';
@@ -70,6 +71,8 @@ interface Embedding {
   readonly embed: Embed;
   readonly session: EmbeddingSession;
 }
+
+const changes = () => loadPart(() => import('./changes.ts'));
 
 /** Opens classifiers of one encoder and answers their calls. `note` gets lines for the person. */
 export function createHost(note: (line: string, code: string) => void): Host {
@@ -202,7 +205,7 @@ export function createHost(note: (line: string, code: string) => void): Host {
     },
     async explain(work, of, sent, options): Promise<Explanation> {
       within(work);
-      const { explainFeatures } = await import('../classifier/explain.ts');
+      const { explainFeatures } = await loadPart(() => import('../classifier/explain.ts'));
       const { reject, examples } = checkedOptions(explainOptions, options);
       const classifier = one(of);
       const picture = pagePicture(sent);
@@ -216,7 +219,7 @@ export function createHost(note: (line: string, code: string) => void): Host {
     },
     async add(work, of, examples) {
       within(work);
-      const { addLabelled, labelledList } = await import('../classifier/add.ts');
+      const { addLabelled, labelledList } = await changes();
       const { data } = one(of);
       const named = examples.map(({ picture, label }) => ({ ...pagePicture(picture), name: label }));
       const { signal, onProgress } = work;
@@ -229,17 +232,17 @@ export function createHost(note: (line: string, code: string) => void): Host {
     },
     async remove(work, of, removal) {
       within(work);
-      const { removeParts } = await import('../classifier/remove.ts');
+      const { removeParts } = await changes();
       return hold(await removeParts(one(of).data, session().session, removal, work));
     },
     async refit(work, of, values) {
       within(work);
-      const { refitMethod } = await import('../classifier/refit.ts');
+      const { refitMethod } = await changes();
       return hold(await refitMethod(one(of).data, session().session, values, work.signal));
     },
     withReject: async (_, of, reject) => hold({ ...one(of).data, reject: checkedReject(reject) }),
     bytes: async (_, of) => {
-      const { classifierBytes } = await import('../classifier/file-bytes.ts');
+      const { classifierBytes } = await changes();
       return classifierBytes(one(of).data) as Uint8Array<ArrayBuffer>;
     },
     release: async (classifier) => {

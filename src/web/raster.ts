@@ -1,6 +1,7 @@
 import { DataError } from '../errors.ts';
 import type { Raster } from '../image/resize.ts';
 import { type CanvasPixels, MAX_PIXELS } from '../image/types.ts';
+import { loadPart } from '../load-part.ts';
 import { count } from '../words.ts';
 
 /** The pixels of a picture's file as they are stored, without colour management, with the same rules for palettes and transparent colours as in Node. Throws `DataError` if the browser cannot read them. */
@@ -15,7 +16,7 @@ export async function pixelsOfFile(file: Blob, exif: boolean): Promise<CanvasPix
   const pixels = pixelsOf(bitmap, bitmap.width, bitmap.height);
   bitmap.close();
   if (!begins(head, GIF)) return { ...pixels, palette: isPalettePng(head) };
-  const { firstFrame } = await import('../image/gif.ts');
+  const { firstFrame } = await loadPart(() => import('../image/gif.ts'));
   const { palette = true, data } = firstFrame(
     { ...pixels, data: bytesOf(pixels), channels: 4 },
     await bytesOfFile(file),
@@ -25,7 +26,7 @@ export async function pixelsOfFile(file: Blob, exif: boolean): Promise<CanvasPix
 
 /** A PNG in which a transparent colour stays visible. */
 async function visiblePng(file: Blob): Promise<Blob> {
-  const { withVisibleColour } = await import('../image/png.ts');
+  const { withVisibleColour } = await loadPart(() => import('../image/png.ts'));
   return new Blob([withVisibleColour(await bytesOfFile(file))]);
 }
 

@@ -525,6 +525,37 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
     await other.close();
   });
 
+  it('saves what it has learnt without a network, and names a part of the program that cannot be loaded', async () => {
+    await sharp(picture).jpeg().toFile(at('picture.jpg'));
+    const other = await opened('/page');
+    await other.evaluate(async () => {
+      const pets = await page.open('../site/');
+      const image = await (await fetch('../data/picture.jpg')).blob();
+      window.pets = await pets.add([{ image, label: 'owl' }]);
+    });
+    const png = Array.from(readFileSync(picture));
+    await other.route(/\.js$/, (route) => route.abort());
+    const attempts = () =>
+      other.evaluate(async (png) => {
+        const blob = new Blob([Uint8Array.from(png)]);
+        const codeOf = (answer: Promise<unknown>) =>
+          answer.then(
+            () => 'answered',
+            ({ code }) => code,
+          );
+        return [await codeOf(window.pets.explain(blob)), await codeOf(window.pets.predict(blob))];
+      }, png);
+    expect(await attempts()).toEqual(['web/network', 'web/network']);
+    const bytes = await other.evaluate(async () => Array.from(await window.pets.bytes()));
+    const kept = await decodeClassifier(Uint8Array.from(bytes));
+    expect(kept.classes.map(({ id }) => id)).toContain('owl');
+    await other.unroute(/\.js$/);
+    expect(await attempts()).toEqual(['answered', 'answered']);
+    await other.route(/\/tip-adapter-/, (route) => route.abort());
+    expect((await codeOf('../site/', {}, other)).code).toBe('web/network');
+    await other.close();
+  });
+
   it('names a camera that is refused', async () => {
     const code = await tab.evaluate(`(async () => {
       const { getUserMedia } = MediaDevices.prototype;
