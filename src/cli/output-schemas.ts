@@ -362,6 +362,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       run: z.string().describe('Name of the run that is left to the workers (--detach)'),
       left: count.describe('Number of fits without a result'),
       fits: count,
+      missing: z.array(z.string()).describe('One line for each data set that is missing'),
     }),
   ]),
   worker: object({

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -118,6 +118,13 @@ describe.skipIf(!redisProgram)(`embed on workers${REDIS_SKIP}`, { timeout: 60_00
     expect(tables).toMatchObject({ status: 0, err: expect.stringContaining('left out: coop') });
     expect(tables.out).toMatch(/prototype +\d/);
     expect(await bench('--detach')).toMatchObject({ status: 2 });
+    await mkdir(at('empty'));
+    const partial = await bench(
+      ...[at('empty'), '-o', at('partial'), '--queue', redis.address, '--detach', '--json'],
+    );
+    expect(JSON.parse(partial.out)).toMatchObject({ fits: 2, missing: [expect.stringMatching(/^empty /)] });
+    expect(partial.err).toMatch(/missing: empty .*2 of 2 fits are missing.*1 data set could not be read/s);
+    expect(partial.status).toBe(3);
   });
 
   it('refuses what does not fit', async () => {

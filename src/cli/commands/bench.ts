@@ -173,10 +173,12 @@ export const benchCommand = defineCommand({
       }
     });
     if ('run' in done) {
-      if (json) return printJson(io, { ...done, fits: bench.fits });
-      tellSubmitted({ ...done, before: false }, { output, redis: given.queue! }, io);
+      if (json) printJson(io, { ...done, fits: bench.fits, missing });
+      else tellSubmitted({ ...done, before: false }, { output, redis: given.queue! }, io);
+      for (const line of missing) io.note(`missing: ${line}`);
       const still = `${number(done.left)} of ${count(bench.fits, 'fit')} ${plural(done.left, 'is', 'are')} missing`;
-      return io.note(`${still}. Once they are done, the same command makes the tables.`);
+      io.note(`${still}. Once they are done, the same command makes the tables.`);
+      return checkWhole(sources, failed);
     }
     const tables = done;
     const written = await writeOutputs({ suite: id, sources, missing, tables }, output, metrics, io);
