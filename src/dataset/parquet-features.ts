@@ -1,8 +1,10 @@
+import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { Abortable } from '../abort.ts';
 import { DataError, throwIfAborted } from '../errors.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { openStore, pathIn } from '../store/open-store.ts';
+import { fileIdentity, unlessMissing } from '../store/regular.ts';
 import { typed } from '../store/safetensors.ts';
 import { count } from '../words.ts';
 import { damaged, openParquet, type Parquet } from './parquet-file.ts';
@@ -105,14 +107,14 @@ export async function openStoredParquet(
   const splits = new Set<string>();
   const parts = names.map((name, i): FeaturePart => {
     const path = pathIn(folder, name);
-    /** Size and date of the file on disk when its bytes were checked. It is read several times, and checked again only if it has changed. */
+    /** The file on disk whose bytes were checked. It is read several times, and checked again only if it has changed. */
     let checked: string | undefined;
     const open = async (work: Abortable) => {
       const file = fileIn(store, folder, name, work.signal);
-      const tag = file.absolute && (await store.find(name, work))?.tag;
-      const known = tag !== undefined && tag === checked;
+      const version = file.absolute && (await versionOf(file.absolute));
+      const known = version !== undefined && version === checked;
       const parquet = await openParquet(known ? file : await verified(file, sums, work));
-      checked = tag;
+      checked = version;
       if (parquet.rows === 0) return undefined;
       const columns = await columnsOf(parquet, path, classes);
       if (columns.dimension === dimension) return { parquet, columns };
@@ -123,6 +125,12 @@ export async function openStoredParquet(
     return partOf(open, where, { folder, store, classes, split: '', splits });
   });
   return { dimension, rows: pictures - failures, classes, splits, parts };
+}
+
+/** Identifies a file and its last change. Programs that copy files may set its date of modification, but not that of its last change. */
+async function versionOf(path: string): Promise<string | undefined> {
+  const stats = await stat(path).catch(unlessMissing);
+  return stats && `${fileIdentity(stats)} ${stats.ctimeMs}`;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { appendFile, cp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, cp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
 import type { Classifier } from '../classifier/classifier.ts';
 import { fakeEncoder, workspace, writeFiles, writePictures } from '../classifier/fake-encoder.fixture.ts';
@@ -231,6 +231,29 @@ describe('embed', () => {
     await expect(readInBlocks('damaged')).rejects.toMatchObject(error);
     await withoutSum('damaged', `shards/${name}`);
     await expect(readDataset(at('damaged'))).rejects.toMatchObject({ code: 'dataset/parquet' });
+  });
+
+  it('refuses a file that is damaged between two readings and keeps its size and date', async () => {
+    await embedded(stored(20), 'replaced', { format: 'parquet' });
+    const [name] = await readdir(at('replaced', 'shards'));
+    const path = at('replaced', 'shards', name!);
+    const bytes = await readFile(path);
+    const write = async () => {
+      await writeFile(path, bytes);
+      await utimes(path, 1e9, 1e9);
+      return (await stat(path)).ctimeMs;
+    };
+    const before = await write();
+    const { parts } = await openFeatureBlocks(at('replaced'));
+    const read = async () => {
+      let rows = 0;
+      for await (const { labels } of parts[0]!.blocks()) rows += labels.length;
+      return rows;
+    };
+    expect(await read()).toBe(20);
+    bytes[bytes.length >> 1]! ^= 1;
+    await vi.waitUntil(async () => (await write()) !== before);
+    await expect(read()).rejects.toMatchObject({ code: 'features/checksum' });
   });
 
   it.each(['npy', 'safetensors', 'parquet', 'parquet-list'] as const)(
