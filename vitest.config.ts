@@ -23,6 +23,7 @@ const OWN = [
     'encoder/clip/weight-files',
     'export/site',
     'scale/embed',
+    'scale/hub-source',
     'server/changes',
     'store/atomic-close',
     'store/download',
