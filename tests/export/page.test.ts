@@ -98,6 +98,7 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
       'grey.png': noise.clone().greyscale().png(),
       'deep.png': noise.clone().toColourspace('rgb16').png(),
       'picture.webp': noise.clone().webp({ lossless: true }),
+      'picture.gif': noise.clone().gif(),
     };
     for (const [name, picture] of Object.entries(made)) await picture.toFile(at(name));
     const known = classifier.data.examples.slice(0, 3).map(({ id }, i) => [`example ${i}`, id] as const);

@@ -25,7 +25,8 @@ export default defineConfig({
     emptyOutDir: true,
     target: 'es2022',
     reportCompressedSize: false,
-    rollupOptions: { checks },
+    // A file on a disk can fetch nothing beside it.
+    rollupOptions: { checks, output: { codeSplitting: false } },
     lib: {
       entry: join(import.meta.dirname, 'main.ts'),
       formats: ['es'],
