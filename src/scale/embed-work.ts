@@ -24,6 +24,7 @@ import { DECODING } from '../image/types.ts';
 import { sha256 } from '../sha256.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { version } from '../version.ts';
+import { count, number } from '../words.ts';
 import { failuresCsv } from './failures.ts';
 import { writeTables } from './feature-tables.ts';
 import { listSource, type ShardSource, type SourcePicture } from './list-source.ts';
@@ -57,13 +58,14 @@ export function embedWork(settings: EmbedSettings): Work {
     ...(group !== undefined && { group }),
   });
   const lists = storage === 'parquet-list';
+  const source = settings.source ?? listSource(dataset.examples, rowOf);
   return shardWork({
     description,
     identity: {
       ...{ kind: 'embed', version: FORMAT, decoding: DECODING, encoder: encoder.fingerprint, view: 0 },
       ...{ exif, dtype, lists },
     },
-    source: settings.source ?? listSource(dataset.examples, rowOf),
+    source,
     target,
     async compute(pictures, { signal, onProgress }) {
       const encoded = await session.encode(pictures, {
@@ -87,7 +89,7 @@ export function embedWork(settings: EmbedSettings): Work {
       return { bytes, failures: failures.length };
     },
     factsOf: readFeatureFacts,
-    result: featureFolder(settings),
+    result: featureFolder(settings, source.pictures),
     close: () => session.close(),
   });
 }
@@ -104,8 +106,14 @@ function known({ id, class: name, split, group }: SourcePicture): Omit<FeatureRo
 
 const INFO_NAME = 'info.json';
 
-/** The folder that the features are stored in: Parquet files as the shards made them, or tables. */
-function featureFolder({ dataset, encoder, target, storage, dtype, exif }: EmbedSettings): RunResult {
+/**
+ * The folder that the features are stored in: Parquet files as the shards made them, or tables. `pictures` is the number of pictures of
+ * the run, if it is known.
+ */
+function featureFolder(
+  { dataset, encoder, target, storage, dtype, exif }: EmbedSettings,
+  pictures: number | undefined,
+): RunResult {
   const { classes, order, unreadable = [] } = dataset;
   const blank: StoredInfo = {
     ...{ finished: false, run: '', dataset: dataset.name, root: dataset.root },
@@ -141,6 +149,8 @@ function featureFolder({ dataset, encoder, target, storage, dtype, exif }: Embed
           hint: `Give another folder for features of ${blank.root} by ${blank.model}, or remove this one first.`,
           details: { path: target.address, root: info.root, encoder: info.model },
         });
+      } else if (info.finished && pictures !== undefined && pictures < info.pictures) {
+        throw fewerPictures(target.address, pictures, info.pictures);
       }
       if (!info?.finished || about(info) !== about(blank)) return undefined;
       const isParquet = info.storage.startsWith('parquet');
@@ -171,8 +181,8 @@ function featureFolder({ dataset, encoder, target, storage, dtype, exif }: Embed
       if (failures + unreadable.length > 0) await putSummed(FAILURES_NAME, failuresCsv(shards, unreadable));
       else await target.remove(FAILURES_NAME, { signal });
       if (isParquet) await removeOthers(target, shards, signal);
-      const pictures = shards.reduce((sum, shard) => sum + shard.pictures, 0);
-      const facts = { run, pictures, failures, shards: shards.length, tables, sums };
+      const written = shards.reduce((sum, shard) => sum + shard.pictures, 0);
+      const facts = { run, pictures: written, failures, shards: shards.length, tables, sums };
       const info = { ...blank, finished: true, ...facts };
       await put(INFO_NAME, storedInfoText(info), signal);
       // The tables hold all that the shards' results hold.
@@ -180,6 +190,18 @@ function featureFolder({ dataset, encoder, target, storage, dtype, exif }: Embed
       return summaryOf(info);
     },
   };
+}
+
+/** A run of fewer pictures would remove the features of the others. */
+function fewerPictures(path: string, pictures: number, before: number): UsageError {
+  return new UsageError(
+    `${path} holds features of ${count(before, 'picture')}, and this run has ${number(pictures)}`,
+    {
+      code: 'output/other-features',
+      hint: `Give another folder for features of the ${count(pictures, 'picture')}, or remove this one first.`,
+      details: { path, pictures, before },
+    },
+  );
 }
 
 /** The files that files.txt lists. It is itself one of the files. */

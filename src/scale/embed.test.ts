@@ -139,6 +139,23 @@ describe('embed', () => {
     await expect(readDataset(at('refused-features'))).rejects.toMatchObject({ code: 'features/info' });
   });
 
+  it.each(['npy', 'safetensors', 'parquet', 'parquet-list'] as const)(
+    'refuses fewer pictures than a finished folder of %s has, and keeps the folder as it is',
+    async (format) => {
+      const output = `fewer-${format}`;
+      await embedded(stored(20), output, { format });
+      const before = await readFile(at(output, 'info.json'), 'utf8');
+      await expect(embedded(stored(10), output, { format })).rejects.toMatchObject({
+        code: 'output/other-features',
+        message: `${at(output)} holds features of 20 pictures, and this run has 10`,
+        hint: 'Give another folder for features of the 10 pictures, or remove this one first.',
+      });
+      expect(await readFile(at(output, 'info.json'), 'utf8')).toBe(before);
+      expect((await readDataset(at(output))).examples).toHaveLength(20);
+      expect(await embedded(stored(30), output, { format })).toMatchObject({ before: false, pictures: 30 });
+    },
+  );
+
   it('makes an interrupted run the same as one that was not, with only what is missing', async () => {
     const data = stored(6000);
     await embedded(data, 'whole', { format: 'parquet' });
