@@ -143,6 +143,11 @@ export interface Method<
    */
   search?(task: TaskWith<N>, given: Partial<ValuesOf<O>>): readonly Partial<ValuesOf<O>>[];
   /**
+   * The option whose values in `search` are a path with equal ratios. If the best value is an end of the path, the search goes on beyond it:
+   * constants that suit one encoder may be far from those of another.
+   */
+  readonly path?: string;
+  /**
    * Returns the states of each subset of the examples, for one candidate after the other. It is present if this is faster than separate
    * fits.
    */

@@ -87,6 +87,7 @@ export const prokerRandomFeatures = defineMethod({
   needs: ['text', 'examples'],
   options,
   search: () => [0.01, 0.1, 1, 10].map((lambda) => ({ lambda })),
+  path: 'lambda',
   fit: async (task, values) => ({
     ...(await learn(await sumsOf(samplesOf(task.support), task, values), task, values)),
     ...(await measured(task, values)),

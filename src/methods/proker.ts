@@ -72,6 +72,7 @@ export const proker = defineMethod({
     const { beta, lambda } = publishedFor(task);
     return [0.5, 1, 2].map((factor) => ({ beta, lambda: lambda * factor }));
   },
+  path: 'lambda',
   fit: async (task, options) => {
     const learnt = await learn(task, options);
     const { landmarks } = options;

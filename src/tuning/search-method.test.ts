@@ -26,8 +26,9 @@ const task = (() => {
 })();
 
 /** A method that uses as much of the class as its option says: 0 for nothing, 1 for all. */
-const knowing = (path: readonly number[]) =>
+const knowing = (path: readonly number[], name?: string) =>
   defineMethod({
+    path: name,
     id: 'knowing',
     name: 'Knowing',
     paper: 'none',
@@ -53,6 +54,19 @@ afterAll(() => engine.close());
 describe('the search of a path', () => {
   const tuningSet = tuningSetOfFolds(task)!;
   const found = (path: readonly number[]) => searchMethod(engine, knowing(path), task, tuningSet);
+
+  it.each([
+    ['the upper', [0.05, 0.1]],
+    ['the lower', [12, 24]],
+  ])('goes on beyond %s end of a path where the best value lies', async (_, path) => {
+    const within = await found(path);
+    const beyond = await searchMethod(engine, knowing(path, 'share'), task, tuningSet);
+    expect(path).toContain(within.options.share);
+    expect(path).not.toContain(beyond.options.share);
+    expect(beyond.nll).toBeLessThan(within.nll - 0.01);
+    // It stopped because a further step gained nothing, and not because the path was long.
+    expect(beyond.surface.length).toBeLessThan(16);
+  });
 
   it('takes the best candidate at any position, however often the likelihood falls and rises before it', async () => {
     const paths = fc.uniqueArray(fc.integer({ min: 0, max: 9 }), { minLength: 2, maxLength: 8 });

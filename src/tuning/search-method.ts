@@ -130,6 +130,14 @@ export async function searchMethod(
   for await (const terms of termsOutOfFold(engine, method, task, rows, tried)) {
     found.push(await evaluate(tried[found.length]!, terms, rows.labels, task.signal));
   }
+  const { path = '' } = method;
+  if (tuned.includes(path)) {
+    for (let next = beyond(found, path); next; next = beyond(found, path)) {
+      const values = resolveOptions(method.options, next);
+      for await (const terms of termsOutOfFold(engine, method, task, rows, [values]))
+        found.push(await evaluate(values, terms, rows.labels, task.signal));
+    }
+  }
   const surface = found.map(({ options: values, nll }) => {
     const numbers = Object.entries(values).filter(
       (entry): entry is [string, number] => typeof entry[1] === 'number',
@@ -142,6 +150,24 @@ export async function searchMethod(
 /** The distinct values, in order. */
 function distinct<T extends object>(candidates: readonly T[]): T[] {
   return [...new Map(candidates.map((candidate) => [JSON.stringify(candidate), candidate])).values()];
+}
+
+/** Least gain in nats for which a path is followed beyond its end, and the largest number of its values. */
+const WORTHWHILE = 1e-3;
+const LONGEST_PATH = 16;
+
+/** The options one step beyond the end of a path at which the best value lies; undefined if it lies inside, or if the last step gained little. */
+function beyond(found: readonly Evaluated[], path: string): Found['options'] | undefined {
+  const best = bestOf(found);
+  const points = found
+    .map(({ options, nll }) => ({ value: options[path] as number, nll }))
+    .sort((x, y) => x.value - y.value);
+  if (points.length >= LONGEST_PATH) return undefined;
+  for (const [end, before] of [points.slice(0, 2), points.slice(-2).reverse()]) {
+    if (!end || !before || end.value !== best.options[path]) continue;
+    if (before.nll - end.nll >= WORTHWHILE) return { ...best.options, [path]: end.value ** 2 / before.value };
+  }
+  return undefined;
 }
 
 function bestOf(found: readonly Evaluated[]): Evaluated {
