@@ -1,4 +1,4 @@
-import type { Tensor } from '../math/tensor.ts';
+import type { StoredTensor, Tensor } from '../math/tensor.ts';
 import type { Device } from './device.ts';
 import type { KeyPart } from './keys/types.ts';
 import type { BlockPlan } from './training/plan.ts';
@@ -15,6 +15,12 @@ export interface Settings {
   readonly wasmPaths?: string;
 }
 
+/** The files of a model's `stored` tensors. */
+export interface ModelWeights extends WeightFiles {
+  /** In a model for WebAssembly, which cannot open files, tensor i is in the file named i. Here is where it lies; none for the native build. */
+  readonly pieces: readonly StoredTensor[];
+}
+
 /** Messages between the engine and its worker thread. Every request has a number; its answer carries the same. */
 export type Request =
   | {
@@ -22,7 +28,7 @@ export type Request =
       kind: 'load';
       session: number;
       model: Uint8Array | string;
-      weights?: WeightFiles;
+      weights?: ModelWeights;
       settings: Settings;
     }
   | { id: number; kind: 'keep'; session: number; feeds: Record<string, Tensor> }

@@ -6,11 +6,11 @@ import { createIdleSessions, type LoadedModel } from './idle-sessions.ts';
 import type { ByteProducts } from './keys/byte-products.ts';
 import type { KeyPages } from './keys/pages.ts';
 import { type FileReader, noFiles } from './keys/types.ts';
-import { type Answer, NATIVE_REFUSED, type Request, type Settings } from './protocol.ts';
+import { type Answer, type ModelWeights, NATIVE_REFUSED, type Request, type Settings } from './protocol.ts';
 import { pick } from './training/pick.ts';
 import type { Shard } from './training/shard.ts';
 import type { Run, Trainer } from './training/types.ts';
-import type { PortInfo, WeightFiles } from './types.ts';
+import type { PortInfo } from './types.ts';
 
 /** A build of ONNX Runtime; the interface is the same in Node and in a page. */
 export interface Backend {
@@ -22,7 +22,7 @@ export interface Backend {
     ) => TypedTensor<'float32'>;
   };
   /** @param weights the files of the model's `stored` tensors */
-  create(model: Uint8Array | string, weights?: WeightFiles): Promise<InferenceSession>;
+  create(model: Uint8Array | string, weights?: ModelWeights): Promise<InferenceSession>;
   /** Whether outputs can be written into existing arrays. The web build cannot: it leaves such arrays zero. */
   readonly preallocates: boolean;
 }

@@ -1,9 +1,9 @@
 import type { Abortable } from '../abort.ts';
 import { signalOf } from '../deprecation.ts';
 import { InterruptedError, type ModelError, UsageError } from '../errors.ts';
-import { toOnnx } from '../graph/onnx.ts';
+import { type Located, toOnnx } from '../graph/onnx.ts';
 import { loadPart } from '../load-part.ts';
-import { sizeOf, type Tensor } from '../math/tensor.ts';
+import { type StoredTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 import { printable } from '../printable.ts';
 import { count } from '../words.ts';
 import { channelTo, type Thread, type ThreadEvents } from './channel.ts';
@@ -29,6 +29,9 @@ export interface Platform {
   /** Returns the reason why a device cannot be used; undefined if it may be tried. It is called once, before the first use. */
   refusal?(device: Device): Promise<string | undefined>;
 }
+
+/** Makes a request for the native build in a folder, or for WebAssembly. */
+type Make = (native: string | undefined) => Starting;
 
 /**
  * An engine on a thread that starts at the first use. If the thread dies, running calls are rejected and the next call starts
@@ -65,9 +68,9 @@ export function threadedEngine(
   /**
    * Sends a request that starts a runtime. If the native build does not load, makes the request again and sends it with another build.
    */
-  async function open(make: () => Starting, device: Device, signal?: AbortSignal): Promise<Answer> {
+  async function open(make: Make, device: Device, signal?: AbortSignal): Promise<Answer> {
     const ask = (native: string | undefined) => {
-      const { transfer, ...request } = make();
+      const { transfer, ...request } = make(native);
       return send({ ...request, settings: { ...platform.settings, device, native } }, transfer, signal);
     };
     try {
@@ -79,7 +82,7 @@ export function threadedEngine(
   }
 
   /** Loads models on the device. If the device refuses them and the CPU does not, the CPU is used from then on. */
-  async function prepare(make: () => Starting, signal?: AbortSignal): Promise<Answer> {
+  async function prepare(make: Make, signal?: AbortSignal): Promise<Answer> {
     chosen ??= device === 'cpu' ? Promise.resolve(device) : choose();
     const used = await chosen;
     try {
@@ -94,7 +97,7 @@ export function threadedEngine(
 
   /** @param model a model, or what makes its bytes whenever a thread needs them, so that they can be transferred instead of copied */
   async function load<Name extends string>(
-    model: Uint8Array | string | (() => Uint8Array<ArrayBuffer>),
+    model: Uint8Array | string | ((located?: Located) => Uint8Array<ArrayBuffer>),
     { weights: files, ...work }: Abortable & { readonly weights?: WeightFiles } = {},
   ): Promise<Session<Name>> {
     const session = serial++;
@@ -102,10 +105,12 @@ export function threadedEngine(
     let loaded = -1;
     let ports: { inputs: PortInfo[]; outputs: PortInfo[] } | undefined;
 
-    const weights = files && { folder: files.folder, identities: files.identities };
-    const request = (): Starting => {
+    const request: Make = (native) => {
       if (typeof model !== 'function') return { kind: 'load', session, model };
-      const made = model();
+      const pieces: StoredTensor[] = [];
+      const asPiece: Located = (place) => ({ ...place, file: `${pieces.push(place) - 1}`, offset: 0 });
+      const made = model(native === undefined ? asPiece : undefined);
+      const weights = files && { folder: files.folder, identities: files.identities, pieces };
       return { kind: 'load', session, model: made, weights, transfer: [made.buffer] };
     };
 
@@ -175,7 +180,7 @@ export function threadedEngine(
     threads: platform.settings.threads,
     native: platform.native,
     load,
-    compile: (outputs, work) => load(() => toOnnx(outputs), work),
+    compile: (outputs, work) => load((located) => toOnnx(outputs, { located }), work),
     readsWeights: platform.readsWeights,
     train: async (spec, work = {}) => {
       const { trainOn } = await loadPart(() => import('./training/index.ts'));

@@ -13,16 +13,17 @@ import { simplify } from './simplify.ts';
 
 /**
  * Writes a graph as the bytes of an ONNX model (opset 17, IR version 8), which ONNX Runtime runs on every platform.
- * Field numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+ * Field numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). `located` gives where the model finds a
+ * `stored` tensor, if this is not its own place.
  */
 export function toOnnx(
   outputs: Readonly<Record<string, Expr>>,
-  { metadata = {} }: { metadata?: Record<string, string> } = {},
+  { metadata = {}, located }: { metadata?: Record<string, string>; located?: Located } = {},
 ): Uint8Array<ArrayBuffer> {
   const simple = simplify(outputs);
   const graph = new Message();
   const names = new Map<Expr, string>();
-  const write = graphWriter(graph);
+  const write = graphWriter(graph, located);
   const inputs = new Map<string, Expr>();
 
   for (const expr of topological(Object.values(simple))) {
@@ -87,8 +88,14 @@ const ONNX_TYPES: Readonly<Record<DType, number>> = {
   bfloat16: 16,
 };
 
+/** Returns where a model finds a tensor of a file. */
+export type Located = (place: StoredTensor) => StoredTensor;
+
 /** Writes nodes and constants into a GraphProto; `rename` gives a result a second name. */
-export function graphWriter(graph: Message): OnnxWriter & { rename(from: string, to: string): void } {
+export function graphWriter(
+  graph: Message,
+  located: Located = (place) => place,
+): OnnxWriter & { rename(from: string, to: string): void } {
   let serial = 0;
   const integerConstants = new Map<string, string>();
   const taken = new Set<string>();
@@ -120,7 +127,7 @@ export function graphWriter(graph: Message): OnnxWriter & { rename(from: string,
     tensor,
     stored: (place) => {
       const name = `stored_${serial++}`;
-      bytesField(graph, 5, storedProto(name, place));
+      bytesField(graph, 5, storedProto(name, located(place)));
       return name;
     },
     integers: (values) => {

@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -7,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -20,7 +22,7 @@ import { matmulT } from '../../graph/products.ts';
 import { stored } from '../../graph/stored.ts';
 import type { Pixels } from '../../image/types.ts';
 import { toHalf } from '../../math/half.ts';
-import type { Tensor } from '../../math/tensor.ts';
+import { floatTensor, type Tensor } from '../../math/tensor.ts';
 import { encodeSafetensors, parseSafetensors } from '../../store/safetensors.ts';
 import { stateDictionary } from '../../store/torch-archive.fixture.ts';
 import { loadEncoder } from '../load.ts';
@@ -79,6 +81,41 @@ function archived(name: string): string {
   writeFileSync(join(folder, 'clip.pt'), stateDictionary(Object.fromEntries(tensors)));
   rmSync(path);
   return folder;
+}
+
+const HOLE = 2 ** 31;
+
+/** Writes a file with a hole of 2 GiB. Returns whether the file system stores no bytes for it. */
+function withHole(path: string, before: readonly Uint8Array[], after: Uint8Array): boolean {
+  writeFileSync(path, Buffer.concat(before));
+  truncateSync(path, statSync(path).size + HOLE);
+  const { blocks } = statSync(path);
+  appendFileSync(path, after);
+  return blocks * 512 < HOLE;
+}
+
+/** Puts a hole in front of the directory of a zip. */
+function widenZip(path: string): boolean {
+  const bytes = readFileSync(path);
+  const field = bytes.length - 6;
+  const directory = bytes.readUInt32LE(field);
+  bytes.writeUInt32LE(directory + HOLE, field);
+  return withHole(path, [bytes.subarray(0, directory)], bytes.subarray(directory));
+}
+
+/** Adds a tensor without numbers on the disk in front of those of a safetensors file. */
+function widenSafetensors(path: string): boolean {
+  const bytes = readFileSync(path);
+  const start = 8 + Number(bytes.readBigUInt64LE());
+  const { __metadata__, ...entries } = JSON.parse(bytes.subarray(8, start).toString());
+  for (const entry of Object.values<{ data_offsets: number[] }>(entries))
+    entry.data_offsets = entry.data_offsets.map((at) => at + HOLE);
+  const all = { ...entries, unused: { dtype: 'U8', shape: [HOLE], data_offsets: [0, HOLE] } };
+  const text = JSON.stringify(all);
+  const header = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  return withHole(path, [length, header], bytes.subarray(start));
 }
 
 describe('weights that stay in their files', () => {
@@ -214,6 +251,45 @@ describe('weights that stay in their files', () => {
     data.forEach((x, i) => {
       expect(x).toBeCloseTo(expected.images[i]!, 4);
     });
+  });
+
+  it.for([
+    {
+      form: 'a file of torch.save',
+      write: () => join(archived('wide-archive'), 'clip.pt'),
+      widen: widenZip,
+      name: 'visual.transformer.resblocks.0.mlp.c_fc.weight',
+    },
+    {
+      form: 'safetensors',
+      write: () => join(clip('wide'), 'model.safetensors'),
+      widen: widenSafetensors,
+      name: 'vision_model.encoder.layers.0.mlp.fc1.weight',
+    },
+  ])('are read by the WebAssembly build from a file above 2 GiB: $form', async (one, { skip }) => {
+    const path = one.write();
+    try {
+      if (!one.widen(path)) skip('The file system has no sparse files');
+      const { files, close } = await openWeights(path);
+      const outputs = { y: matmulT(input('x', ['n', 16]), stored(files!.place(one.name)!)) };
+      const x = floatTensor(
+        [1, 16],
+        Float32Array.from({ length: 16 }, (_, i) => i / 16),
+      );
+      const run = async (by: typeof engine) =>
+        (await (await by.compile(outputs, { weights: files })).run({ x })).y.data as Float32Array;
+      const expected = await run(engine);
+      build.chosen = { version: '1.30.0' };
+      await using wasm = createEngine({ threads: 1, note: () => {} });
+      const own = await run(wasm);
+      await close();
+      expect(own.length).toBe(64);
+      own.forEach((y, i) => {
+        expect(y).toBeCloseTo(expected[i]!, 4);
+      });
+    } finally {
+      rmSync(path);
+    }
   });
 
   it('are not used for numbers that lie at an odd place', async () => {
