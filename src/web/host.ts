@@ -33,6 +33,7 @@ import {
   sentError,
   WEB_DEVICES,
 } from './protocol.ts';
+import { loadFormats } from './raster.ts';
 import { type Embed, encodePictures, type PagePicture, pageSession } from './session.ts';
 import { parseSite, SITE_FILE } from './site.ts';
 
@@ -42,6 +43,9 @@ const openingOptions = {
   threads: optional(integer({ min: 1, help: 'Threads of the CPU.' })),
   cache: flag({ default: true, help: "Keep the encoder in the browser's Cache Storage." }),
 };
+
+/** Milliseconds after the first answer when the small parts that other calls need are loaded, so that these calls need no network. */
+const IDLE = 1000;
 
 /** How one call is done. */
 interface Work {
@@ -72,12 +76,14 @@ interface Embedding {
   readonly session: EmbeddingSession;
 }
 
+const explaining = () => loadPart(() => import('../classifier/explain.ts'));
 const changes = () => loadPart(() => import('./changes.ts'));
 
 /** Opens classifiers of one encoder and answers their calls. `note` gets lines for the person. */
 export function createHost(note: (line: string, code: string) => void): Host {
   const held = new Map<number, Held>();
   let serial = 0;
+  let hasAnswered = false;
   let opened: Embedding | undefined;
   // The downloads of a call are reported to it. A tower is fetched at its first use, during any call.
   let downloads: Downloads = { note, cache: true };
@@ -200,12 +206,14 @@ export function createHost(note: (line: string, code: string) => void): Host {
       rows.forEach(({ item }, i) => {
         answers[item] = predictionOf(classifier.data, pictures[item]!.id, row(all, i), reject);
       });
+      if (!hasAnswered) setTimeout(() => Promise.all([explaining(), loadFormats()]).catch(() => {}), IDLE);
+      hasAnswered = true;
       for (const { item, id, error } of failures) answers[item] = { image: id, failed: sentError(error) };
       return answers;
     },
     async explain(work, of, sent, options): Promise<Explanation> {
       within(work);
-      const { explainFeatures } = await loadPart(() => import('../classifier/explain.ts'));
+      const { explainFeatures } = await explaining();
       const { reject, examples } = checkedOptions(explainOptions, options);
       const classifier = one(of);
       const picture = pagePicture(sent);

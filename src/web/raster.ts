@@ -4,6 +4,12 @@ import { type CanvasPixels, MAX_PIXELS } from '../image/types.ts';
 import { loadPart } from '../load-part.ts';
 import { count } from '../words.ts';
 
+const gif = () => loadPart(() => import('../image/gif.ts'));
+const png = () => loadPart(() => import('../image/png.ts'));
+
+/** Loads the rules for PNG and GIF, so that a later picture needs no network. */
+export const loadFormats = () => Promise.all([gif(), png()]);
+
 /** The pixels of a picture's file as they are stored, without colour management, with the same rules for palettes and transparent colours as in Node. Throws `DataError` if the browser cannot read them. */
 export async function pixelsOfFile(file: Blob, exif: boolean): Promise<CanvasPixels> {
   const head = await bytesOfFile(file.slice(0, HEAD));
@@ -16,7 +22,7 @@ export async function pixelsOfFile(file: Blob, exif: boolean): Promise<CanvasPix
   const pixels = pixelsOf(bitmap, bitmap.width, bitmap.height);
   bitmap.close();
   if (!begins(head, GIF)) return { ...pixels, palette: isPalettePng(head) };
-  const { firstFrame } = await loadPart(() => import('../image/gif.ts'));
+  const { firstFrame } = await gif();
   const { palette = true, data } = firstFrame(
     { ...pixels, data: bytesOf(pixels), channels: 4 },
     await bytesOfFile(file),
@@ -26,7 +32,7 @@ export async function pixelsOfFile(file: Blob, exif: boolean): Promise<CanvasPix
 
 /** A PNG in which a transparent colour stays visible. */
 async function visiblePng(file: Blob): Promise<Blob> {
-  const { withVisibleColour } = await loadPart(() => import('../image/png.ts'));
+  const { withVisibleColour } = await png();
   return new Blob([withVisibleColour(await bytesOfFile(file))]);
 }
 

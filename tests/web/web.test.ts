@@ -203,17 +203,35 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
     const fresh = await browser.newPage();
     const asked = new Set<string>();
     fresh.on('request', (request) => asked.add(new URL(request.url()).pathname));
+    const arrived: string[] = [];
+    fresh.on('requestfinished', (request) => arrived.push(new URL(request.url()).pathname));
     await fresh.goto(`${server.address}/page/index.html`);
     await fresh.waitForFunction(() => 'page' in globalThis);
     await fresh.evaluate(async () => {
-      const pets = await page.open('../site/');
-      await pets.predict(await (await fetch('../data/picture.jpg')).blob());
+      window.pets = await page.open('../site/');
+      await window.pets.predict(await (await fetch('../data/picture.jpg')).blob());
     });
-    await fresh.close();
     const code = [...asked].filter((path) => path.endsWith('.js') && !/\/ort\./.test(path));
     expect(code.some((path) => path.includes('/tip-adapter-'))).toBe(true);
     const sizes = code.map((path) => gzipSync(readFileSync(at(path.slice(1)))).length);
     expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(60_000);
+    // The small parts for other calls follow later, so that these calls need no network.
+    await expect
+      .poll(
+        () => ['explain', 'gif', 'png'].every((part) => arrived.some((path) => path.includes(`/${part}-`))),
+        {
+          timeout: 20_000,
+        },
+      )
+      .toBe(true);
+    await fresh.route(/\.js$/, (route) => route.abort());
+    const png = Array.from(readFileSync(picture));
+    const shown = await fresh.evaluate(async (png) => {
+      const blob = new Blob([Uint8Array.from(png)]);
+      return [(await window.pets.predict(blob)).name, (await window.pets.explain(blob)).contributions.length];
+    }, png);
+    expect(shown).toEqual([expect.any(String), expect.any(Number)]);
+    await fresh.close();
   });
 
   it('explains as Node does', async () => {
