@@ -3,6 +3,7 @@ import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import { messageAbout } from '../errors.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
 import { methodById } from '../methods/list.ts';
+import type { Interruption } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
 import { count, number, plural } from '../words.ts';
 import { taskOf } from './classifier-task.ts';
@@ -62,7 +63,12 @@ export function unevaluatedFindings(data: Pick<ClassifierData, 'tuning' | 'suppo
 /** The findings of a fit about its method: differences from the paper, and measurements of the approximation. */
 export function remarksOf(data: ClassifierData): readonly string[] {
   const { remarks, options } = methodById(data.method);
-  return remarks?.(taskOf(data), resolveOptions(options, data.options), data.state) ?? [];
+  const told = remarks?.(taskOf(data), resolveOptions(options, data.options), data.state) ?? [];
+  return data.interrupted ? [interruptedText(data.interrupted), ...told] : told;
+}
+
+function interruptedText({ epochs, of }: Interruption): string {
+  return `The training was interrupted after ${count(epochs, 'epoch')} of ${number(of)}`;
 }
 
 export function remarkFindings(data: ClassifierData): Finding[] {

@@ -126,7 +126,8 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
     const learnt = await learn(known, { ...values, options: methodOptions }, encoder, rows, watch);
     if (!signal?.aborted) await checkpoint?.remove();
     const { reject, said } = await rejectOf(learnt, values.reject, { ...used, signal });
-    const data = { ...learnt, reject };
+    const { interrupted } = checkpoint ?? {};
+    const data = { ...learnt, reject, ...(interrupted && { interrupted }) };
     const told = [
       ...findings,
       ...said,

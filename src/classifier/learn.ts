@@ -110,7 +110,8 @@ export async function fitMethod(
   const how = { defaults, validation, checkpoint, calibration };
   const { method, options, state, choice } = await fitWanted(engine, task, wanted, how);
   const tuned = validation ? (validation.hashes ?? []) : data.examples.map(({ sha256 }) => sha256);
-  return { ...data, method, options, state, tuning: withLearntRows(choice, encoder, tuned) };
+  const { interrupted: _, ...rest } = data;
+  return { ...rest, method, options, state, tuning: withLearntRows(choice, encoder, tuned) };
 }
 
 /** The parts of an encoder that some methods learn from, and the pictures that the encoder itself was fine-tuned on. */
@@ -151,7 +152,9 @@ export async function learnAgain(
   // The previous state is near the new optimum, so a convex fit starts from it.
   const task = { ...taskOf(data, signal), engine: sharedEngine(), ...parts, start: data.state };
   checkNeeds(method, task);
-  return { ...data, state: await method.fit(task, resolveOptions(method.options, data.options)) };
+  const state = await method.fit(task, resolveOptions(method.options, data.options));
+  const { interrupted: _, ...rest } = data;
+  return { ...rest, state };
 }
 
 /** Largest number of examples that the comparison uses as queries. */

@@ -60,6 +60,7 @@ export const metadataSchema = z.object({
     surface: z.array(z.record(z.string(), z.number())),
     compared: z.optional(z.array(z.object({ method: z.string(), nll: z.number(), accuracy: share }))),
   }),
+  interrupted: z.optional(z.object({ epochs: z.int().check(z.positive()), of: z.int().check(z.positive()) })),
   reject: share,
   exif: z.boolean(),
   views: z.int().check(z.positive(), z.lte(64)),

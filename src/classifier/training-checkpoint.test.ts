@@ -217,6 +217,9 @@ describe('fit with a checkpoint', () => {
       onFit: ({ done }) => done === 7 && stop.abort(),
     });
     expect(part.data.state.epochs).toBeLessThanOrEqual(2);
+    expect(part.data.interrupted).toEqual({ epochs: expect.toBeOneOf([1, 2]), of: 6 });
+    open.push(await part.refit({ method: 'prototype' }));
+    expect(open.at(-1)!.data.interrupted).toBeUndefined();
     const changes: FitOptions[] = [
       { template: ['a drawing of a {}.'] },
       { prompts: 'eurosat' },
@@ -234,6 +237,7 @@ describe('fit with a checkpoint', () => {
     await expect(fitted(others, { checkpoint, resume: true })).rejects.toMatchObject(refused);
     const rest = await fitted(photos, { checkpoint, resume: true });
     expect(rest.data.state).toEqual(whole.data.state);
+    for (const { data } of [rest, whole]) expect(data.interrupted).toBeUndefined();
     expect(existsSync(checkpoint)).toBe(false);
     await expect(fitted(photos, { checkpoint, resume: true })).rejects.toMatchObject({
       ...refused,

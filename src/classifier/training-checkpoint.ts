@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import type { TrainingState } from '../engine/training/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
-import type { Checkpoint } from '../methods/task.ts';
+import type { Checkpoint, Interruption } from '../methods/task.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { hashOf } from '../store/checksum.ts';
 import { contentHash } from '../store/content-hash.ts';
@@ -11,6 +11,8 @@ import { version } from '../version.ts';
 
 /** A training's state in a safetensors file. Every write replaces the file atomically, so that it survives a kill. */
 export interface FileCheckpoint extends Checkpoint {
+  /** Present if the training was interrupted after this checkpoint was opened. */
+  readonly interrupted?: Interruption;
   remove(): Promise<void>;
 }
 
@@ -19,12 +21,19 @@ export interface FileCheckpoint extends Checkpoint {
  * to another training (other examples, class names, prompts, options, seed or package version), and `ModelError` if it is damaged.
  */
 export function fileCheckpoint(path: string, { resume = false }: { resume?: boolean }): FileCheckpoint {
+  let interrupted: Interruption | undefined;
   return {
+    get interrupted() {
+      return interrupted;
+    },
     async open(identity) {
       const training = hashOf(version, ...identity);
       const state = resume ? await read(path, training) : undefined;
       return {
         state,
+        onInterrupted: (progress) => {
+          interrupted = progress;
+        },
         save: ({ step, parameters, moments }) => {
           const named = (prefix: string, all: TrainingState['parameters']) =>
             Object.entries(all).map(([name, tensor]) => [`${prefix}${name}`, tensor] as const);

@@ -3,7 +3,7 @@ import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import type { Preprocessing } from '../image/types.ts';
 import type { State } from '../methods/method.ts';
 import type { Summary } from '../methods/summary.ts';
-import type { Support, TextHead } from '../methods/task.ts';
+import type { Interruption, Support, TextHead } from '../methods/task.ts';
 import type { ThresholdPoint } from '../metrics/thresholds.ts';
 import type { Choice } from '../tuning/search-method.ts';
 
@@ -83,6 +83,8 @@ export interface ClassifierData {
   readonly options: Readonly<Record<string, unknown>>;
   readonly state: State;
   readonly tuning: Choice;
+  /** Present if the training was interrupted: the state is that of an earlier epoch. */
+  readonly interrupted?: Interruption;
   /** Answers with a lower probability are "none of these". With 0 no answer is. */
   readonly reject: number;
   readonly exif: boolean;

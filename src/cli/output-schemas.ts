@@ -24,6 +24,9 @@ const error = object({
   link: z.url().optional().describe('Address of the page that explains the code'),
   findings: z.array(finding).optional().describe('What was noticed in the data before the error'),
 });
+const interrupted = object({ epochs: count, of: count })
+  .optional()
+  .describe('Full epochs of an interrupted training, and the number that was asked for');
 const failure = object({ image: z.string(), error: error.omit({ link: true, findings: true }) });
 const ranked = { id: z.string(), name: z.string(), probability: share };
 const suspects = z.array(
@@ -197,6 +200,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     seconds: z.number(),
     method: z.string(),
     options: values,
+    interrupted,
     encoder: z.string(),
     calibrated: z.boolean(),
     protocol: z.string(),
@@ -448,6 +452,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     }).optional(),
     method: z.string(),
     options: values,
+    interrupted,
     tuning: object({
       temperature: z.number(),
       nll: z.number().optional(),

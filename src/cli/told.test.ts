@@ -104,6 +104,38 @@ describe('findings about the data are printed before anything is encoded', () =>
   });
 });
 
+describe('an interrupted training', () => {
+  const stop = new AbortController();
+  const io = recordingIo({
+    signal: stop.signal,
+    progress: () => ({ update: ({ total, done }) => total === 300 && done === 9 && stop.abort(), done() {} }),
+  });
+
+  it('is named by fit and info, and no longer after --resume', async () => {
+    const given = ['fit', at('photos'), '-o', at('rla.safetensors'), '--encoder', at('encoder')];
+    const fit = [...given, '--method', 'rla', '--tune', 'fixed', '--json'];
+    expect(await runCli(fit, io)).toBe(130);
+    const interrupted = { epochs: expect.toBeOneOf([8, 9]), of: 300 };
+    expect(JSON.parse(io.out())).toMatchObject({ interrupted });
+    const { epochs } = JSON.parse(io.out()).interrupted;
+    expect(io.err()).toContain(`rla.safetensors holds the result of ${epochs} epochs of 300`);
+    const info = ['info', at('rla.safetensors')];
+    expect((await tip(...info)).out).toContain(`The training was interrupted after ${epochs} epochs of 300`);
+    expect(JSON.parse((await tip(...info, '--json')).out)).toMatchObject({ interrupted });
+    const rest = await tip(...fit, '--resume');
+    expect([rest.status, JSON.parse(rest.out).interrupted]).toEqual([0, undefined]);
+    expect((await tip(...info)).out).not.toContain('interrupted');
+  });
+
+  it('is not one with the default number of epochs', async () => {
+    for (const method of ['tip-adapter-f', 'taskres']) {
+      const given = ['fit', at('photos'), '-o', at('whole.safetensors'), '--encoder', at('encoder')];
+      const { status } = await tip(...given, '--method', method, '--tune', 'fixed');
+      expect(status, method).toBe(0);
+    }
+  });
+});
+
 describe('data show', () => {
   it('prints classes and what is left out, and writes a page with pictures', async () => {
     await picture(at('shown', 'cat', '<b>.png'), 0);

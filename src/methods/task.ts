@@ -95,6 +95,14 @@ export interface KeptTraining {
   /** The state to continue from. It is undefined if the training starts. */
   readonly state?: TrainingState;
   save(state: TrainingState): Promise<void>;
+  /** Called if the training is interrupted and returns the state of an earlier epoch. */
+  onInterrupted?(progress: Interruption): void;
+}
+
+/** An interrupted training: the number of full epochs, and the number of those that were to be done. */
+export interface Interruption {
+  readonly epochs: number;
+  readonly of: number;
 }
 
 /** Progress of a fit. */

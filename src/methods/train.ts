@@ -115,6 +115,7 @@ export async function train(task: Task, training: Training): Promise<Trained> {
     state = await trainer.read();
   } catch (error) {
     if (!(error instanceof InterruptedError) || !kept || !state) throw error;
+    kept.onInterrupted?.({ epochs: Math.round(state.step / steps), of: epochs });
   } finally {
     await trainer.close();
   }

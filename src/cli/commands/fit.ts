@@ -225,13 +225,14 @@ function suspectedLines(io: Io, { suspects, examples, correct, folds }: ExampleS
 }
 
 function facts({ data, calibrated, findings, unread }: Classifier, file: string) {
-  const { classes, method, options, encoder, tuning, seed } = data;
+  const { classes, method, options, encoder, interrupted, tuning, seed } = data;
   return {
     file,
     classes: classes.length,
     examples: exampleCount(data),
     method,
     options,
+    interrupted,
     encoder: encoder.id,
     calibrated,
     protocol: tuning.protocol,
@@ -243,10 +244,11 @@ function facts({ data, calibrated, findings, unread }: Classifier, file: string)
 }
 
 /** The error after an interrupted training, whose classifier is saved but not finished. */
-function checkWhole({ state, options }: ClassifierData, output: string): void {
-  if (typeof state.epochs !== 'number' || state.epochs >= Number(options.epochs)) return;
+function checkWhole({ interrupted }: ClassifierData, output: string): void {
+  if (!interrupted) return;
+  const { epochs, of } = interrupted;
   throw new InterruptedError(
-    `Interrupted: ${output} holds the result of ${count(state.epochs, 'epoch')} of ${options.epochs}`,
+    `Interrupted: ${output} holds the result of ${count(epochs, 'epoch')} of ${number(of)}`,
     {
       hint: 'To continue, run the same command with --resume.',
     },
