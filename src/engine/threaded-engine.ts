@@ -1,7 +1,7 @@
 import type { Abortable } from '../abort.ts';
 import { signalOf } from '../deprecation.ts';
 import { InterruptedError, type ModelError, UsageError } from '../errors.ts';
-import { type Located, toOnnx } from '../graph/onnx.ts';
+import { type Located, toLocatedOnnx } from '../graph/onnx.ts';
 import { loadPart } from '../load-part.ts';
 import { type StoredTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 import { printable } from '../printable.ts';
@@ -180,7 +180,7 @@ export function threadedEngine(
     threads: platform.settings.threads,
     native: platform.native,
     load,
-    compile: (outputs, work) => load((located) => toOnnx(outputs, { located }), work),
+    compile: (outputs, work) => load((located) => toLocatedOnnx(outputs, {}, located), work),
     readsWeights: platform.readsWeights,
     train: async (spec, work = {}) => {
       const { trainOn } = await loadPart(() => import('./training/index.ts'));

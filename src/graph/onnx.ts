@@ -13,12 +13,20 @@ import { simplify } from './simplify.ts';
 
 /**
  * Writes a graph as the bytes of an ONNX model (opset 17, IR version 8), which ONNX Runtime runs on every platform.
- * Field numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). `located` gives where the model finds a
- * `stored` tensor, if this is not its own place.
+ * Field numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
  */
 export function toOnnx(
   outputs: Readonly<Record<string, Expr>>,
-  { metadata = {}, located }: { metadata?: Record<string, string>; located?: Located } = {},
+  { metadata = {} }: { metadata?: Record<string, string> } = {},
+): Uint8Array<ArrayBuffer> {
+  return toLocatedOnnx(outputs, metadata);
+}
+
+/** The same with `stored` tensors where `located` says; by default in their own files. */
+export function toLocatedOnnx(
+  outputs: Readonly<Record<string, Expr>>,
+  metadata: Readonly<Record<string, string>>,
+  located?: Located,
 ): Uint8Array<ArrayBuffer> {
   const simple = simplify(outputs);
   const graph = new Message();
