@@ -66,6 +66,7 @@ export {
   type Checkpoint,
   type FitProgress,
   type IdentityPart,
+  type Interruption,
   type KeptTraining,
   keysOf,
   plainSupport,
