@@ -2,7 +2,7 @@ import type { FeatureBlock } from '../dataset/row-blocks.ts';
 import { matrix, row, selectRows } from '../math/matrix.ts';
 import type { Samples } from '../methods/samples.ts';
 
-/** Largest expected number of rows that are left out, and their largest share. */
+/** Largest expected number of rows that are left out, and their largest expected share. */
 const LEFT_OUT = { most: 2048, share: 0.2 };
 
 /** A number from 0 to 1 for a place in the data, the same whatever is read before (the finaliser of MurmurHash3). */
