@@ -159,6 +159,20 @@ it('uses the embeddings of TaskRes with their own lengths, or unit rows with --n
   );
 });
 
+it.each([
+  ['fit', at('features'), '-o', '-', '--method', 'gda'],
+  ['predict', classifier, 'x.jpg', '-o', '-'],
+  ['embed', at('features'), '-o', '-'],
+  ['bench', at('features'), '-o', '-'],
+  ['export', classifier, '--to', 'site', '-o', '-'],
+  ['remove', classifier, '--class', 'ant', '-o', '-'],
+])('%s refuses - as the output', async (...argv) => {
+  const { status, err } = await run(...argv);
+  expect(err).toContain('The output cannot be -, because no file is written to stdout');
+  expect(err).toContain('Give a path. For a file of this name, give ./-.');
+  expect(status).toBe(2);
+});
+
 it('adds the rows of a folder of features', async () => {
   const grown = at('grown.safetensors');
   const fitted = await run('fit', at('features'), '-o', grown, '--shots', '1', '--method', 'prototype');

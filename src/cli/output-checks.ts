@@ -6,10 +6,11 @@ import { diskError } from '../store/atomic.ts';
 import { kindOf } from '../store/regular.ts';
 
 /**
- * Checks an output path before the work, so that the command does not fail after it and does not destroy its inputs. Throws for an
+ * Checks an output path before the work, so that the command does not fail after it and does not destroy its inputs. Throws for `-`, for an
  * existing folder, for a folder that cannot be written, and for a file that is one of the inputs.
  */
 export async function checkOutput(path: string, inputs: readonly (string | undefined)[] = []): Promise<void> {
+  refuseStream(path);
   const target = await found(path);
   const kind = kindOf(target);
   if (kind) {
@@ -33,9 +34,20 @@ export async function checkOutput(path: string, inputs: readonly (string | undef
 
 /** The same check for an output folder. */
 export async function checkOutputFolder(path: string): Promise<void> {
+  refuseStream(path);
   const target = await found(path);
   if (target && !target.isDirectory()) throw notAFolder(path);
   await checkWritable(path, resolve(path));
+}
+
+/** Refuses `-`, which names standard output in other programs. */
+function refuseStream(path: string): void {
+  if (path !== '-') return;
+  throw new UsageError('The output cannot be -, because no file is written to stdout', {
+    code: 'usage',
+    hint: 'Give a path. For a file of this name, give ./-.',
+    details: { path },
+  });
 }
 
 /** Throws if the nearest existing parent is not a folder or cannot be written. */
