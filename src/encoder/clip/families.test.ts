@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createEngine } from '../../engine/node.ts';
 import type { Tensor } from '../../math/tensor.ts';
 import { parseSafetensors } from '../../store/safetensors.ts';
@@ -21,6 +21,7 @@ async function factsOf(folder: string) {
     existsSync(join(golden, folder, name)),
   );
   const checkpoint = await openCheckpoint(join(golden, folder, weights!));
+  onTestFinished(checkpoint.close);
   const read = (path: string) =>
     existsSync(join(golden, folder, path))
       ? JSON.parse(readFileSync(join(golden, folder, path), 'utf8'))
@@ -39,7 +40,6 @@ async function expectAgreement(folder: string, checkpoint: Checkpoint, shape: Cl
   const ids: Tensor = { dtype: 'int64', shape: size, data: BigInt64Array.from(data as Int32Array, BigInt) };
   const { text_embeds } = await text.run({ input_ids: ids });
   expect(difference(text_embeds!, outputs.get('text_embeds') as Tensor)).toBeLessThan(1e-5);
-  await checkpoint.close();
 }
 
 /** Largest difference, as a share of the largest magnitude. */
@@ -78,6 +78,7 @@ describe.skipIf(!existsSync(golden))('variants of CLIP (../shared/golden/familie
 
   it('openclip-siglip-timm is computed as PyTorch does', async () => {
     const checkpoint = await openCheckpoint(join(golden, 'openclip-siglip-timm/open_clip_model.safetensors'));
+    onTestFinished(checkpoint.close);
     // Its image tower has a name that timm does not know, so that the configuration cannot be read.
     const tower = { epsilon: 1e-6, heads: () => 4 };
     const shape = shapeOf(checkpoint, {
