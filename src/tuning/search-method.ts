@@ -132,7 +132,9 @@ export async function searchMethod(
   }
   const { path = '' } = method;
   if (tuned.includes(path)) {
-    for (let next = beyond(found, path); next; next = beyond(found, path)) {
+    const [first, second] = tried.map((values) => values[path] as number);
+    const ratio = Math.max(first! / second!, second! / first!) ** 2;
+    for (let next = beyond(found, path, ratio); next; next = beyond(found, path, ratio)) {
       const values = resolveOptions(method.options, next);
       for await (const terms of termsOutOfFold(engine, method, task, rows, [values]))
         found.push(await evaluate(values, terms, rows.labels, task.signal));
@@ -153,19 +155,24 @@ function distinct<T extends object>(candidates: readonly T[]): T[] {
 }
 
 /** Least gain in nats for which a path is followed beyond its end, and the largest number of its values. */
-const WORTHWHILE = 1e-3;
+const WORTHWHILE = 5e-3;
 const LONGEST_PATH = 16;
 
-/** The options one step beyond the end of a path at which the best value lies; undefined if it lies inside, or if the last step gained little. */
-function beyond(found: readonly Evaluated[], path: string): Found['options'] | undefined {
+/**
+ * The options one step beyond the end of a path at which the best value lies; undefined if it lies inside, or if the last step gained little. A
+ * step has twice the length of those inside the path, because every candidate costs a fit of each fold.
+ */
+function beyond(found: readonly Evaluated[], path: string, ratio: number): Found['options'] | undefined {
   const best = bestOf(found);
   const points = found
     .map(({ options, nll }) => ({ value: options[path] as number, nll }))
     .sort((x, y) => x.value - y.value);
   if (points.length >= LONGEST_PATH) return undefined;
-  for (const [end, before] of [points.slice(0, 2), points.slice(-2).reverse()]) {
+  const ends = [points.slice(0, 2), points.slice(-2).reverse()];
+  for (const [k, [end, before]] of ends.entries()) {
     if (!end || !before || end.value !== best.options[path]) continue;
-    if (before.nll - end.nll >= WORTHWHILE) return { ...best.options, [path]: end.value ** 2 / before.value };
+    if (before.nll - end.nll >= WORTHWHILE)
+      return { ...best.options, [path]: k === 0 ? end.value / ratio : end.value * ratio };
   }
   return undefined;
 }
