@@ -53,6 +53,8 @@ describe('runCli', () => {
     ],
     [['fit', 'x', '--shotz', '3'], "error: Unknown option '--shotz'\nhint: Did you mean --shots?\n"],
     [['fit', '-o', 'y'], /^error: Missing required argument 'data'\nhint: .*\n$/],
+    [['info', ''], /^error: Argument <[a-z]+> is empty\nhint: For example: tip-adapter info .*\n/],
+    [['predict', 'x', 'a.jpg', ''], /^error: Argument [[<][a-z.]+[\]>] is empty\nhint: For example: .*\n/],
     [
       ['fit', 'x', '-o', 'y', '--shots', '0'],
       /^error: Option --shots cannot be "0": it must be at least 1\nhint: .*\noption\/value: https:.*\n$/,

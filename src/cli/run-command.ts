@@ -54,6 +54,7 @@ export async function runCommand(
   const given = currentNames(table, { ...preset.values, ...typed }, io.note);
   told.json = given.json === true;
   told.verbose = given.verbose === true;
+  checkArguments(command, args);
   checkNeeded(command, given);
   const common = resolveOptions(commonOptions, given);
   const { device = 'cpu', ...values } = resolveOptions(options, given);
@@ -93,6 +94,17 @@ async function chooseDevice(device: Device, io: Io): Promise<void> {
   const { createEngine } = await import('../engine/node.ts');
   const { setSharedEngine } = await import('../engine/shared.ts');
   setSharedEngine(createEngine({ device, note }));
+}
+
+/** Refuses empty arguments, which come from a variable of the shell that is not set. An error about their path would name nothing. */
+function checkArguments({ args: names, examples }: Command, args: readonly string[]): void {
+  const at = args.indexOf('');
+  if (at < 0) return;
+  // The last argument may be a list.
+  throw new UsageError(`Argument ${names[at] ?? names.at(-1)} is empty`, {
+    code: 'usage',
+    hint: `For example: ${examples[0][0]}`,
+  });
 }
 
 /** Checks for required options here, because Commander would report a missing option before a misspelt one. */
