@@ -42,6 +42,14 @@ export function waitFor<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
   });
 }
 
+/** The results of all work. If some of it fails, the error is thrown when all of it has ended, because it may still use what is closed afterwards. */
+export async function allEnded<T extends readonly unknown[] | []>(
+  work: T,
+): Promise<{ -readonly [I in keyof T]: Awaited<T[I]> }> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}
+
 /**
  * Work in pieces: at each `yield`, `inTurns` may let other work run, and waits for a promise that is yielded; `atOnce` runs all pieces
  * without a pause.

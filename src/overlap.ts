@@ -1,3 +1,5 @@
+import { allEnded } from './abort.ts';
+
 /** Scores (rows times classes) from which memory matters more than time: a matrix of them takes 16 MB, and work holds dozens. */
 export const MANY_SCORES = 2 ** 22;
 
@@ -17,7 +19,7 @@ export async function overlapped<T, R>(
     for (const [i, item] of waiting) results[i] = await work(item, i);
   };
   const turns = scores >= MANY_SCORES ? [inTurn()] : [inTurn(), inTurn()];
-  for (const ended of await Promise.allSettled(turns)) if (ended.status === 'rejected') throw ended.reason;
+  await allEnded(turns);
   return results;
 }
 

@@ -1,3 +1,4 @@
+import { allEnded } from '../abort.ts';
 import { thumbnailsOf } from '../classifier/examples.ts';
 import { openChosen } from '../classifier/fit.ts';
 import {
@@ -113,10 +114,10 @@ export async function demonstrate(data: string | undefined, options: DemoOptions
     const encodeSeconds = (performance.now() - started) / 1000;
 
     const variants = VARIANTS.filter(({ clip }) => isClip || !clip);
-    const [rows, thumbnails] = await both(
+    const [rows, thumbnails] = await allEnded([
       rowsOf(variants, fitted, test, options.signal),
       thumbnailsOfExamples(fitted, dataset, options.signal),
-    );
+    ]);
     const last = rows.at(-1)!;
     const best = { ...last, classifier: last.classifier.withThumbnails(thumbnails) };
     const noticed = [...fitted.findings, ...test.findings];
@@ -161,10 +162,10 @@ async function openWithDrawings(
   note?.(reason);
   const opened = openChosen(name, options);
   try {
-    const [encoder, drawings] = await both(
+    const [encoder, drawings] = await allEnded([
       opened,
       data === undefined && name === BUILTIN_ID ? fetchDrawings(options) : undefined,
-    );
+    ]);
     return { encoder, drawings };
   } catch (error) {
     await opened.then(
@@ -173,12 +174,6 @@ async function openWithDrawings(
     );
     throw error;
   }
-}
-
-/** Both results. If one fails, the error is thrown when the other has ended too, because it may still use what is closed afterwards. */
-async function both<A, B>(first: A | Promise<A>, second: B | Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([first, second]);
-  return Promise.all([first, second]);
 }
 
 const fetchDrawings = ({ signal, ...options }: DemoOptions) =>

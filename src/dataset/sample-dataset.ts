@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { allEnded } from '../abort.ts';
 import { ModelError } from '../errors.ts';
 import { homeFolder } from '../store/home.ts';
 import { extractMembers, npmTarball } from '../store/npm.ts';
@@ -95,9 +96,7 @@ export async function sampleDataset({ signal, onPackage }: SampleOptions = {}): 
     return { artist, tarball: npmTarball({ name, version, integrity }, { signal }).then(({ path }) => path) };
   }).reverse() as [Source, ...Source[]];
   const drawn = icons.map((source) => drawIcons(unfinished, source));
-  // Nothing is drawn any more when an error is thrown.
-  const results = await Promise.allSettled([...drawn, drawFluent(unfinished, fluent, drawn[0]!)]);
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  await allEnded([...drawn, drawFluent(unfinished, fluent, drawn[0]!)]);
   // The folder gets its name only when it is complete. Another process may have been first.
   await rename(unfinished, folder).catch(async (error) => {
     await rm(unfinished, { recursive: true, force: true });
@@ -161,8 +160,7 @@ async function drawAll(
       .flatten({ background: '#ffffff' });
     await writeFile(join(target, `${id}.png`), await image.png().toBuffer());
   };
-  const drawn = await Promise.allSettled(THINGS.map(draw));
-  for (const result of drawn) if (result.status === 'rejected') throw result.reason;
+  await allEnded(THINGS.map(draw));
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the shape of an icon set is checked where it is used.
