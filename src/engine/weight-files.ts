@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import { ModelError } from '../errors.ts';
-import { type StoredTensor, sizeOf } from '../math/tensor.ts';
+import { bytesPerNumber, type StoredTensor, sizeOf } from '../math/tensor.ts';
 import { fileIdentity } from '../store/regular.ts';
 import type { ModelWeights } from './protocol.ts';
 import type { WeightFiles } from './types.ts';
@@ -35,11 +35,11 @@ export function inMemory({ folder, pieces }: ModelWeights): InferenceSession.Ses
 const READ_AT_ONCE = 2 ** 30;
 
 /** The bytes of a tensor. They are zeros after the end of a file that became shorter, which `checkUnchanged` refuses. */
-function bytesOf(file: number, { offset, dtype, shape }: StoredTensor): Uint8Array {
-  const bytes = new Uint8Array(sizeOf(shape) * (dtype === 'float32' ? 4 : 2));
+function bytesOf(file: number, piece: StoredTensor): Uint8Array {
+  const bytes = new Uint8Array(sizeOf(piece.shape) * bytesPerNumber(piece));
   for (let done = 0; done < bytes.length; ) {
     const wanted = Math.min(READ_AT_ONCE, bytes.length - done);
-    const read = readSync(file, bytes, done, wanted, offset + done);
+    const read = readSync(file, bytes, done, wanted, piece.offset + done);
     if (read === 0) break;
     done += read;
   }

@@ -1,5 +1,5 @@
 import { UsageError } from '../errors.ts';
-import { type DType, type StoredTensor, sizeOf, type Tensor } from '../math/tensor.ts';
+import { bytesPerNumber, type DType, type StoredTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 import {
   type Expr,
   isInput,
@@ -161,12 +161,13 @@ function tensorProto(name: string, { dtype, shape, data }: Tensor): Message {
 }
 
 /** A tensor with external data (TensorProto.external_data and data_location). */
-function storedProto(name: string, { dtype, shape, file, offset }: StoredTensor): Message {
+function storedProto(name: string, stored: StoredTensor): Message {
+  const { dtype, shape, file, offset } = stored;
   const proto = new Message();
   packedField(proto, 1, shape);
   varintField(proto, 2, ONNX_TYPES[dtype]);
   textField(proto, 8, name);
-  const length = sizeOf(shape) * (dtype === 'float32' ? 4 : 2);
+  const length = sizeOf(shape) * bytesPerNumber(stored);
   for (const [key, value] of Object.entries({ location: file, offset, length })) {
     const entry = new Message();
     textField(entry, 1, key);

@@ -39,12 +39,17 @@ export interface StoredTensor {
   readonly shape: readonly number[];
 }
 
+/** Number of bytes of one number in a file. */
+export function bytesPerNumber({ dtype }: Pick<StoredTensor, 'dtype'>): number {
+  return dtype === 'float32' ? 4 : 2;
+}
+
 /** Number of elements of a shape; 1 for a scalar. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((n, dim) => n * dim, 1);
 }
 
-interface OfRank<D> {
+export interface OfRank<D> {
   2: [D, D];
   3: [D, D, D];
   4: [D, D, D, D];

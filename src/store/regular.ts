@@ -94,9 +94,11 @@ export async function* readUpTo(file: FileHandle, size: number, from = 0): Async
   yield* file.createReadStream({ start: from, end: from + size - 1, highWaterMark: 2 ** 20 });
 }
 
-/** Throws as `openRegular` if a file cannot be read. For files that another library then reads. */
-export async function checkRegular(path: string, use: FileUse): Promise<void> {
-  await (await openRegular(path, use)).file.close();
+/** The state of a file that is opened by other code afterwards. Throws as `openRegular` if it cannot be read. */
+export async function checkRegular(path: string, use: FileUse): Promise<Stats> {
+  const { file, stats } = await openRegular(path, use);
+  await file.close();
+  return stats;
 }
 
 /** Returns undefined for the error of a missing file or folder, and throws every other error. */

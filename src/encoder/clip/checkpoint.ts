@@ -2,8 +2,8 @@ import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { ModelError } from '../../errors.ts';
-import type { Tensor } from '../../math/tensor.ts';
-import { fileIdentity, openRegular } from '../../store/regular.ts';
+import { bytesPerNumber, type Tensor } from '../../math/tensor.ts';
+import { checkRegular, fileIdentity } from '../../store/regular.ts';
 import { openSafetensors, type SafetensorsFile } from '../../store/safetensors-file.ts';
 import { ENCODER_FILE, readJson } from '../configuration-files.ts';
 import { type Checkpoint, type CheckpointFiles, type ClipCheckpoint, openAiNames } from './weights.ts';
@@ -39,9 +39,7 @@ export async function openWeights(path: string): Promise<StoredWeights> {
   if (path.endsWith('.pt')) {
     // Few encoders are such files, and the reader's modules would be loaded with every command.
     const { openTorchArchive } = await import('../../store/torch-archive.ts');
-    const { file, stats } = await openRegular(path, ENCODER_FILE);
-    await file.close();
-    const identity = fileIdentity(stats);
+    const identity = fileIdentity(await checkRegular(path, ENCODER_FILE));
     const { entries, isScript, tensor, positions } = await openTorchArchive(path);
     const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
     const places = await positions();
@@ -128,7 +126,7 @@ async function filesOf(files: readonly WeightFile[]): Promise<CheckpointFiles | 
       if (!shape || (dtype !== 'float32' && dtype !== 'float16' && dtype !== 'bfloat16')) return undefined;
       const offset = files[owner]!.position(name);
       // Processors read numbers at multiples of their size.
-      if (offset === undefined || offset % (dtype === 'float32' ? 4 : 2) !== 0) return undefined;
+      if (offset === undefined || offset % bytesPerNumber({ dtype }) !== 0) return undefined;
       return { file: names[owner]!, offset, dtype, shape };
     },
   };

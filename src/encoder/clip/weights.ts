@@ -2,6 +2,7 @@ import type { WeightFiles } from '../../engine/types.ts';
 import { ModelError } from '../../errors.ts';
 import { fromBfloat16, fromHalf } from '../../math/half.ts';
 import {
+  bytesPerNumber,
   floatTensor,
   ofRank,
   type StoredTensor,
@@ -125,7 +126,7 @@ export function filesUnder(
     const { source, shape, part, transposed: turned } = views.get(name) ?? {};
     const whole = source === undefined || turned ? undefined : files.place(source);
     if (!whole || !shape) return undefined;
-    const skipped = (part?.[0] ?? 0) * sizeOf(shape) * (whole.dtype === 'float32' ? 4 : 2);
+    const skipped = (part?.[0] ?? 0) * sizeOf(shape) * bytesPerNumber(whole);
     return { ...whole, shape, offset: whole.offset + skipped };
   };
   return { ...files, place };
@@ -147,19 +148,28 @@ export async function readView(
 const WITHOUT_EFFECT =
   /(^|\.)(position_ids|attn_mask|num_batches_tracked)$|^(input_resolution|context_length|vocab_size)$/;
 
+/** Readers of tensors' shapes, for what an architecture is derived from. */
+export function readShapes(shapes: Checkpoint['shapes']) {
+  return {
+    /** The shape of a tensor. Throws `ModelError` if it is missing, is empty or has another rank. */
+    of<R extends 2 | 4>(name: string, rank: R) {
+      const shape = shapes.get(name);
+      if (!shape)
+        throw new ModelError(`The weights have no ${name}`, { code: 'weights/missing', details: { name } });
+      if (shape.length !== rank || shape.includes(0)) throw misshapen(`${name} is [${shape.join(', ')}]`);
+      return ofRank(shape, rank);
+    },
+    /** One more than the largest number that the pattern captures in a name; 0 if no name fits. */
+    count(pattern: RegExp) {
+      const numbers = [...shapes.keys()].flatMap((name) => pattern.exec(name)?.slice(1).map(Number) ?? []);
+      return numbers.reduce((most, n) => Math.max(most, n), -1) + 1;
+    },
+  };
+}
+
 /** Derives the architecture from the tensors' shapes and the rules. Throws `ModelError` if they do not fit a CLIP. */
 export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
-  const of = <R extends 2 | 4>(name: string, rank: R) => {
-    const shape = shapes.get(name);
-    if (!shape)
-      throw new ModelError(`The weights have no ${name}`, { code: 'weights/missing', details: { name } });
-    if (shape.length !== rank || shape.includes(0)) throw misshapen(`${name} is [${shape.join(', ')}]`);
-    return ofRank(shape, rank);
-  };
-  const count = (pattern: RegExp) => {
-    const numbers = [...shapes.keys()].flatMap((name) => pattern.exec(name)?.slice(1).map(Number) ?? []);
-    return numbers.reduce((most, n) => Math.max(most, n), -1) + 1;
-  };
+  const { of, count } = readShapes(shapes);
   const headsOf = (width: number, { heads }: TowerRules, tower: string): number => {
     const stated = heads(width);
     if (stated !== undefined && stated > 0 && width % stated === 0) return stated;

@@ -1,9 +1,9 @@
 import { ModelError } from '../../errors.ts';
 import type { Preprocessing } from '../../image/types.ts';
-import { floatTensor, ofRank, type Tensor } from '../../math/tensor.ts';
+import { floatTensor, type Tensor } from '../../math/tensor.ts';
 import type { StoredWeights } from '../clip/checkpoint.ts';
 import { checkSizes, checkTensors } from '../clip/facts.ts';
-import { misshapen, sideOf } from '../clip/weights.ts';
+import { misshapen, readShapes, sideOf } from '../clip/weights.ts';
 import type { Json } from '../fields.ts';
 import { preprocessingOf, preprocessorOf } from '../preprocessor-config.ts';
 import { type VisionConfiguration, type VisionFamily, visionConfiguration } from './configuration.ts';
@@ -67,13 +67,7 @@ function shapeOf(
   { rules }: VisionConfiguration,
   size: number,
 ): VisionShape & { trained: number } {
-  const of = <R extends 2 | 4>(name: string, rank: R) => {
-    const shape = shapes.get(name);
-    if (!shape)
-      throw new ModelError(`The weights have no ${name}`, { code: 'weights/missing', details: { name } });
-    if (shape.length !== rank || shape.includes(0)) throw misshapen(`${name} is [${shape.join(', ')}]`);
-    return ofRank(shape, rank);
-  };
+  const { of, count } = readShapes(shapes);
   const [width, , patch] = of('patch.weight', 4);
   const multiple = rules.heads * (rules.theta === undefined ? 1 : 4);
   if (width % multiple !== 0)
@@ -82,16 +76,13 @@ function shapeOf(
       details: { width, heads: rules.heads },
     });
   if (size < patch) throw misshapen(`pictures of ${size} pixels are smaller than a patch of ${patch}`);
-  const numbers = [...shapes.keys()].flatMap(
-    (name) => /^blocks\.(\d+)\./.exec(name)?.slice(1).map(Number) ?? [],
-  );
   const trained = rules.theta === undefined ? sideOf(of('positions', 2)[0] - 1) * patch : size;
   return {
     ...rules,
     size,
     patch,
     width,
-    blocks: Math.max(-1, ...numbers) + 1,
+    blocks: count(/^blocks\.(\d+)\./),
     registers: shapes.get('registers')?.[0] ?? 0,
     trained,
   };
