@@ -118,7 +118,11 @@ it.each([
   [[...embed, '--queue', 'redis://host', '--device', 'webgpu'], 'Option --device has no effect with --queue'],
   [
     ['embed', 's3://b/x', '-o', at('e'), '--unlabelled', '--strict'],
-    'Option --strict has no effect with pict',
+    'Option --strict has no effect with pictures in a store',
+  ],
+  [
+    ['embed', 'hf:datasets/o/n', '-o', at('e'), '--unlabelled', '--strict'],
+    'Option --strict has no effect with pictures on the hub',
   ],
   [
     ['predict', classifier, 's3://b/x', '-o', `${at('answers')}/`, '--zip-encoding', 'gbk'],

@@ -73,7 +73,11 @@ describe('runCli', () => {
     ],
     [['predict', 'x', 'y', '--csv', '--json'], /^\{"error":\{"code":"usage",.*\}\}\n$/],
     [['remove', 'x'], /^error: Neither a class nor an example to remove is given\nhint: .*\n$/],
-    [['encoders', 'pull'], /^error: Give either the name of an encoder or --from-bundle\nhint: .*\n$/],
+    [['encoders', 'pull'], /^error: Give either the name of an encoder or --from-bundle\nhint: .* list.*\n$/],
+    [
+      ['encoders', 'pull', 'clip-vit-b32', '--from-bundle', 'carried.zip'],
+      /^error: Give either .*\nhint: .* Leave the other name out\.\n$/,
+    ],
     [['encoders', 'show', 'clip-vit-b23'], /hint: Did you mean "clip-vit-b32"\?/],
   ])('refuses %j with status 2, once', async (argv, message) => {
     const { status, out, err } = await run(...argv);

@@ -5,7 +5,7 @@ import { duration } from '../../report/numbers.ts';
 import type { EmbedOptions } from '../../scale/embed.ts';
 import { checkUnlabelled, embedOptions } from '../../scale/embed-options.ts';
 import type { EmbedTextsOptions } from '../../scale/embed-texts.ts';
-import { isStreamed } from '../../store/store-address.ts';
+import { isHubData, isStreamed } from '../../store/store-address.ts';
 import { count, number } from '../../words.ts';
 import { defineCommand, firstGiven, jsonOption, noEffect } from '../command.ts';
 import { shellWord } from '../format.ts';
@@ -75,7 +75,7 @@ export const embedCommand = defineCommand({
       if (strict && isStreamed(data))
         throw noEffect(
           'strict',
-          'pictures in a store without classes',
+          `pictures ${isHubData(data) ? 'on the hub' : 'in a store'} without classes`,
           'Nothing is checked about them before the work.',
         );
     }

@@ -126,7 +126,9 @@ export const pullCommand = defineCommand({
     if (!name === !fromBundle) {
       throw new UsageError('Give either the name of an encoder or --from-bundle', {
         code: 'usage',
-        hint: 'The command "tip-adapter encoders list" lists the names.',
+        hint: name
+          ? 'A bundle has the name of its encoder. Leave the other name out.'
+          : 'The command "tip-adapter encoders list" lists the names.',
       });
     }
     if (fromBundle) {
