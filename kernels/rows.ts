@@ -85,7 +85,7 @@ export function columns(rows: usize, n: i32, d: i32, centre: usize, capacity: i3
 }
 
 /** Writes four numbers of four rows less four of the centre as four columns. */
-// @ts-ignore: decorator
+// @ts-ignore: a decorator of AssemblyScript
 @inline
 function transposed(rows: usize, row: i32, d: i32, j: i32, around: v128, to: usize, capacity: i32): void {
   const width = usize(d) << 2;
@@ -105,7 +105,7 @@ function transposed(rows: usize, row: i32, d: i32, j: i32, around: v128, to: usi
   v128.store(to + 3 * step, i64x2.shuffle(abHigh, ceHigh, 1, 3));
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: a decorator of AssemblyScript
 @inline
 function moved(rows: usize, row: i32, d: i32, j: i32, centre: usize, capacity: i32, at: i32, out: usize): void {
   const x = load<f32>(rows + ((usize(row) * usize(d) + usize(j)) << 2)) - load<f32>(centre + (usize(j) << 2));
@@ -165,7 +165,7 @@ function scaled(row: usize, d: i32, squares: f32): bool {
 }
 
 /** The numbers of four halves, each in the lower bits of its lane. An infinity or NaN becomes a number from 65,536 on. */
-// @ts-ignore: decorator
+// @ts-ignore: a decorator of AssemblyScript
 @inline
 function single(halves: v128): v128 {
   const sign = i32x4.shl(v128.and(halves, i32x4.splat(0x8000)), 16);
@@ -173,13 +173,13 @@ function single(halves: v128): v128 {
   return v128.or(f32x4.mul(size, f32x4.splat(SHIFT)), sign);
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: a decorator of AssemblyScript
 @inline
 function sum(x: v128): f32 {
   return f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1) + f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3);
 }
 
-// @ts-ignore: decorator
+// @ts-ignore: a decorator of AssemblyScript
 @inline
 function square(x: f32): f32 {
   return x * x;

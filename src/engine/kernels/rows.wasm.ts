@@ -1,6 +1,6 @@
 // Made by `npm run kernels` from kernels/rows.ts (2274 bytes); do not edit.
 /** Sha256 of the source it was made from. */
-export const source = '2ccca6b4b0c048c634795f1b4fc1b220c1d79def032822862dd2b6a793b26bd7';
+export const source = 'e62303f0d35dcfd5142ddfd869ca31934c76e35f4301e71dbbf6a201283e628f';
 export const wasm =
   'AGFzbQEAAAABIgRgBX9/f39/AGADf39/AX9gBH9/f38Bf2AHf39/f39/fwACDwEDZW52Bm1lbW9yeQIAAAMGBQECAwAABz0FCnVu' +
   'aXRIYWx2ZXMAAQt1bml0U2luZ2xlcwAACmFkZEJ5Q2xhc3MABAdjb2x1bW5zAAIHYWRkUm93cwADCtsQBcgCAwN/AXsBfQNAIAEg' +
