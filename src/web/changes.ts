@@ -1,4 +1,4 @@
-/** The work that changes a classifier, with the writing of its file. They are one part of the program, so that whoever could change it can also save it without a network. */
+/** The functions that change a classifier and write its file. They are loaded together: a classifier that was changed can also be saved without a network. */
 export { addLabelled, labelledList } from '../classifier/add.ts';
 export { classifierBytes } from '../classifier/file-bytes.ts';
 export { refitMethod } from '../classifier/refit.ts';

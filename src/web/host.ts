@@ -44,7 +44,7 @@ const openingOptions = {
   cache: flag({ default: true, help: "Keep the encoder in the browser's Cache Storage." }),
 };
 
-/** Milliseconds after the first answer when the small parts that other calls need are loaded, so that these calls need no network. */
+/** Milliseconds from the first answer until `explain` and the rules for PNG and GIF are loaded, so that these need no network later. */
 const IDLE = 1000;
 
 /** How one call is done. */
