@@ -143,8 +143,8 @@ export interface Method<
    */
   search?(task: TaskWith<N>, given: Partial<ValuesOf<O>>): readonly Partial<ValuesOf<O>>[];
   /**
-   * The option whose values in `search` are a path with equal ratios. If the best value is an end of the path, the search goes on beyond it:
-   * constants that suit one encoder may be far from those of another.
+   * The only option that `search` varies, if its values are a path with equal ratios. If the best value is an end of the path, the search goes
+   * on beyond it, up to the limits of the option: constants that suit one encoder may be far from those of another.
    */
   readonly path?: string;
   /**

@@ -6,7 +6,7 @@ import { matrix, row } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { defineMethod } from '../methods/method.ts';
-import { plainSupport } from '../methods/task.ts';
+import { type FitProgress, plainSupport } from '../methods/task.ts';
 import { real } from '../options.ts';
 import { searchMethod, tuningSetOfFolds } from './search-method.ts';
 
@@ -26,14 +26,14 @@ const task = (() => {
 })();
 
 /** A method that uses as much of the class as its option says: 0 for nothing, 1 for all. */
-const knowing = (path: readonly number[], name?: string) =>
+const knowing = (path: readonly number[], name?: string, max?: number) =>
   defineMethod({
     path: name,
     id: 'knowing',
     name: 'Knowing',
     paper: 'none',
     needs: ['examples'],
-    options: { share: real({ default: 0, help: 'What it knows.' }) },
+    options: { share: real({ default: 0, max, help: 'What it knows.' }) },
     search: () => path.map((share) => ({ share })),
     fit: (_, { share }) => {
       const weights = new Float32Array(CLASSES * 2 * CLASSES);
@@ -66,6 +66,19 @@ describe('the search of a path', () => {
     expect(beyond.nll).toBeLessThan(within.nll - 0.01);
     // It stopped because a further step gained nothing, and not because the path was long.
     expect(beyond.surface.length).toBeLessThan(16);
+  });
+
+  it('goes on up to the largest value of the option', async () => {
+    const { options } = await searchMethod(engine, knowing([0.05, 0.1], 'share', 0.3), task, tuningSet);
+    expect(options.share).toBe(0.1);
+  });
+
+  it('reports progress that never decreases', async () => {
+    const shares: number[] = [];
+    const onProgress = ({ done, total }: FitProgress) => shares.push(done / total);
+    await searchMethod(engine, knowing([0.05, 0.1], 'share'), { ...task, onProgress }, tuningSet);
+    expect(shares.length).toBeGreaterThan(0);
+    expect(shares).toEqual(shares.toSorted((x, y) => x - y));
   });
 
   it('takes the best candidate at any position, however often the likelihood falls and rises before it', async () => {

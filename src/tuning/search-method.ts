@@ -3,7 +3,7 @@ import { argmax, type Matrix, row, weightedSum } from '../math/matrix.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
 import type { Method } from '../methods/method.ts';
 import type { Task } from '../methods/task.ts';
-import { resolveOptions } from '../options.ts';
+import { checkValue, resolveOptions } from '../options.ts';
 import { type TuningRows, tuningRowsOfFolds, tuningRowsOfSplit } from './cache-search.ts';
 import { termsOutOfFold } from './out-of-fold.ts';
 import { fitWeightsInTurns, largestRatio } from './scale.ts';
@@ -107,7 +107,7 @@ export function tuningSetOfSplit(
  * Chooses the options of a method by the mean negative log-likelihood of the tuning rows, among `wanted` or the method's own candidates.
  * All candidates are tried, because along a path of penalties the NLL may rise before it falls to its lowest value. Each candidate gets its
  * own temperature, so that the comparison is about its answers and not about its confidence. Options that are `given` are fixed. A single
- * candidate only gets a temperature.
+ * candidate only gets a temperature. If the method names a `path`, the search may go on beyond its ends.
  */
 export async function searchMethod(
   engine: Engine,
@@ -121,9 +121,10 @@ export async function searchMethod(
   const tuned = candidates.length > 1 ? Object.keys(candidates[0]!).filter((name) => !(name in given)) : [];
   // The weight of the examples' term is computed exactly, so it is not among the candidates.
   const weighs = tuned.includes('alpha');
-  const tried = distinct(
-    candidates.map((candidate) => ({ ...candidate, ...(weighs && { alpha: 1 }), ...given })),
-  ).map((values) => resolveOptions(method.options, values));
+  const fixed = { ...(weighs && { alpha: 1 }), ...given };
+  const tried = distinct(candidates.map((candidate) => ({ ...candidate, ...fixed }))).map((values) =>
+    resolveOptions(method.options, values),
+  );
   // Without names, alpha has no effect, and only a temperature is fitted.
   const evaluate = weighs && task.head ? weighed : tempered;
   const found: Evaluated[] = [];
@@ -134,9 +135,12 @@ export async function searchMethod(
   if (tuned.includes(path)) {
     const [first, second] = tried.map((values) => values[path] as number);
     const ratio = Math.max(first! / second!, second! / first!) ** 2;
+    // The number of further steps is not known, so they report no progress.
+    const silent = { ...task, onProgress: undefined };
     for (let next = beyond(found, path, ratio); next; next = beyond(found, path, ratio)) {
-      const values = resolveOptions(method.options, next);
-      for await (const terms of termsOutOfFold(engine, method, task, rows, [values]))
+      if (!checkValue(method.options[path]!, next[path]).success) break;
+      const values = resolveOptions(method.options, { ...next, ...fixed });
+      for await (const terms of termsOutOfFold(engine, method, silent, rows, [values]))
         found.push(await evaluate(values, terms, rows.labels, task.signal));
     }
   }
@@ -154,27 +158,23 @@ function distinct<T extends object>(candidates: readonly T[]): T[] {
   return [...new Map(candidates.map((candidate) => [JSON.stringify(candidate), candidate])).values()];
 }
 
-/** Least gain in nats for which a path is followed beyond its end, and the largest number of its values. */
+/** Least gain in nats for which a path is followed beyond its end, and the largest number of candidates on it. */
 const WORTHWHILE = 5e-3;
 const LONGEST_PATH = 16;
 
 /**
- * The options one step beyond the end of a path at which the best value lies; undefined if it lies inside, or if the last step gained little. A
- * step has twice the length of those inside the path, because every candidate costs a fit of each fold.
+ * The options one step beyond the end of a path. Undefined if the best candidate is not an end, or if the last step to it gained little. The
+ * ratio of a step is the square of that inside the path, because every candidate costs a fit of each fold.
  */
 function beyond(found: readonly Evaluated[], path: string, ratio: number): Found['options'] | undefined {
+  const placeOf = ({ options }: Evaluated) => options[path] as number;
+  const points = found.toSorted((x, y) => placeOf(x) - placeOf(y));
   const best = bestOf(found);
-  const points = found
-    .map(({ options, nll }) => ({ value: options[path] as number, nll }))
-    .sort((x, y) => x.value - y.value);
-  if (points.length >= LONGEST_PATH) return undefined;
-  const ends = [points.slice(0, 2), points.slice(-2).reverse()];
-  for (const [k, [end, before]] of ends.entries()) {
-    if (!end || !before || end.value !== best.options[path]) continue;
-    if (before.nll - end.nll >= WORTHWHILE)
-      return { ...best.options, [path]: k === 0 ? end.value / ratio : end.value * ratio };
-  }
-  return undefined;
+  const at = points.indexOf(best);
+  if (points.length >= LONGEST_PATH || (at > 0 && at < points.length - 1)) return undefined;
+  const before = points[at === 0 ? 1 : at - 1];
+  if (!before || before.nll - best.nll < WORTHWHILE) return undefined;
+  return { ...best.options, [path]: at === 0 ? placeOf(best) / ratio : placeOf(best) * ratio };
 }
 
 function bestOf(found: readonly Evaluated[]): Evaluated {
