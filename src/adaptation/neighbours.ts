@@ -1,5 +1,5 @@
 import type { Products } from '../linalg/matrix-products.ts';
-import { type Matrix, matrix, row, topK } from '../math/matrix.ts';
+import { type Matrix, row, rowRange, topK } from '../math/matrix.ts';
 
 /** A picture's neighbours among the pictures of a batch, the nearest first, with their cosines. */
 export interface Neighbour {
@@ -24,12 +24,7 @@ export async function nearest(
   const height = Math.max(1, Math.floor(AT_ONCE / rows.rows));
   for (let start = 0; start < from.rows; start += height) {
     const count = Math.min(height, from.rows - start);
-    const block = matrix(
-      count,
-      from.cols,
-      from.data.subarray(start * from.cols, (start + count) * from.cols),
-    );
-    const cosines = await products.productT(block, rows);
+    const cosines = await products.productT(rowRange(from, start, start + count), rows);
     for (let i = 0; i < count; i++) {
       const values = row(cosines, i);
       // A row of the same matrix has itself among the first k + 1, unless as many others are equal to it.

@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
-import { type Matrix, matrix, row } from '../math/matrix.ts';
+import { type Matrix, matrix, row, rowRange } from '../math/matrix.ts';
 import { cholesky, choleskySolve } from './cholesky.ts';
 import { type Products, withProducts } from './matrix-products.ts';
 
@@ -180,8 +180,4 @@ function place(values: Matrix, blocks: readonly Matrix[], from: number): void {
   for (const block of blocks) {
     for (let r = 0; r < block.rows; r++) block.data.set(row(values, at++), r * block.cols + from);
   }
-}
-
-function rowRange(m: Matrix, from: number, to: number): Matrix {
-  return matrix(to - from, m.cols, m.data.subarray(from * m.cols, to * m.cols));
 }

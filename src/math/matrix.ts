@@ -66,6 +66,11 @@ export function row(m: Matrix, i: number): Float32Array {
   return m.data.subarray(i * m.cols, (i + 1) * m.cols);
 }
 
+/** The rows from `from` up to `to`, [to - from, cols], as a view on the matrix's memory. */
+export function rowRange(m: Matrix, from: number, to: number): Matrix {
+  return matrix(to - from, m.cols, m.data.subarray(from * m.cols, to * m.cols));
+}
+
 /** A copy of the rows with the given indices, in that order: [indices, cols]. */
 export function selectRows(m: Matrix, indices: ArrayLike<number>): Matrix {
   const out = matrix(indices.length, m.cols);

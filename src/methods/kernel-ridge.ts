@@ -2,7 +2,7 @@ import type { Engine } from '../engine/types.ts';
 import { throwIfAborted } from '../errors.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
 import { factorPositive, lowerRows, solveLower, solvePositive, solveUpper } from '../linalg/solve.ts';
-import { type Matrix, matrix, row } from '../math/matrix.ts';
+import { type Matrix, matrix, row, rowRange } from '../math/matrix.ts';
 import type { Samples } from './samples.ts';
 
 /** A kernel of unit rows, by their cosine; its largest value is k(1) = 1. */
@@ -145,10 +145,6 @@ async function byLandmarks(
 
 function addTo(target: Matrix, values: Matrix): void {
   for (let at = 0; at < target.data.length; at++) target.data[at]! += values.data[at]!;
-}
-
-function rowRange(m: Matrix, from: number, to: number): Matrix {
-  return matrix(to - from, m.cols, m.data.subarray(from * m.cols, to * m.cols));
 }
 
 /** The residual that the names leave unexplained: onehot(labels) - scale F W^T, [n, c], of unit rows F [n, d] and W [c, d]. */

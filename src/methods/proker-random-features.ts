@@ -2,16 +2,15 @@ import { giveWay } from '../abort.ts';
 import { cos, mul } from '../graph/elementwise.ts';
 import { linear, matmul, unit } from '../graph/products.ts';
 import type { Products } from '../linalg/matrix-products.ts';
-import { type Matrix, matrix, matrixOf, row } from '../math/matrix.ts';
+import { type Matrix, matrix, matrixOf, row, rowRange } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { integer, positive } from '../options.ts';
 import { count, number } from '../words.ts';
-import { kernelRidge, radial, unexplained } from './kernel-ridge.ts';
 import { measureForm, RANK_ERROR, type RankError } from './low-rank.ts';
 import { COUNT, defineMethod, type SummaryForm, type TaskWith } from './method.ts';
 import { addSquares, addTotals, momentsShape, solveRidge } from './moments.ts';
-import { COMPARED } from './proker.ts';
+import { prokerForm } from './proker.ts';
 import { type Samples, samplesOf } from './samples.ts';
 import { summariseWith } from './summariser.ts';
 import type { Sums } from './summary.ts';
@@ -48,7 +47,7 @@ const summary: SummaryForm<typeof options, 'text', Learnt & Measured> = {
     const waves = wavesOf(rows.cols, options);
     for (let from = 0; from < rows.rows; from += CHUNK) {
       const to = Math.min(rows.rows, from + CHUNK);
-      const some = matrix(to - from, rows.cols, rows.data.subarray(from * rows.cols, to * rows.cols));
+      const some = rowRange(rows, from, to);
       const lifted = {
         rows: besideWaves(await wavesAt(some, waves, products), some),
         labels: labels.slice(from, to),
@@ -196,19 +195,8 @@ async function learn(
 
 /** The error on left-out examples, by both forms of the others. */
 async function measured(task: TaskWith<'text'>, values: Values): Promise<Measured> {
-  const { beta, lambda } = values;
-  const kernel = radial(beta);
   let compared = 0;
-  const coefficients = async (samples: Samples, keys: Matrix) =>
-    kernelRidge(
-      samples.rows,
-      keys,
-      await unexplained(samples, task.head.weights, 1, task),
-      { kernel, lambda },
-      task,
-    );
-  const form = { kernel, weight: task.head.logitScale, samplesOf, coefficients, most: COMPARED };
-  const error = await measureForm(task, form, async (samples) => {
+  const error = await measureForm(task, prokerForm(task, values), async (samples) => {
     compared = samples.labels.length;
     const state = await learn(await sumsOf(samples, task, values), task, values);
     return async (queries, products) =>

@@ -6,6 +6,7 @@ import { integer, optional, positive } from '../options.ts';
 import { count, number } from '../words.ts';
 import { kernelRidge, radial, unexplained } from './kernel-ridge.ts';
 import {
+  type KernelForm,
   landmarkCount,
   landmarksOf,
   measureRank,
@@ -35,7 +36,7 @@ const EXACT = 20_000;
 /** Number of landmarks that approximate a larger number of samples (Williams & Seeger, NeurIPS 2000). */
 const LANDMARKS = 4096;
 /** Samples that the exact form is solved for to measure the error of an approximation: a few seconds. */
-export const COMPARED = 8192;
+const COMPARED = 8192;
 
 /**
  * ProKeR: kernel ridge regression of what the class names leave unexplained (Bendou et al., CVPR 2025, arXiv 2501.11175, eq. 8-10). scores
@@ -77,17 +78,7 @@ export const proker = defineMethod({
     const learnt = await learn(task, options);
     const { landmarks } = options;
     if (landmarks === undefined) return learnt;
-    const { beta, lambda } = constantsFor(task, options);
-    const kernel = radial(beta);
-    const coefficients = async (samples: Samples, keys: Matrix) =>
-      kernelRidge(
-        samples.rows,
-        keys,
-        await unexplained(samples, task.head.weights, 1, task),
-        { kernel, lambda },
-        task,
-      );
-    const form = { kernel, weight: task.head.logitScale, samplesOf, coefficients, most: COMPARED };
+    const form = prokerForm(task, constantsFor(task, options));
     return { ...learnt, ...(await measureRank(task, landmarks, form)) };
   },
   fitSubsets: async function* (task, subsets, candidates) {
@@ -135,6 +126,19 @@ function publishedFor({ support, classes }: Task): { beta: number; lambda: numbe
   return PUBLISHED.findLast((entry) => entry.shots <= shots) ?? PUBLISHED[0]!;
 }
 
+/** ProKeR's part of the scores. An approximation of it is compared with this form. */
+export function prokerForm(
+  task: TaskWith<'text'>,
+  { beta, lambda }: { readonly beta: number; readonly lambda: number },
+): KernelForm {
+  const kernel = radial(beta);
+  const coefficients = async (samples: Samples, keys: Matrix) => {
+    const residuals = await unexplained(samples, task.head.weights, 1, task); // [n, c]
+    return kernelRidge(samples.rows, keys, residuals, { kernel, lambda }, task);
+  };
+  return { kernel, weight: task.head.logitScale, samplesOf, coefficients, most: COMPARED };
+}
+
 function constantsFor(
   task: Task,
   given: { beta?: number; lambda?: number },
@@ -167,20 +171,14 @@ async function learn(
   task: TaskWith<'text'>,
   options: { beta?: number; lambda?: number; landmarks?: number },
 ): Promise<Learnt> {
-  const { beta, lambda } = constantsFor(task, options);
+  const constants = constantsFor(task, options);
   const { landmarks } = options;
   const samples = samplesOf(task.support);
   const keys = keysFor(samples, task.classes, landmarks);
-  const { rows, cols, data } = await kernelRidge(
-    samples.rows,
-    keys,
-    await unexplained(samples, task.head.weights, 1, task), // [n, c]
-    { kernel: radial(beta), lambda },
-    task,
-  );
+  const { rows, cols, data } = await prokerForm(task, constants).coefficients(samples, keys);
   return {
     coefficients: floatTensor([rows, cols], data),
-    beta,
+    beta: constants.beta,
     ...(landmarks !== undefined && { landmarks }),
   };
 }

@@ -8,7 +8,7 @@ import type { Engine, Session } from '../engine/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { interpret } from '../graph/interpret.ts';
-import { type Matrix, matrix, row } from '../math/matrix.ts';
+import { type Matrix, matrix, row, rowRange } from '../math/matrix.ts';
 import { floatTensor, sizeOf, type Tensor } from '../math/tensor.ts';
 import { cacheOrder, fedCache } from './cache.ts';
 import { isInFile } from './file-rows.ts';
@@ -163,11 +163,7 @@ export async function createScorer(
     const out: Record<string, Matrix> = {};
     for (let start = 0; start < features.rows; start += chunk) {
       const m = Math.min(chunk, features.rows - start);
-      const queries = matrix(
-        m,
-        features.cols,
-        features.data.subarray(start * features.cols, (start + m) * features.cols),
-      );
+      const queries = rowRange(features, start, start + m);
       const f = floatTensor([m, features.cols], queries.data);
       const results = await session.run({ f, ...(await answersOf(session, queries, signal)) }, { signal });
       for (const [name, { shape, data }] of Object.entries(results)) {

@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/types.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
-import { concatRows, type Matrix, matrix } from '../math/matrix.ts';
+import { concatRows, rowRange } from '../math/matrix.ts';
 import { isInFile } from '../methods/file-rows.ts';
 import { spanOf } from '../methods/row-span.ts';
 import type { Task } from '../methods/task.ts';
@@ -30,16 +30,14 @@ export async function inSpan(engine: Engine, { task, tuningSet }: Comparison): P
     async (products: Products) => {
       const all = head ? concatRows([features, head.weights]) : features;
       const span = await spanOf(all, products, signal);
-      const part = (from: number, to: number): Matrix =>
-        matrix(to - from, rows, span.rows.data.subarray(from * rows, to * rows));
       const queries = await products.productT(tuningSet.rows.queries, span.basis);
       return {
         task: {
           ...task,
           dimension: rows,
           spaceDimension: dimension,
-          support: { ...support, features: part(0, features.rows) },
-          head: head && { ...head, weights: part(features.rows, rows) },
+          support: { ...support, features: rowRange(span.rows, 0, features.rows) },
+          head: head && { ...head, weights: rowRange(span.rows, features.rows, rows) },
         },
         tuningSet: { ...tuningSet, rows: { ...tuningSet.rows, queries } },
       };
