@@ -20,4 +20,6 @@ const demo = spawn(process.execPath, [main, 'demo', ...process.argv.slice(2)], {
   cwd: process.env.INIT_CWD ?? process.cwd(),
 });
 const [status] = await once(demo, 'exit');
-process.exitCode = (status ?? 130) || (await pages);
+const pagesStatus = await pages;
+if (pagesStatus !== 0) console.error('The pages of the studio and of exports could not be built.');
+process.exitCode = (status ?? 130) || pagesStatus;
