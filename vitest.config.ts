@@ -24,7 +24,6 @@ const OWN = [
     'export/site',
     'scale/embed',
     'scale/hub-source',
-    'server/changes',
     'store/atomic-close',
     'store/download',
     'store/lock',

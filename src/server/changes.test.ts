@@ -19,10 +19,6 @@ import {
 /** Time limit for busy machines. */
 const PATIENT = { timeout: 30_000 };
 
-vi.mock('../image/loader.ts', async (original) =>
-  (await import('../classifier/fake-encoder.fixture.ts')).sharedDecoders(original),
-);
-
 const animals = fittedAnimals();
 
 describe('changes', () => {

@@ -13,7 +13,7 @@ import { thisProcess } from './owner.ts';
 
 vi.mock('node:fs/promises', async (original) => {
   const real = (await original()) as typeof fs;
-  return { ...real, link: vi.fn(real.link) };
+  return { ...real, link: vi.fn(real.link), writeFile: vi.fn(real.writeFile) };
 });
 
 let folder: string;
@@ -107,6 +107,15 @@ describe('a lock', () => {
     const waiting = withLock(path, async () => {}, AbortSignal.timeout(20));
     await expect(waiting).rejects.toMatchObject({ code: 'interrupted' });
     await lock?.release();
+  });
+
+  it('is free if it is released while another process reads its age', async () => {
+    await left(elsewhere);
+    vi.mocked(fs.writeFile).mockImplementationOnce(async (beside) => {
+      await rm(path);
+      await fs.appendFile(beside, '');
+    });
+    expect(await isFree()).toBe(true);
   });
 
   it('is named in the error if it cannot be made', async () => {

@@ -143,12 +143,13 @@ async function isAbandoned(path: string, content: string): Promise<boolean> {
   return (await ageOf(path)) > (content === '' ? FILLING : STALE);
 }
 
-/** Milliseconds since a file was written, by the clock of its file system. */
+/** Milliseconds since a file was written, by the clock of its file system; infinite if it has just been removed. */
 async function ageOf(path: string): Promise<number> {
   const now = join(dirname(path), temporaryName());
   try {
     await writeFile(now, '');
-    return (await stat(now)).mtimeMs - (await stat(path)).mtimeMs;
+    const written = (await stat(path).catch(unlessMissing))?.mtimeMs ?? Number.NEGATIVE_INFINITY;
+    return (await stat(now)).mtimeMs - written;
   } finally {
     await rm(now, { force: true });
   }
