@@ -73,7 +73,10 @@ describe('runCli', () => {
     ],
     [['predict', 'x', 'y', '--csv', '--json'], /^\{"error":\{"code":"usage",.*\}\}\n$/],
     [['remove', 'x'], /^error: Neither a class nor an example to remove is given\nhint: .*\n$/],
-    [['encoders', 'pull'], /^error: Give either the name of an encoder or --from-bundle\nhint: .* list.*\n$/],
+    [
+      ['encoders', 'pull'],
+      /^error: Give either the name of an encoder or --from-bundle\nhint: Give a name, such as resnet50-minilm .* clip-vit-b32-q4 .* list.*\n$/,
+    ],
     [
       ['encoders', 'pull', 'clip-vit-b32', '--from-bundle', 'carried.zip'],
       /^error: Give either .*\nhint: .* Leave the other name out\.\n$/,

@@ -124,11 +124,13 @@ export const pullCommand = defineCommand({
   ],
   async run([name], { fromBundle, json }, io) {
     if (!name === !fromBundle) {
+      const { DEFAULT_CLIP } = await import('../../encoder/registry.ts');
+      const { BUILTIN_ID } = await import('../../encoder/builtin/packages.ts');
       throw new UsageError('Give either the name of an encoder or --from-bundle', {
         code: 'usage',
         hint: name
           ? 'A bundle has the name of its encoder. Leave the other name out.'
-          : 'The command "tip-adapter encoders list" lists the names.',
+          : `Give a name, such as ${BUILTIN_ID} (the built-in encoder) or ${DEFAULT_CLIP} (a small CLIP). The command "tip-adapter encoders list" lists all names.`,
       });
     }
     if (fromBundle) {
