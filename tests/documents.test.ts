@@ -111,6 +111,22 @@ describe.skipIf(missing.length > 0)(
   },
 );
 
+describe('the sidebar of the site', () => {
+  const config = read('site/.vitepress/config.mjs');
+  it('has every page', () => {
+    for (const page of docs.map((name) => name.slice('docs/'.length, -'.md'.length)))
+      if (!/(?:^|\/)index$/.test(page)) expect(config).toContain(`'${page}'`);
+  });
+
+  it('has every entry of the package that a program imports', () => {
+    const entries = /const ENTRIES = \[([^\]]*)\]/.exec(config)?.[1];
+    const { exports } = JSON.parse(read('package.json'));
+    for (const entry of Object.keys(exports))
+      if (!['.', './web-worker', './package.json'].includes(entry))
+        expect(entries).toContain(`'${entry.slice('./'.length)}'`);
+  });
+});
+
 describe('the results in README', () => {
   it('are those of docs/results.md', () => {
     const numbers = (row: string) => [...row.matchAll(/\b\d\d\.\d\d\b/g)].map(([number]) => number);

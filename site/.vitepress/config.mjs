@@ -32,6 +32,7 @@ const ENTRIES = [
   'report',
   'export',
   'server',
+  'web',
 ];
 
 const english = [
@@ -51,7 +52,7 @@ const english = [
     'tutorials/paper-table-2',
     'tutorials/add-a-method',
   ]),
-  group('Guides', ['data', 'encoders', 'bench', 'export', 'server', 'deployment', 'scale', 'extending']),
+  group('Guides', ['data', 'encoders', 'bench', 'export', 'web', 'server', 'deployment', 'scale', 'extending']),
   group('Reference', ['cli', 'methods', 'file-format', 'glossary']),
   { text: 'API', collapsed: true, items: ['tip-adapter', ...ENTRIES].map((entry) => link(`api/${entry}`)) },
   group('Background', [
