@@ -66,6 +66,7 @@ const runs = [
     () => test('test.mjs', ['--node', version, ...tests.map((path) => `src/${path}`)]),
   ]),
   ['installed with npm, and run on Bun and Deno', () => test('test-install.mjs', ['npm'])],
+  ['pages of each bundler', () => test('test-examples.mjs', ['bundlers', 'vite-react', 'web-worker'])],
 ];
 const results = runs.map(([name, run]) => {
   console.log(`\n=== ${name}`);

@@ -13,6 +13,8 @@ export interface ErrorOptions {
 
 /** Base class of this package's errors: `code` is for programs, `hint` says what to do, `details` holds paths, names and numbers. */
 export class TipAdapterError extends Error {
+  /** The name of the class. It is written out, because bundlers shorten the names of classes. */
+  override readonly name: string = 'TipAdapterError';
   /** Process exit status of the command line: 1 unexpected, 2 usage, 3 data, 4 model or encoder, 130 interrupted. */
   readonly exitCode: number = 1;
   readonly code: string;
@@ -21,7 +23,6 @@ export class TipAdapterError extends Error {
 
   constructor(message: string, { code, hint, details = {}, cause }: ErrorOptions) {
     super(message, { cause });
-    this.name = new.target.name;
     this.code = code;
     this.hint = hint;
     this.details = details;
@@ -30,21 +31,25 @@ export class TipAdapterError extends Error {
 
 /** The call itself is wrong: an unknown option, a value out of range, shapes that do not fit. */
 export class UsageError extends TipAdapterError {
+  override readonly name: string = 'UsageError';
   override readonly exitCode = 2;
 }
 
 /** The data is wrong: an unreadable image, a missing class, an empty folder. */
 export class DataError extends TipAdapterError {
+  override readonly name: string = 'DataError';
   override readonly exitCode = 3;
 }
 
 /** The classifier file, the encoder or its download is wrong. */
 export class ModelError extends TipAdapterError {
+  override readonly name: string = 'ModelError';
   override readonly exitCode = 4;
 }
 
 /** The person pressed Ctrl-C, or an AbortSignal fired. Finished work is kept. */
 export class InterruptedError extends TipAdapterError {
+  override readonly name: string = 'InterruptedError';
   override readonly exitCode = 130;
   constructor(message = 'Interrupted', options: Partial<ErrorOptions> = {}) {
     super(message, { code: 'interrupted', ...options });

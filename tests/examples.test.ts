@@ -17,7 +17,7 @@ const examples = join(import.meta.dirname, '../examples');
 /** The packed package, which `npm run test:examples` names. */
 const tarball = process.env.TIP_ADAPTER_EXAMPLES;
 const python = spawnSync('python3', ['-c', 'import onnxruntime, numpy, PIL']).status === 0;
-const RUN = ['node', 'fastify', 'nextjs', 'vite-react', 'web-worker', 'python', 'curl'];
+const RUN = ['node', 'fastify', 'nextjs', 'vite-react', 'web-worker', 'bundlers', 'python', 'curl'];
 
 describe('the examples', () => {
   it('are listed, and each is run by a test, except the app of Electron', () => {
@@ -48,6 +48,7 @@ describe.skipIf(!tarball)('an example (npm run test:examples)', { timeout: 600_0
   const children: ChildProcess[] = [];
   let cat: string;
   let answer: RegExp;
+  let probability: number;
 
   beforeAll(async () => {
     const photos = await writePictures(at('photos'), { cat: 4, dog: 4 });
@@ -56,7 +57,9 @@ describe.skipIf(!tarball)('an example (npm run test:examples)', { timeout: 600_0
     await classifier.save(at('pets.safetensors'));
     await writeFileAtomic(at('pets.onnx'), (await exportOnnx(classifier)).bytes);
     await exportSite(classifier, at('site'));
-    answer = new RegExp(`${(await classifier.predict(cat)).name}`);
+    const own = await classifier.predict(cat);
+    answer = new RegExp(own.name);
+    probability = own.probability;
   });
   afterAll(async () => {
     for (const child of children.filter(
@@ -109,14 +112,14 @@ describe.skipIf(!tarball)('an example (npm run test:examples)', { timeout: 600_0
     });
   }
 
-  /** Opens a built page in Chromium, with the camera's test picture. */
-  async function opened(folder: string) {
-    const server = await serveFolders({ '': folder });
+  /** Opens a built page in Chromium, with the camera's test picture. Below `/isolated`, it may use several threads. */
+  async function opened(folder: string, path: '' | '/isolated' = '') {
+    const server = await serveFolders({ [path]: folder });
     const browser = await launchChromium([
       ...['--disable-gpu', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
     ]);
     const page = await browser.newPage();
-    await page.goto(`${server.address}/index.html`);
+    await page.goto(`${server.address}${path}/index.html`);
     const close = async () => {
       await browser.close();
       await server.close();
@@ -181,6 +184,28 @@ describe.skipIf(!tarball)('an example (npm run test:examples)', { timeout: 600_0
     expect(text).toMatch(/^0\.png: (cat|dog) \d+%$/);
     await close();
   });
+
+  it.skipIf(!chromiumPath)(
+    `bundlers: esbuild and webpack make pages that answer as Node does, with one thread and with several${chromiumMissing}`,
+    async () => {
+      const cwd = await installed('bundlers');
+      for (const bundler of ['esbuild', 'webpack']) {
+        rmSync(join(cwd, 'dist'), { recursive: true, force: true });
+        await run('npm', ['run', bundler], cwd);
+        cpSync(at('site'), join(cwd, 'dist/models/pets'), { recursive: true });
+        for (const path of ['', '/isolated'] as const) {
+          const { page, close } = await opened(join(cwd, 'dist'), path);
+          expect(await page.evaluate('crossOriginIsolated')).toBe(path === '/isolated');
+          await page.locator('#file').setInputFiles(cat);
+          const shown = page.getByRole('status').filter({ hasText: /./ });
+          const text = (await shown.textContent({ timeout: 60_000 }))!;
+          expect(text).toMatch(answer);
+          expect(Math.abs(Number(text.split(' ').at(-1)) - probability)).toBeLessThan(1e-5);
+          await close();
+        }
+      }
+    },
+  );
 
   it.skipIf(!python)(
     `python runs the ONNX model${python ? '' : ' (skipped: python3 has no onnxruntime, numpy and Pillow)'}`,

@@ -43,19 +43,17 @@ export async function download(
       cause,
     });
   };
-  // Records are checked with the host, so that a folder that was uploaded again is not read in part from before.
-  const response = await fetch(url, { signal, cache: stated ? 'default' : 'no-cache' }).catch(
-    (cause: Error) => {
-      throw failed(cause.message, cause);
-    },
-  );
-  if (!response.ok) {
-    throw new ModelError(`${url} answers with status ${response.status}`, {
+  const missing = (why: string) =>
+    new ModelError(`${url} ${why}`, {
       code: 'web/not-found',
       hint: 'Check the URL. If the folder was uploaded, upload all of it.',
-      details: { url, status: response.status },
+      details: { url },
     });
-  }
+  // The browser asks the host whether its copy is new, so that a folder that was uploaded again is not read in part from before.
+  const response = await fetch(url, { signal, cache: 'no-cache' }).catch((cause: Error) => {
+    throw failed(cause.message, cause);
+  });
+  if (!response.ok) throw missing(`answers with status ${response.status}`);
   const parts: Uint8Array[] = [];
   let received = 0;
   try {
@@ -68,11 +66,13 @@ export async function download(
     throw failed((cause as Error).message, cause);
   }
   const bytes = concatBytes(parts);
+  if (isPage(bytes))
+    throw missing('is a web page, with which the host answers for a file that it does not have');
   const wrong = stated && (await difference(bytes, stated));
   if (!wrong) return bytes;
   throw new ModelError(`${url} is not the file that was exported: ${wrong}`, {
     code: 'web/incomplete',
-    hint: 'The upload may not be finished, or is of another export. Upload the whole folder again.',
+    hint: 'The upload may not be finished, or is of another export. Upload the whole folder again. If it is whole, a service worker or a cache before the host has an older copy.',
     details: { url, expected: stated.bytes, actual: received },
   });
 }
@@ -111,6 +111,11 @@ export async function downloadOnce(
 export async function isDownloaded(fingerprint: string, stated: Stated): Promise<boolean> {
   const kept = await caches.match(keyOf(fingerprint, stated), { cacheName: CACHE }).catch(() => undefined);
   return kept !== undefined;
+}
+
+/** Whether bytes begin as a web page. No file of a site does. */
+function isPage(bytes: Uint8Array): boolean {
+  return /^\s*<(!doctype|!--|html)/i.test(new TextDecoder().decode(bytes.subarray(0, 64)));
 }
 
 const keyOf = (fingerprint: string, { sha256 }: Stated) =>

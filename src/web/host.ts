@@ -126,8 +126,10 @@ export function createHost(note: (line: string, code: string) => void): Host {
     const gpu = device === 'cpu' ? undefined : await adapter(device);
     if (device === 'webgpu' && !gpu)
       note('This browser gives the page no GPU, so the CPU is used', 'web/no-gpu');
+    if (threads !== undefined && threads > 1 && !crossOriginIsolated)
+      note('The page is not cross-origin isolated, so one thread computes', 'web/no-threads');
     const options = {
-      threads: threads ?? (crossOriginIsolated ? navigator.hardwareConcurrency : 1),
+      threads: crossOriginIsolated ? (threads ?? navigator.hardwareConcurrency) : 1,
       wasmPaths: opening.runtime,
       gpu: gpu !== undefined,
       note: (line: string) => note(line, 'web/device'),

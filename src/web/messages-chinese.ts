@@ -6,6 +6,7 @@ export const CHINESE: Messages = {
   'classifier/other-encoder': () =>
     '这个分类器是用另一个编码器训练的。请使用训练时的编码器，或用现在的编码器重新训练。',
   'classifier/damaged': () => '分类器文件已损坏或不完整。请重新训练，或换一份文件。',
+  'encoder/json': () => '编码器的文件已损坏。请重新导出，并上传整个文件夹。',
   'encoder/record': () => '编码器的记录无法使用。请重新导出。',
   'engine/memory': () => '内存不足。请关闭其他页面，或使用更小的编码器，然后重试。',
   'engine/runtime': () => '模型无法在这个浏览器中运行。',
@@ -24,6 +25,7 @@ export const CHINESE: Messages = {
   'web/no-texts': () => '新的类别需要文本编码器，而这个网站没有。请重新导出。',
   'web/not-found': ({ url }) => `找不到 ${url}。请检查网址，并上传整个文件夹。`,
   'web/picture': () => '无法读取这张图片。请等待它加载完成；来自其他网站的图片需要对方允许。',
+  'web/policy': () => '这个页面不能运行 WebAssembly。请在内容安全策略的 script-src 中加入 wasm-unsafe-eval。',
   'web/site': ({ where }) => `${where} 不是 tip-adapter 导出的网站。请重新导出，并上传整个文件夹。`,
   'web/worker': () => '无法启动计算线程。',
 };

@@ -12,7 +12,7 @@ export interface OpenOptions {
   encoder?: string | URL;
   /** Where the encoder computes (default `auto`: WebGPU if there is a GPU, else the CPU). Probabilities differ by at most 1e-3 on WebGPU. */
   device?: WebDevice;
-  /** Threads of the CPU (default: one for each core if the page is cross-origin isolated, else 1). */
+  /** Threads of the CPU (default: one for each core). A page that is not cross-origin isolated has one. */
   threads?: number;
   /** URL of the folder with the files of `tip-adapter/dist/onnxruntime-web`, for bundlers that do not copy them. It ends with a slash. */
   runtime?: string | URL;
