@@ -86,6 +86,20 @@ const uncovered = {
   findings: z.array(finding),
 };
 const evaluated = object({ accuracy: share, total: count, interval, ...uncovered }).partial().shape;
+const quantised = object({
+  pictures: count,
+  from: z.enum(['thumbnails', 'data']),
+  cosine: z.number(),
+  leastCosine: z.number(),
+  same: count.describe('Pictures with the same answer'),
+  probability: z.number().describe('Largest difference of a probability'),
+  accuracy: object({ before: share, after: share }).optional(),
+  bytes: object({ before: count, after: count }).describe('Size of the image tower'),
+  perClass: z.array(object({ id: z.string(), total: count })).describe('Empty for thumbnails'),
+  ...uncovered,
+})
+  .optional()
+  .describe('What 8-bit weights of the encoder change');
 const side = object({
   method: z.string(),
   encoder: z.string(),
@@ -299,30 +313,26 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
   }),
   studio: address,
   serve: address,
-  export: object({
-    file: z.string(),
-    size: count.optional(),
-    difference: z.number().optional().describe('Largest difference of a probability on a trial input'),
-    inputs: z.array(port).optional(),
-    outputs: z.array(port).optional(),
-    opset: count.optional(),
-    quantised: object({
-      pictures: count,
-      from: z.enum(['thumbnails', 'data']),
-      cosine: z.number(),
-      leastCosine: z.number(),
-      same: count.describe('Pictures with the same answer'),
-      probability: z.number().describe('Largest difference of a probability'),
-      accuracy: object({ before: share, after: share }).optional(),
-      bytes: object({ before: count, after: count }).describe('Size of the image tower'),
-      perClass: z.array(object({ id: z.string(), total: count })).describe('Empty for thumbnails'),
-      ...uncovered,
-    })
-      .optional()
-      .describe('What 8-bit weights of the encoder change'),
-    report: z.string().optional(),
-    ...evaluated,
-  }),
+  export: z.union([
+    object({
+      file: z.string(),
+      size: count.optional(),
+      difference: z.number().optional().describe('Largest difference of a probability on a trial input'),
+      inputs: z.array(port).optional(),
+      outputs: z.array(port).optional(),
+      opset: count.optional(),
+      quantised,
+      report: z.string().optional(),
+      ...evaluated,
+    }),
+    object({
+      folder: z.string(),
+      size: count,
+      files: z.array(object({ path: z.string(), bytes: count })),
+      difference: z.number().describe('Largest difference of a number of the encoder on trial inputs'),
+      quantised,
+    }),
+  ]),
   push: object({
     place: z.string().describe('The classifier on the hub, with its commit'),
     url: z.url(),

@@ -153,6 +153,8 @@ describe('with --json', () => {
     await check('info', [other]);
     await check('export', [colours, '-o', at('model.onnx')]);
     await check('export', [colours, '-o', at('model.onnx'), '--quantise', '--data', at('photos')]);
+    await check('export', [colours, '--to', 'site', '-o', at('site')]);
+    await check('export', [colours, '--to', 'site', '-o', at('site'), '--quantise', '--data', at('photos')]);
     await check('export', [colours, '--to', 'report', '-o', at('card.md'), '--data', at('photos')]);
     await check('push', [colours, 'me/colours', '--data', at('photos')]);
     await check('add', [other, picture, '--label', 'orange']);

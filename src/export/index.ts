@@ -10,6 +10,6 @@ export {
 export type { OnnxExport, OnnxPort } from './onnx-trial.ts';
 export { type PushClassifierOptions, type PushedClassifier, pushClassifier } from './push.ts';
 export { lossInWords, type MeasuredLoss, type QuantisationLoss } from './quantised-tower.ts';
-export { exportSite, exportSiteZip } from './site.ts';
+export { exportSite, exportSiteZip, type SiteExport } from './site.ts';
 export type { SiteFile } from './site-folder.ts';
 export { exportWeb, type WebExport, type WebOptions } from './web-page.ts';

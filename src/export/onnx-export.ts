@@ -6,14 +6,12 @@ import { loadEncoder, locateEncoder } from '../encoder/load.ts';
 import { throwIfAborted, UsageError } from '../errors.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { exportableMethod, headGraph } from './head.ts';
-import type { ImageTower } from './image-tower.ts';
 import type { OnnxInput } from './inputs.ts';
 import { localTower } from './local-tower.ts';
 import { exportMetadata } from './onnx-metadata.ts';
-import { encodeModel } from './onnx-model.ts';
 import { type OnnxExport, trialFeatures, tried } from './onnx-trial.ts';
 import { pictureModel, preprocessingOf } from './picture-model.ts';
-import { measureLoss, quantisedTower, towerEncoder } from './quantised-tower.ts';
+import { quantisedEncoder } from './quantised-tower.ts';
 
 /** Options of an export with an encoder. */
 export interface QuantiseOptions {
@@ -50,15 +48,13 @@ export async function exportOnnx(
   const located = await locateEncoder(data.encoder.id, { signal });
   checkEncoder(data.encoder, located.record);
   throwIfAborted(signal);
-  const whole = await localTower(located);
-  const tower = quantise ? quantisedTower(whole, data.encoder.id) : whole;
-  const encoder = quantise
-    ? towerEncoder(located.record, tower)
-    : await loadEncoder(data.encoder.id, { signal });
+  const rounded = quantise
+    ? await quantisedEncoder(classifier, located, { data: pictures, signal })
+    : undefined;
+  const tower = rounded?.tower ?? (await localTower(located));
+  const encoder = rounded?.encoder ?? (await loadEncoder(data.encoder.id, { signal }));
   try {
-    const sizeOf = ({ model }: ImageTower) => encodeModel(model, {}).length;
-    const sizes = quantise ? { before: sizeOf(whole), after: sizeOf(tower) } : undefined;
-    const measured = sizes && (await measureLoss(classifier, encoder, sizes, { data: pictures, signal }));
+    const { measured } = rounded ?? {};
     const made = await pictureModel(classifier, tower, encoder, { input, loss: measured?.loss, signal });
     return { ...made, ...(measured && { quantised: measured }) };
   } finally {
@@ -66,7 +62,8 @@ export async function exportOnnx(
   }
 }
 
-function checkQuantise(input: OnnxInput, quantise: boolean, pictures: unknown): void {
+/** Throws `UsageError` (`option/no-effect`) if one of the options of quantisation has no effect. */
+export function checkQuantise(input: OnnxInput, quantise: boolean, pictures: unknown): void {
   if (quantise ? input !== 'features' : pictures === undefined) return;
   throw quantise
     ? new UsageError('Option quantise has no effect with the input features', {

@@ -4,6 +4,7 @@ import { readDataset } from '../dataset/read.ts';
 import type { Dataset } from '../dataset/types.ts';
 import { type EncodableImage, encodeImages } from '../encoder/encode.ts';
 import { factsOf } from '../encoder/encoder-facts.ts';
+import type { LocalEncoder } from '../encoder/installed.ts';
 import { loadEncoder } from '../encoder/load.ts';
 import type { EncoderRecord } from '../encoder/record.ts';
 import { imageSide, sessionOf } from '../encoder/tower.ts';
@@ -12,8 +13,10 @@ import { sharedEngine } from '../engine/shared.ts';
 import { DataError, ModelError, UsageError } from '../errors.ts';
 import { argmax, type Matrix, row, unitRows } from '../math/matrix.ts';
 import { percent } from '../report/numbers.ts';
+import { sha256 } from '../sha256.ts';
 import { count, number } from '../words.ts';
 import type { ImageTower } from './image-tower.ts';
+import { localTower } from './local-tower.ts';
 import { encodeModel } from './onnx-model.ts';
 import { quantised } from './quantise.ts';
 
@@ -43,8 +46,42 @@ export interface MeasuredLoss extends Pick<TestSet, 'excluded' | 'failures' | 'f
   readonly perClass: readonly { readonly id: string; readonly total: number }[];
 }
 
+/** An encoder whose image tower has its large weights in 8 bits. It embeds pictures alone. */
+export interface QuantisedEncoder {
+  readonly tower: ImageTower;
+  readonly encoder: Encoder;
+  readonly measured: MeasuredLoss;
+}
+
+/** Quantises the encoder of a classifier and measures the loss. The caller closes the encoder. Throws as `quantisedTower` and `measureLoss`. */
+export async function quantisedEncoder(
+  classifier: Classifier,
+  located: LocalEncoder,
+  options: { data?: string | Dataset; signal?: AbortSignal },
+): Promise<QuantisedEncoder> {
+  const whole = await localTower(located);
+  const tower = quantisedTower(whole, located.record.id);
+  const encoder = towerEncoder(located.record, tower);
+  const sizeOf = ({ model }: ImageTower) => encodeModel(model, {}).length;
+  try {
+    const sizes = { before: sizeOf(whole), after: sizeOf(tower) };
+    return { tower, encoder, measured: await measureLoss(classifier, encoder, sizes, options) };
+  } catch (error) {
+    await encoder.close();
+    throw error;
+  }
+}
+
+/** The name and the fingerprint of a quantised encoder, which is another encoder than the one that it was made from. */
+export function quantisedIdentity({ id, fingerprint }: { id: string; fingerprint: string }) {
+  return { id: `${id} (8-bit weights)`, fingerprint: sha256(`${QUANTISATION}\n${fingerprint}`) };
+}
+
+/** Number of the form of quantisation, which a change of the features raises by one. */
+const QUANTISATION = 'tip-adapter-int8/1';
+
 /** The image tower with its large weights in 8 bits. Throws `ModelError` (`export/quantised`) if none is in single precision. */
-export function quantisedTower(tower: ImageTower, id: string): ImageTower {
+function quantisedTower(tower: ImageTower, id: string): ImageTower {
   const { model, weights } = quantised(tower.model);
   if (weights > 0) return { ...tower, model };
   throw new ModelError(`The image tower of ${id} has no large weights in single precision to quantise`, {
@@ -55,7 +92,7 @@ export function quantisedTower(tower: ImageTower, id: string): ImageTower {
 }
 
 /** The encoder of pictures whose tower is the given one. */
-export function towerEncoder(record: EncoderRecord, tower: ImageTower): Encoder {
+function towerEncoder(record: EncoderRecord, tower: ImageTower): Encoder {
   const image = sessionOf(() => sharedEngine().load(encodeModel(tower.model, {})));
   const run = { outputs: [tower.output.name], batch: () => 1, others: async () => ({ ...tower.others }) };
   return { ...factsOf(record), ...imageSide(record, image, run), close: () => image.close() };
@@ -68,7 +105,7 @@ const MOST_THUMBNAILS = 200;
  * Measures the loss of a quantised tower: on labelled pictures if `data` is given (without the classifier's own examples), else on the
  * thumbnails of the examples. Throws `UsageError` (`export/unmeasured`) if there are no thumbnails, and `DataError` if none can be read.
  */
-export async function measureLoss(
+async function measureLoss(
   classifier: Classifier,
   encoder: Encoder,
   sizes: QuantisationLoss['bytes'],

@@ -12,21 +12,25 @@ import { sharedEngine } from '../engine/shared.ts';
 import { toOnnx } from '../graph/onnx.ts';
 import { type Matrix, unitRows } from '../math/matrix.ts';
 import { readRegular } from '../store/regular.ts';
+import type { ImageTower } from './image-tower.ts';
 import { builtTower } from './local-tower.ts';
 import { encodeModel, parseModel } from './onnx-model.ts';
 import { checkDifference, trialPicture } from './onnx-trial.ts';
+import { quantisedIdentity } from './quantised-tower.ts';
 import type { WriteFile } from './site-folder.ts';
 import { withinFile } from './within-file.ts';
 
 /** The folder of the encoder in a site. */
 export const ENCODER = 'encoder/';
 
-/** Writes an encoder in ONNX into a site. Returns its record there, and the record's file. */
+/** Writes an encoder in ONNX into a site, with a quantised image tower if one is given. Returns its record there, and the record's file. */
 export async function writeEncoder(
   located: LocalEncoder,
   write: WriteFile,
+  quantised?: ImageTower,
 ): Promise<{ record: EncoderRecord; written: RecordedFile }> {
-  const { record, contents } = await onnxFiles(located);
+  const plain = await onnxFiles(located);
+  const { record, contents } = quantised ? withTower(plain, quantised) : plain;
   const files: RecordedFile[] = [];
   for (const [path, content] of contents)
     files.push({ ...(await write(`${ENCODER}${path}`, await content())), path });
@@ -57,14 +61,21 @@ export async function encoderDifference(
   {
     prompt,
     numbers,
+    quantised,
     signal,
-  }: { prompt: string; numbers(features: Matrix): Promise<ArrayLike<number>>; signal?: AbortSignal },
+  }: {
+    prompt: string;
+    numbers(features: Matrix): Promise<ArrayLike<number>>;
+    /** The encoder that embeds the picture in place of the original one. */
+    quantised?: Encoder;
+    signal?: AbortSignal;
+  },
 ): Promise<number> {
   const { id, preprocessing } = original.record;
   const picture = trialPicture(preprocessing);
-  const all = async (encoder: Encoder) => {
+  const all = async (encoder: Encoder, images = encoder) => {
     try {
-      const features = await encoder.embedImages([picture], { signal });
+      const features = await images.embedImages([picture], { signal });
       const text = await encoder.embedTexts?.([prompt], { signal });
       return [...Array.from(await numbers(features)), ...(text ? unitRows(text).data : [])];
     } finally {
@@ -72,19 +83,34 @@ export async function encoderDifference(
     }
   };
   const opened = ({ record, folder }: LocalEncoder) => encoderOf(record, folder, sharedEngine());
-  const own = await all(await opened(original));
+  const own = await all(await opened(original), quantised);
   const got = await all(await opened(exported));
   const difference = own.reduce((most, one, i) => Math.max(most, Math.abs(one - got[i]!)), 0);
   checkDifference(difference, id);
   return difference;
 }
 
+/** An encoder's files, which are read or made when they are written, and its record. */
+interface EncoderContents {
+  readonly record: EncoderRecord;
+  readonly contents: Map<string, () => Promise<Uint8Array>>;
+}
+
+const IMAGE_MODEL = 'image.onnx';
+
+/** The same encoder with a quantised image tower, which makes it another encoder. Its texts are encoded as before. */
+function withTower({ record, contents }: EncoderContents, tower: ImageTower): EncoderContents {
+  const models = new Map(contents);
+  // The file may also have the text tower.
+  if (record.kind === 'vision' || record.textModel !== record.imageModel) models.delete(record.imageModel);
+  models.set(IMAGE_MODEL, async () => encodeModel(tower.model, {}));
+  const own = { ...quantisedIdentity(record), formerFingerprint: undefined, imageModel: IMAGE_MODEL };
+  return { record: { ...record, ...own }, contents: models };
+}
+
 /** The files of an encoder whose models are ONNX without external weights, and its record. Towers from weights are built as ONNX. */
-async function onnxFiles({ record, folder }: LocalEncoder): Promise<{
-  record: EncoderRecord;
-  contents: Map<string, () => Promise<Uint8Array>>;
-}> {
-  const contents = new Map<string, () => Promise<Uint8Array>>();
+async function onnxFiles({ record, folder }: LocalEncoder): Promise<EncoderContents> {
+  const contents: EncoderContents['contents'] = new Map();
   const plain = (path: string) => readRegular(join(folder, path), ENCODER_FILE);
   const built = isWeights(record.imageModel);
   for (const { path } of record.files) {
@@ -92,12 +118,12 @@ async function onnxFiles({ record, folder }: LocalEncoder): Promise<{
     else if (!built && path.endsWith('.onnx')) contents.set(path, () => wholeModel(path, folder));
   }
   if (!built) return { record, contents };
-  contents.set('image.onnx', () => builtTower(record, folder));
-  if (record.kind === 'vision') return { record: { ...record, imageModel: 'image.onnx' }, contents };
+  contents.set(IMAGE_MODEL, () => builtTower(record, folder));
+  if (record.kind === 'vision') return { record: { ...record, imageModel: IMAGE_MODEL }, contents };
   contents.set('text.onnx', () =>
     withClip(record, folder, async (checkpoint, { shape }) => toOnnx(await textGraph(checkpoint, shape))),
   );
-  return { record: { ...record, imageModel: 'image.onnx', textModel: 'text.onnx' }, contents };
+  return { record: { ...record, imageModel: IMAGE_MODEL, textModel: 'text.onnx' }, contents };
 }
 
 /** An ONNX file with its external weights inside. */

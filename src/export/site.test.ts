@@ -41,6 +41,42 @@ describe('a site of an encoder in ONNX', () => {
   });
 });
 
+describe('a site with 8-bit weights', () => {
+  it.each([
+    ['in ONNX', () => writeSmallEncoder(at('onnx-8'))],
+    ['from weights', () => writeSmallClip(at('clip-8'), { names: 'open-clip' })],
+  ])(
+    'has an encoder %s of its own, which the classifier refers to, and the measured loss',
+    async (kind, make) => {
+      await using classifier = await fitted(await make());
+      const { id, fingerprint } = classifier.data.encoder;
+      const folder = at(`${kind}-8`);
+      const { files, difference, quantised } = await exportSite(classifier, folder, { quantise: true });
+      expect(difference).toBeLessThan(1e-5);
+      expect(quantised!.loss).toMatchObject({ from: 'thumbnails', cosine: expect.closeTo(1, 1) });
+      expect(quantised!.loss.cosine).toBeLessThan(1);
+      const models = files.flatMap(({ path }) => (path.endsWith('.onnx') ? [path] : []));
+      expect(models).toHaveLength(2);
+      expect(models).toContain('encoder/image.onnx');
+      await using exported = await loadEncoder(`${folder}/encoder`);
+      await using own = await load(`${folder}/classifier.safetensors`);
+      expect(own.data.encoder.fingerprint).toBe(exported.fingerprint);
+      expect(exported.fingerprint).not.toBe(fingerprint);
+      expect(own.data.encoder.id).toBe(`${id} (8-bit weights)`);
+      expect(own.data.support).toEqual(classifier.data.support);
+      const [before] = files.filter(({ path }) => path === 'encoder/image.onnx');
+      expect(before!.bytes).toBe(quantised!.loss.bytes.after);
+    },
+  );
+
+  it('refuses pictures to measure on without 8-bit weights', async () => {
+    await using classifier = await fitted(await writeSmallEncoder(at('onnx-no')));
+    await expect(exportSite(classifier, at('no'), { data: at('') })).rejects.toMatchObject({
+      code: 'option/no-effect',
+    });
+  });
+});
+
 describe('a site of an encoder from weights', () => {
   let classifier: Classifier;
   beforeAll(async () => {

@@ -11,6 +11,8 @@ import { workspace } from '../../src/classifier/fake-encoder.fixture.ts';
 import { type Classifier, fit, load } from '../../src/classifier/index.ts';
 import { readDataset } from '../../src/dataset/read.ts';
 import { sampleDataset } from '../../src/dataset/sample-dataset.ts';
+import { encodeImages } from '../../src/encoder/encode.ts';
+import { loadEncoder } from '../../src/encoder/load.ts';
 import { writeSmallEncoder } from '../../src/encoder/small-encoder.fixture.ts';
 import { exportSite } from '../../src/export/index.ts';
 import { pngOf } from '../../src/image/png.fixture.ts';
@@ -128,6 +130,7 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
       site: at('site'),
       half: at('half'),
       other: at('other'),
+      small: at('small'),
       runtime,
       data: dirname(picture),
       'models/pets': at('site'),
@@ -232,6 +235,35 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
     }, png);
     expect(shown).toEqual([expect.any(String), expect.any(Number)]);
     await fresh.close();
+  });
+
+  it('answers and learns with 8-bit weights as Node does with the same encoder', async () => {
+    await exportSite(classifier, at('small'), { quantise: true });
+    await using small = await load(at('small/classifier.safetensors'));
+    const { answer, bytes } = await tab.evaluate(async () => {
+      const pets = await page.open('../small/');
+      const blob = await (await fetch('../data/picture.png')).blob();
+      const grown = await pets.add([{ image: blob, label: 'owl' }]);
+      const answer = await pets.predict(blob);
+      const bytes = Array.from(await grown.bytes());
+      await pets.close();
+      return { answer, bytes };
+    });
+    await using encoder = await loadEncoder(at('small/encoder'));
+    const { features } = await encodeImages(encoder, [
+      { id: 'picture', read: async () => readFileSync(picture) },
+    ]);
+    const own = await small.probabilities(features);
+    const byId = new Map(answer.ranking.map(({ id, probability }) => [id, probability]));
+    small.data.classes.forEach(({ id }, c) => {
+      expect(Math.abs(byId.get(id)! - own.data[c]!)).toBeLessThan(SAME);
+    });
+    const grown = await decodeClassifier(Uint8Array.from(bytes));
+    expect(grown.encoder.fingerprint).toBe(encoder.fingerprint);
+    expect(grown.encoder.fingerprint).not.toBe(classifier.data.encoder.fingerprint);
+    writeFileSync(at('grown.safetensors'), Uint8Array.from(bytes));
+    await using again = await load(at('grown.safetensors'));
+    await expect(again.predict(picture)).rejects.toMatchObject({ code: 'encoder/no-folder' });
   });
 
   it('explains as Node does', async () => {
@@ -465,7 +497,7 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web in Chromium${chromiumMissing}`, 
       JSON.stringify({ ...record, fingerprint: '0'.repeat(64) }),
     );
     expect((await codeOf('../other/')).code).toBe('classifier/other-encoder');
-    writeFileSync(at('other/site.json'), '<!doctype html>');
+    writeFileSync(at('other/site.json'), 'a text');
     expect((await codeOf('../other/')).code).toBe('web/site');
   });
 

@@ -18,7 +18,7 @@ import { partJson, printJson } from '../print.ts';
 import { readTold, tellUncovered } from '../told-data.ts';
 
 /** The format that each option belongs to. */
-const FOR = { input: ['onnx'], title: ['web'], quantise: ['onnx', 'web'] } as const;
+const FOR = { input: ['onnx'], title: ['web'], quantise: ['onnx', 'web', 'site'] } as const;
 const ENDINGS = { onnx: '.onnx', web: '.html', site: '', report: '.md' } as const;
 
 export const exportCommand = defineCommand({
@@ -44,7 +44,7 @@ export const exportCommand = defineCommand({
       text({ value: '<text>', help: 'web: the heading of the page (default: the name of the data set).' }),
     ),
     quantise: flag({
-      help: "onnx, web: write the encoder's large weights in 8 bits, and print what that changes: on the pictures of --data, or on thumbnails of the examples.",
+      help: "onnx, web, site: write the encoder's large weights in 8 bits, and print what that changes: on the pictures of --data, or on thumbnails of the examples.",
     }),
     data: optional(
       text({
@@ -184,17 +184,21 @@ const makers: Readonly<
     };
   },
 
-  async site(path, target, _, io) {
+  async site(path, target, { quantise, data }, io) {
     const { exportSite } = await import('../../export/index.ts');
-    const { files, difference } = await withClassifier(path, io, (classifier) =>
-      exportSite(classifier, target, { signal: io.signal }),
+    const { files, difference, quantised } = await withClassifier(path, io, (classifier) =>
+      measuredOn(data, io, (pictures) =>
+        exportSite(classifier, target, { quantise, data: pictures, signal: io.signal }),
+      ),
     );
     const size = files.reduce((total, file) => total + file.bytes, 0);
-    tried(io, difference);
+    tried(io, difference, quantise);
     io.note('docs/web.md says how a page opens it.');
+    const loss = await lossOf(quantised);
     return {
-      facts: { folder: target, size, files, difference },
-      lines: [`${target}: ${count(files.length, 'file')}, ${bytes(size)}`],
+      ...loss,
+      facts: { folder: target, size, files, difference, ...loss.facts },
+      lines: [`${target}: ${count(files.length, 'file')}, ${bytes(size)}`, ...loss.lines],
     };
   },
 
