@@ -52,7 +52,17 @@ const english = [
     'tutorials/paper-table-2',
     'tutorials/add-a-method',
   ]),
-  group('Guides', ['data', 'encoders', 'bench', 'export', 'web', 'server', 'deployment', 'scale', 'extending']),
+  group('Guides', [
+    'data',
+    'encoders',
+    'bench',
+    'export',
+    'web',
+    'server',
+    'deployment',
+    'scale',
+    'extending',
+  ]),
   group('Reference', ['cli', 'methods', 'file-format', 'glossary']),
   { text: 'API', collapsed: true, items: ['tip-adapter', ...ENTRIES].map((entry) => link(`api/${entry}`)) },
   group('Background', [
