@@ -1,5 +1,5 @@
 import type { Products } from '../linalg/matrix-products.ts';
-import { type Matrix, selectRows } from '../math/matrix.ts';
+import { concatRows, type Matrix, row, rowRange, selectRows } from '../math/matrix.ts';
 import { type Examples, meansWithout } from './whitened-examples.ts';
 import { rowProducts, type Whitening, whiten } from './whitening.ts';
 
@@ -38,31 +38,35 @@ export async function leftOutCosines(
   const size = examples.length * c;
   const means = new Float64Array(size);
   const [withNames, together] = names ? [new Float64Array(size), new Float64Array(size)] : [];
-  const text = names && (await whitenedSquares(names, whitening, products));
   let at = 0;
   for (const [fold, own] of chosen.entries()) {
-    const x = selectRows(centred, own);
-    const e = selectRows(residuals, own);
-    const [px, u] = [await whiten(x, whitening, products), await whiten(e, whitening, products)];
+    const [x, e, m] = [selectRows(centred, own), selectRows(residuals, own), meansWithout(given, fold)];
+    const pairs = names ? concatRows([m, names]) : m;
+    // All rows are one product with P, because each product sends P to the engine.
+    const asked = concatRows([x, e, pairs]);
+    const through = await whiten(asked, whitening, products);
+    const n = own.length;
+    const [px, u] = [rowRange(through, 0, n), rowRange(through, n, 2 * n)];
+    const pm = rowRange(through, 2 * n, 2 * n + c);
     const [xx, xu, ue] = [rowProducts(px, x), rowProducts(x, u), rowProducts(u, e)];
-    const m = meansWithout(given, fold);
-    const { squares, whitened: pm } = await whitenedSquares(m, whitening, products);
-    const [xm, um] = [await products.productT(px, m), await products.productT(u, m)];
-    const [xt, ut] = names ? [await products.productT(px, names), await products.productT(u, names)] : [];
+    // Squared lengths of means and then of names in P, and products of examples and then of their residuals with both.
+    const squares = rowProducts(rowRange(through, 2 * n, through.rows), pairs);
+    const cross = await products.productT(rowRange(through, 0, 2 * n), pairs);
     const mt = names && rowProducts(pm, names);
     own.forEach((i, q) => {
       const count = counts[labels[i]!]!;
       const g = whitening.level > 0 ? count / ((count - 1) * (labels.length - present) * whitening.level) : 0;
       const k = g / (1 - g * ue[q]!);
       const length = Math.sqrt(xx[q]! + k * xu[q]! ** 2);
+      const [fromX, fromE] = [row(cross, q), row(cross, n + q)];
       for (let label = 0; label < c; label++, at++) {
-        const toMean = um.data[q * c + label]!;
+        const toMean = fromE[label]!;
         const meanLength = Math.sqrt(squares[label]! + k * toMean ** 2);
-        means[at] = ratio(xm.data[q * c + label]! + k * xu[q]! * toMean, length * meanLength);
-        if (!text || !xt || !ut || !mt || !withNames || !together) continue;
-        const toName = ut.data[q * c + label]!;
-        const nameLength = Math.sqrt(text.squares[label]! + k * toName ** 2);
-        withNames[at] = ratio(xt.data[q * c + label]! + k * xu[q]! * toName, length * nameLength);
+        means[at] = ratio(fromX[label]! + k * xu[q]! * toMean, length * meanLength);
+        if (!mt || !withNames || !together) continue;
+        const toName = fromE[c + label]!;
+        const nameLength = Math.sqrt(squares[c + label]! + k * toName ** 2);
+        withNames[at] = ratio(fromX[c + label]! + k * xu[q]! * toName, length * nameLength);
         together[at] = ratio(mt[label]! + k * toMean * toName, meanLength * nameLength);
       }
     });
@@ -110,12 +114,6 @@ export function foldsLeftOut({ labels, folds }: Examples): number[][] {
     chosen.push(own);
   }
   return chosen;
-}
-
-/** Rows times P, and the squared lengths of the rows in P. */
-async function whitenedSquares(a: Matrix, whitening: Whitening, products: Products) {
-  const whitened = await whiten(a, whitening, products);
-  return { whitened, squares: rowProducts(whitened, a) };
 }
 
 /** x / y, or 0 if y is 0. */

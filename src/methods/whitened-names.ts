@@ -1,6 +1,15 @@
 import { inTurns, type Pieces } from '../abort.ts';
 import type { Products } from '../linalg/matrix-products.ts';
-import { dot, type Matrix, matrix, row, selectRows, weightedSum } from '../math/matrix.ts';
+import {
+  concatRows,
+  dot,
+  type Matrix,
+  matrix,
+  row,
+  rowRange,
+  selectRows,
+  weightedSum,
+} from '../math/matrix.ts';
 import { likelyScales } from './likely-scales.ts';
 import type { Examples } from './whitened-examples.ts';
 import type { LeftOut } from './whitened-left-out.ts';
@@ -111,10 +120,12 @@ async function agreement(
   products: Products,
 ): Promise<number> {
   const own = selectRows(names, labels);
-  const [px, pt, u] = [
-    await whiten(centred, whitening, products),
-    await whiten(own, whitening, products),
-    await whiten(unexplained, whitening, products),
+  const n = labels.length;
+  const through = await whiten(concatRows([centred, own, unexplained]), whitening, products);
+  const [px, pt, u] = [0, n, 2 * n].map((from) => rowRange(through, from, from + n)) as [
+    Matrix,
+    Matrix,
+    Matrix,
   ];
   const [xt, xx, tt] = [rowProducts(px, own), rowProducts(px, centred), rowProducts(pt, own)];
   const [xu, tu, ue] = [rowProducts(centred, u), rowProducts(own, u), rowProducts(u, unexplained)];

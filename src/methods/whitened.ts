@@ -4,7 +4,7 @@ import type { Expr } from '../graph/expression.ts';
 import { linear, matmulT, unit } from '../graph/products.ts';
 import { sum } from '../graph/reduce.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
-import { concatRows, type Matrix, scaled, selectRows } from '../math/matrix.ts';
+import { concatRows, type Matrix, rowRange, scaled, selectRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { optional, positive, positiveOr, real } from '../options.ts';
 import { likelyScales } from './likely-scales.ts';
@@ -194,9 +194,10 @@ async function withNames(examples: Examples, { weights, logitScale }: TextHead, 
     const beside = scaled(total, Math.sqrt(0.4 / shots));
     whitening = await whiteningOf(concatRows([within, beside]), ridge, products, signal);
   }
-  const seen = await directions(examples.means, whitening, products);
-  const named = await directions(names, whitening, products);
-  const prototypes = mixed(seen.duals, named, names, mixture.share);
+  const { duals, lengths } = await directions(concatRows([examples.means, names]), whitening, products);
+  const seen = rowRange(duals, 0, names.rows);
+  const named = { duals: rowRange(duals, names.rows, duals.rows), lengths: lengths.subarray(names.rows) };
+  const prototypes = mixed(seen, named, names, mixture.share);
   const scale = typeof given.scale === 'number' ? given.scale : mixture.scale;
   return stateOf(examples, whitening, prototypes, scale, mixture.weight);
 }

@@ -1,9 +1,6 @@
 import { atOnce, inTurns, type Pieces } from '../abort.ts';
-import { layOutArrays } from '../engine/kernels/arrays.ts';
-import { instantiate } from '../engine/kernels/instantiate.ts';
-import { wasm } from '../engine/kernels/search.wasm.ts';
-import { DataError } from '../errors.ts';
 import type { Matrix } from '../math/matrix.ts';
+import { type MomentsAt, NOISE, weightedCrossEntropy } from '../methods/weighted-cross-entropy.ts';
 
 /** Two weights (a, b) of two score matrices, and the mean negative log-likelihood with them. */
 export interface Weights {
@@ -89,7 +86,7 @@ export function* searchWeights(
   labels: ArrayLike<number>,
   limits: Limits = {},
 ): Pieces<Weights> {
-  const at = crossEntropy(z ?? s, s, labels);
+  const at = weightedCrossEntropy(z ?? s, s, labels, 1 / (s.rows + 1));
   const found = yield* leastCrossEntropy(at, z !== undefined, limits);
   // Scores that differ by less than the least spread are within this distance of chance.
   if (found.nll < Math.log(s.cols) - LEAST_SPREAD) return found;
@@ -134,102 +131,10 @@ function* leastCrossEntropy(
     : { a: steep.t / maxRatio, b: steep.t, nll: steep.nll };
 }
 
-/** Refuses scores that are not finite. No weight helps them, and a search would run to its last step. */
-function demandFinite({ data, cols }: Matrix): void {
-  const at = data.findIndex((score) => !Number.isFinite(score));
-  if (at < 0) return;
-  const [index, column] = [Math.floor(at / cols), at % cols];
-  throw new DataError(`The score of row ${index} for class ${column} is ${data[at]}`, {
-    code: 'tuning/not-a-number',
-    hint: 'Look for features that are zero or not finite, or for a learning rate at which training diverges.',
-    details: { row: index, class: column, score: data[at] },
-  });
-}
-
 const STEPS = 30;
 const TINY = 1e-9;
-/** The smallest gain that is worth a step, and the rounding error of the mean in single precision, in nats. */
+/** The smallest gain that is worth a step, in nats. */
 const LEAST = 1e-8;
-const NOISE = 1e-7;
-
-interface Moments {
-  nll: number;
-  gradient: [number, number];
-  /** Second derivatives aa, ab, bb. */
-  curvature: [number, number, number];
-}
-
-type MomentsAt = (a: number, b: number) => Pieces<Moments>;
-
-/** Numbers of each matrix that are in the kernel's memory at a time. They fit in the processor's second-level cache. */
-const CHUNK = 1 << 15;
-
-/**
- * Mean cross-entropy of a Z + b S with its first and second derivatives. The kernel sums within a row, and rows are added up in float64.
- */
-function crossEntropy(z: Matrix, s: Matrix, labels: ArrayLike<number>): MomentsAt {
-  const { rows: n, cols: c } = s;
-  const smoothing = 1 / (n + 1);
-  const chunk = Math.min(n, Math.max(1, Math.floor(CHUNK / c)));
-  const lengths = { z: chunk * c + 3, s: chunk * c + 3, labels: chunk, w: c + 3, moments: chunk * MOMENTS };
-  const { memory, at, view } = layOutArrays(lengths);
-  const kernel = instantiate<Kernel>(wasm, memory);
-  const own = { z: view('z'), s: view('s'), labels: new Int32Array(memory.buffer, at.labels, chunk) };
-  const moments = view('moments');
-  let held = -1;
-
-  const hold = (start: number, rows: number) => {
-    if (held === start) return;
-    held = start;
-    own.z.set(z.data.subarray(start * c, (start + rows) * c));
-    own.s.set(s.data.subarray(start * c, (start + rows) * c));
-    for (let i = 0; i < rows; i++) own.labels[i] = labels[start + i]!;
-  };
-
-  return function* (a, b) {
-    yield;
-    let nll = 0;
-    let ga = 0;
-    let gb = 0;
-    let haa = 0;
-    let hab = 0;
-    let hbb = 0;
-    for (let start = 0; start < n; start += chunk) {
-      const rows = Math.min(chunk, n - start);
-      hold(start, rows);
-      kernel.moments(at.z, at.s, at.labels, rows, c, a, b, at.w, at.moments);
-      for (let i = 0; i < rows * MOMENTS; i += MOMENTS) {
-        const evenZ = smoothing * moments[i + 4]!;
-        const evenS = smoothing * moments[i + 5]!;
-        nll += moments[i]! + Math.log(moments[i + 1]!) - a * evenZ - b * evenS;
-        ga += moments[i + 2]! - evenZ;
-        gb += moments[i + 3]! - evenS;
-        haa += moments[i + 6]!;
-        hab += moments[i + 7]!;
-        hbb += moments[i + 8]!;
-      }
-    }
-    if (!Number.isFinite(nll)) for (const scores of [z, s]) demandFinite(scores);
-    return { nll: nll / n, gradient: [ga / n, gb / n], curvature: [haa / n, hab / n, hbb / n] };
-  };
-}
-
-/** Number of values that the kernel writes for a row. */
-const MOMENTS = 9;
-
-interface Kernel {
-  moments(
-    z: number,
-    s: number,
-    labels: number,
-    rows: number,
-    classes: number,
-    a: number,
-    b: number,
-    w: number,
-    moments: number,
-  ): void;
-}
 
 /**
  * Newton's method in (a, b). Each step is halved until it descends. If no step descends, because overconfident scores have hardly any
