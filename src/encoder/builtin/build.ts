@@ -94,7 +94,7 @@ export async function buildBuiltin(
   const sentences = openSentences(folderFiles(folder), FACTS.textModel, engine);
   const anchors = await sentences.embed(labels(member(resnet, LABELS)), signal);
   await sentences.close();
-  const map = fitTextMap(anchors, classifierVectors(keras));
+  const map = await fitTextMap(anchors, classifierVectors(keras), engine, signal);
   await writeFile(join(folder, HEAD_FILE), encodeSafetensors(classifierLayer(keras)));
   await writeFile(join(folder, TEXT_MAP_FILE), toOnnx({ rows: mapTexts(map) }));
 

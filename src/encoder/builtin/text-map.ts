@@ -1,8 +1,10 @@
+import type { Engine } from '../../engine/types.ts';
 import { exp, mul, sub } from '../../graph/elementwise.ts';
 import { constant, type Expr, input } from '../../graph/expression.ts';
 import { matmul, matmulT } from '../../graph/products.ts';
-import { cholesky, choleskySolve } from '../../linalg/cholesky.ts';
-import { dot, type Matrix, matrix, row } from '../../math/matrix.ts';
+import { withProducts } from '../../linalg/matrix-products.ts';
+import { lowerRows, solvePositive } from '../../linalg/solve.ts';
+import { type Matrix, matrix } from '../../math/matrix.ts';
 import { floatTensor } from '../../math/tensor.ts';
 
 /**
@@ -22,18 +24,23 @@ export const TEXT_MAP_FILE = 'text_map.onnx';
 export const SHARPNESS = 10;
 export const RIDGE = 0.1;
 
-/** @param anchors unit rows [c, e] @param vectors the classifier's weight vectors V [c, d] */
-export function fitTextMap(anchors: Matrix, vectors: Matrix): TextMap {
-  const n = anchors.rows;
-  const kernel = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      kernel[i * n + j] = Math.exp(SHARPNESS * (dot(row(anchors, i), row(anchors, j)) - 1));
-    }
-    kernel[i * n + i]! += RIDGE;
-  }
-  const solved = choleskySolve(cholesky(kernel, n), n, centred(vectors), vectors.cols);
-  return { anchors, coefficients: matrix(n, vectors.cols, Float32Array.from(solved)) };
+/**
+ * Fits the map. Throws `InterruptedError` when the signal fires.
+ *
+ * @param anchors unit rows [c, e]
+ * @param vectors the classifier's weight vectors V [c, d]
+ */
+export async function fitTextMap(
+  anchors: Matrix,
+  vectors: Matrix,
+  engine: Engine,
+  signal?: AbortSignal,
+): Promise<TextMap> {
+  const kernel = await withProducts(engine, ({ productT }) => productT(anchors, anchors), signal);
+  for (let at = 0; at < kernel.data.length; at++)
+    kernel.data[at] = Math.exp(SHARPNESS * (kernel.data[at]! - 1));
+  const rows = lowerRows(kernel, RIDGE);
+  return { anchors, coefficients: await solvePositive(rows, centred(vectors), engine, signal) };
 }
 
 /** Embeddings in the image space [n, d] of unit sentence embeddings `sentences` [n, e]: k(q) A. */
@@ -44,9 +51,13 @@ export function mapTexts({ anchors, coefficients }: TextMap): Expr {
   return matmul(kernel, constant(floatTensor([coefficients.rows, coefficients.cols], coefficients.data)));
 }
 
-function centred(m: Matrix): Float64Array {
+function centred(m: Matrix): Matrix {
   const mean = new Float64Array(m.cols);
   for (let i = 0; i < m.rows; i++)
     for (let j = 0; j < m.cols; j++) mean[j]! += m.data[i * m.cols + j]! / m.rows;
-  return Float64Array.from(m.data, (value, at) => value - mean[at % m.cols]!);
+  return matrix(
+    m.rows,
+    m.cols,
+    m.data.map((value, at) => value - mean[at % m.cols]!),
+  );
 }
