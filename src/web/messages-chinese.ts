@@ -5,9 +5,9 @@ export type Messages = Readonly<Record<string, (details: Record<string, unknown>
 export const CHINESE: Messages = {
   'classifier/other-encoder': () =>
     '这个分类器是用另一个编码器训练的。请使用训练时的编码器，或用现在的编码器重新训练。',
-  'classifier/damaged': () => '分类器文件已损坏或不完整。请重新训练，或换一份文件。',
+  'classifier/damaged': () => '分类器文件已损坏或不完整。请重新训练，或改用另一份文件。',
   'encoder/json': () => '编码器的文件已损坏。请重新导出，并上传整个文件夹。',
-  'encoder/record': () => '编码器的记录无法使用。请重新导出。',
+  'encoder/record': () => '编码器的描述文件（record）无法使用。请重新导出。',
   'engine/memory': () => '内存不足。请关闭其他页面，或使用更小的编码器，然后重试。',
   'engine/runtime': () => '模型无法在这个浏览器中运行。',
   'image/unreadable': () => '浏览器无法读取这张图片。请使用 JPEG、PNG 或 WebP。',
@@ -16,7 +16,7 @@ export const CHINESE: Messages = {
   'web/camera-missing': () => '没有找到摄像头。请连接摄像头后重试。',
   'web/camera-refused': () => '未获准使用摄像头。请在浏览器的设置中允许后重试。',
   'web/encoder-url': () => '打开单独的分类器文件时，需要给出编码器的网址。',
-  'web/incomplete': ({ url }) => `${url} 不是导出时的文件。可能上传尚未完成，请重新上传整个文件夹。`,
+  'web/incomplete': ({ url }) => `${url} 不是导出时的文件。上传可能尚未完成，请重新上传整个文件夹。`,
   'web/insecure': () => '摄像头只能在 https 页面或本机页面中使用。',
   'web/network': ({ url }) =>
     url

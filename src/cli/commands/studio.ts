@@ -75,8 +75,8 @@ export const studioCommand = defineCommand({
       }),
     ).catch((error) => openAlready(error, data === undefined && encoder === 'auto' && port === 0));
     if (typeof studio === 'string') {
+      io.note(`The studio in ${workspace} is already open. This is the address of its page:`);
       io.print(shown(studio));
-      io.note(`The session in ${workspace} is already open. This is the address of its page:`);
       if (open) openBrowser(studio, io);
       return;
     }

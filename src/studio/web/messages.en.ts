@@ -23,7 +23,7 @@ export const en = {
   title: 'Tip-Adapter Studio',
   private: 'Nothing leaves this computer',
   privateInBrowser:
-    'Pictures, classes and the classifier stay in this browser. The page works without a program and, once loaded, without a network.',
+    'Pictures, classes and the classifier stay in this browser. The page needs no program and, once loaded, no network.',
   incomplete:
     'A file of this page is missing on its host, or the connection was cut. Load the page again; its owner may have to upload the whole folder again.',
   noStorage:

@@ -109,5 +109,5 @@ export function localBackend(site: string): Backend {
 
 const notHere = () =>
   Promise.reject(
-    new ApiError(400, { code: 'studio/not-here', message: 'A page without a program cannot do this' }),
+    new ApiError(400, { code: 'studio/not-here', message: 'The studio on a web server cannot do this' }),
   );

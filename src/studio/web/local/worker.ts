@@ -192,7 +192,7 @@ async function contentOf(
     case 'project':
       return named('.zip', await zipOf(await projectZip(board, pictures)), 'pictures');
     default:
-      throw new UsageError('A page without a program cannot make this file', {
+      throw new UsageError('The studio on a web server cannot make this file', {
         code: 'studio/not-here',
         hint: 'Download the classifier, then use tip-adapter export.',
       });
