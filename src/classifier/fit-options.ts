@@ -44,7 +44,7 @@ export const fitOptions = {
     help: 'Which pictures the method and its options are tuned on: the examples (folds), a validation split (val), none (fixed), or the test split as in the published code (paper), which is optimistic and reported as such. Probabilities are calibrated if examples can be left out.',
   }),
   alpha: optional(
-    real({ min: 0, help: 'Weight of the examples against the class names. A given value is not tuned.' }),
+    real({ min: 0, help: 'Weight of the examples relative to the class names. A given value is not tuned.' }),
   ),
   beta: optional(
     positive({

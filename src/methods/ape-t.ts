@@ -34,7 +34,7 @@ export const apeT = defineMethod({
   needs: ['text', 'examples'],
   trains: true,
   options: {
-    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
+    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes relative to the class names." }),
     beta: positive({ default: 1, max: 1000, help: "How fast an example's vote fades with distance." }),
     channels: positive({ default: 500 / 1024, max: 1, help: 'Share of the channels that are kept.' }),
     epochs: integer({ default: 30, min: 1, help: 'Times each example is seen.' }),

@@ -37,7 +37,7 @@ export const ape = defineMethod({
   paper: 'Zhu et al., ICCV 2023, arXiv 2304.01195, eq. 8-12',
   needs: ['text', 'examples'],
   options: {
-    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
+    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes relative to the class names." }),
     beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
     gamma: real({
       default: 0.1,

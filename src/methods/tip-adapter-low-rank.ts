@@ -24,12 +24,12 @@ export const tipAdapterLowRank = defineMethod({
     "**Equations.** `k(x, y) = exp(-beta (1 - x y))`; Tip-Adapter's cache is `k(f, F) L`. Landmarks `Z` [m, d] replace the keys `F` [n, d]: the cache becomes `k(f, Z) A` with `A = (k(Z, Z) + 0.0001 I)^-1 k(Z, F) L`, which is the nearest function of this form in the kernel's space. The landmarks are the unit means of `--landmarks` parts of each class's keys.",
     '**Cost.** An answer takes the time and memory of m keys for any n. The fit takes m n products of embeddings.',
     "**Error.** Whole groups with up to 256 examples (at most a fifth of all) are left out, and the exact form and the low-rank form are learnt from the rest. `fit` and `info` print the largest difference of a class's score, averaged over the left-out examples, and the number of equal answers.",
-    "**Published.** Tip-Adapter itself has 62.03% on ImageNet at 16 shots (RN50). No paper has this form; the approximation by landmarks is Williams and Seeger's.",
+    "**Published.** No paper has this form; the approximation by landmarks is Williams and Seeger's. (Tip-Adapter itself: 62.03% on ImageNet at 16 shots, RN50.)",
     '**Left out.** Random Fourier features, whose error was about four times as large at equal cost ([decisions](decisions.md)). The votes of single examples are not kept, so `explain` shows none.',
   ].join('\n\n'),
   needs: ['text', 'examples'],
   options: {
-    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
+    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes relative to the class names." }),
     beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
     landmarks: integer({
       default: 4,

@@ -30,7 +30,7 @@ const POOR = 0.1;
 const ROWS_PER_CLUSTER = 8;
 
 const options = {
-  alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
+  alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes relative to the class names." }),
   beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
   landmarks: integer({
     default: 16,
@@ -80,7 +80,7 @@ export const tipAdapterSketch = defineMethod({
     '**Equations.** k-means divides the keys of each class into `--landmarks` clusters of `n_j` keys with the mean `z_j`. The sum of a class becomes `sum_j n_j exp(-beta (1 - x z_j)) (1 + beta^2 t_j q(x) / 2)`, `t_j = 1 - |z_j|^2`, `q(x) = x C x`, where `C` is the covariance of the keys within their clusters, divided by its trace. This is the expansion to second order around the means of the clusters, where the first order vanishes.',
     '**Cost.** An answer takes the time and memory of `--landmarks` keys for each class. A fit reads the features twice, and once more for the error.',
     '**Error.** Left-out examples are compared with the exact cache of the others: the mean relative error of the sums of the classes, and the number of equal answers. Both stand in the file, and `fit` and `info` print them. A beta of 20 or more is refused, because single examples then decide.',
-    '**Published.** Tip-Adapter itself has 62.03% on ImageNet at 16 shots (RN50). No paper has this form.',
+    '**Published.** No paper has this form. (Tip-Adapter itself: 62.03% on ImageNet at 16 shots, RN50.)',
     '**Left out.** The votes of single examples are not kept, so `explain` shows none.',
   ].join('\n\n'),
   needs: ['text', 'examples'],

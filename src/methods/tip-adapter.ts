@@ -18,7 +18,7 @@ export const tipAdapter = defineMethod({
   baseline: 1,
   benchmarked: true,
   options: {
-    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
+    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes relative to the class names." }),
     beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
   },
   fit: (_, { alpha, beta }) => ({ alpha, beta }),

@@ -25,7 +25,7 @@ export const tipX = defineMethod({
   paper: 'Udandarao et al., ICCV 2023, arXiv 2211.16198, eq. 5-7',
   needs: ['text', 'examples'],
   options: {
-    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes against the class names." }),
+    alpha: real({ default: 1, min: 0, help: "Weight of the examples' votes relative to the class names." }),
     beta: positive({ default: 5.5, max: 1000, help: "How fast an example's vote fades with distance." }),
     gamma: real({
       default: 0.1,
