@@ -84,7 +84,7 @@ export const fitOptions = {
     default: 0,
     min: 0,
     max: 1,
-    help: 'Answer "none of these" below this probability. auto takes the probability that 95% of the right answers to left-out examples exceed.',
+    help: 'Answer "none of these" below this probability. auto takes the threshold that 95% of the right answers to left-out examples lie above.',
   }),
   exif: flag({ default: true, help: 'Rotate photos by their EXIF orientation.' }),
   thumbnails: flag({ default: true, help: 'Keep thumbnails of the examples in the classifier file.' }),

@@ -60,7 +60,10 @@ async function createProgram(argv: readonly string[], io: Io, told: Told): Promi
       '--version',
       'Print the version. With --verbose, also print the versions of Node, the libraries and the encoders.',
     )
-    .addHelpText('after', '\nHelp for a command: tip-adapter help <command>');
+    .addHelpText(
+      'after',
+      '\nBegin with: tip-adapter studio, or tip-adapter fit photos/ -o pets.safetensors\nHelp for a command: tip-adapter help <command>',
+    );
   const parents = new Map<string, Commander>();
   const words = argv.filter((word) => !word.startsWith('-'));
   for (const { name, summary, load } of commands) {

@@ -10,5 +10,5 @@ export const encoderOption = text({
 
 /** The option `yes` of commands that may download an encoder. */
 export const yesOption = flag({
-  help: 'Download the small CLIP that auto prefers without asking. The variable TIP_ADAPTER_YES has the same effect.',
+  help: 'Do not ask before downloading the small CLIP that auto prefers. The variable TIP_ADAPTER_YES has the same effect.',
 });

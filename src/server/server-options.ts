@@ -5,23 +5,23 @@ export const serverOptions = {
   host: text({
     default: '127.0.0.1',
     value: '<address>',
-    help: 'The address to listen on; one that other machines reach needs a token.',
+    help: 'The address to listen on. If other machines can reach it, a token is needed.',
   }),
   port: integer({ default: 8080, max: 65_535, help: 'The port; 0 takes any free one.' }),
   token: optional(
     text({
-      help: 'The bearer token that clients must send. TIP_ADAPTER_TOKEN gives it without showing it in lists of processes.',
+      help: 'The bearer token that clients must send. The variable TIP_ADAPTER_TOKEN does not show it in lists of processes.',
     }),
   ),
   allowHost: texts({
     default: [],
     value: '<name>',
-    help: 'A further host name under which clients reach the server; may be repeated.',
+    help: 'A host name under which clients reach the server. Give several to allow several.',
   }),
   cors: texts({
     default: [],
     value: '<origin>',
-    help: 'An origin whose pages may send requests, or * for all; may be repeated.',
+    help: 'An origin whose pages may send requests, or * for all. Give several to allow several.',
   }),
   readOnly: flag({ help: 'Refuse to add or remove examples and classes.' }),
   queue: integer({

@@ -2,7 +2,7 @@ import type { ListedCommand } from '../command.ts';
 
 /** Summaries of the groups of commands, by their first word. */
 export const groups: Readonly<Record<string, string>> = {
-  encoders: 'List, download, show, remove and bundle encoders.',
+  encoders: 'List, download, show, remove, fine-tune and bundle encoders.',
   data: 'Show what a data set holds, and check public data sets.',
 };
 
@@ -148,7 +148,7 @@ export const commands: readonly ListedCommand[] = [
   },
   {
     name: 'completions',
-    summary: 'Print a script for completing command lines of this program in a shell.',
+    summary: 'Print a script that completes command lines of this program in bash, zsh, fish or PowerShell.',
     load: async () => (await import('./completions.ts')).completionsCommand,
   },
   {

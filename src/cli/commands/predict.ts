@@ -43,7 +43,7 @@ const options = {
     realOr(['auto'], {
       min: 0,
       max: 1,
-      help: 'Answer "none of these" below this probability. auto takes the probability that 95% of the right answers to left-out examples exceed.',
+      help: 'Answer "none of these" below this probability. auto takes the threshold that 95% of the right answers to left-out examples lie above.',
     }),
   ),
   sigmoid: answerOptions.sigmoid,

@@ -19,7 +19,7 @@ export const studioCommand = defineCommand({
       short: 'w',
       default: 'tip-adapter-studio',
       value: '<folder>',
-      help: 'The folder of the session: pictures, classes and every change.',
+      help: 'The folder of the project: pictures, classes and every change.',
     }),
     encoder: encoderOption,
     export: optional(
