@@ -28,10 +28,10 @@ export async function benchServing(): Promise<string[]> {
   const { paths, what } = await photoPaths(PHOTOS);
   const encoder = await loadEncoder(ENCODER, { engine: sharedEngine() });
   const pixels = await decoded(paths, encoder.preprocessing);
-  return serving(ENCODER, async ({ url, send, read, decoding }) => {
+  return serving(ENCODER, async ({ url, send, read, decoding, mainThread }) => {
     const computing = { bare: [] as number[], served: [] as number[] };
-    /** Seconds of computing of the processes that decode, and of the one that sends. */
-    const others = { decoding: [] as number[], asking: [] as number[] };
+    /** Seconds of computing of the processes that decode, of the one that sends, and of the server's main thread. */
+    const others = { decoding: [] as number[], asking: [] as number[], main: [] as number[] };
     const counting = async (name: keyof typeof computing, work: () => Promise<unknown>) => {
       const seconds = name === 'bare' ? ownSeconds : () => read('process_cpu_seconds_total');
       const before = await seconds();
@@ -46,10 +46,11 @@ export async function benchServing(): Promise<string[]> {
         bare: () => counting('bare', () => encoder.embedImages(pixels)),
         served: () =>
           counting('served', async () => {
-            const before = decoding();
+            const before = { decoding: decoding(), main: mainThread() };
             const { saturated: rate, cpu } = await send(load);
             saturated.push(1000 / rate);
-            others.decoding.push(decoding() - before);
+            others.decoding.push(decoding() - before.decoding);
+            others.main.push(mainThread() - before.main);
             others.asking.push(cpu);
           }),
       },
@@ -61,9 +62,10 @@ export async function benchServing(): Promise<string[]> {
       cpu: computing.bare.slice(1).map(perPhoto(PHOTOS)),
     };
     const served = { wall: saturated.slice(1), cpu: computing.served.slice(1).map(perPhoto(SERVED)) };
-    const [decoders, asked] = [others.decoding, others.asking].map((values) =>
+    const [decoders, asked, main] = [others.decoding, others.asking, others.main].map((values) =>
       values.slice(1).map(perPhoto(SERVED)),
-    ) as [number[], number[]];
+    ) as [number[], number[], number[]];
+    const threads = served.cpu.map((own, i) => own - main[i]!);
     const all = served.cpu.map((own, i) => own + decoders[i]! + asked[i]!);
     const share = (values: readonly number[]) =>
       `${Math.round(100 * median(values.map((v, i) => v / all[i]!)))}%`;
@@ -72,7 +74,7 @@ export async function benchServing(): Promise<string[]> {
       `Server at saturation, ${SATURATING} connections, ${what}, ${ENCODER}, ${ROUNDS} rounds of ${SERVED}`,
       `  bare encoder, pixels ready  ${each(bare.wall)} a photo, ${each(bare.cpu)} of computing`,
       `  served                      ${each(served.wall)} a photo, ${each(served.cpu)} of computing`,
-      `  of all computing, ${each(all)} a photo: encoder, HTTP and scoring ${share(served.cpu)} (${each(served.cpu)}), decoding and resizing ${share(decoders)} (${each(decoders)}), the clients ${share(asked)} (${each(asked)})`,
+      `  of all computing, ${each(all)} a photo: encoder and score in their threads ${share(threads)} (${each(threads)}), HTTP, copies and the rest of the main thread ${share(main)} (${each(main)}), decoding and resizing ${share(decoders)} (${each(decoders)}), the clients ${share(asked)} (${each(asked)})`,
       `  throughput ${ratio(bare.wall, served.wall)} of the bare encoder's (at least 0.80); by computing alone ${ratio(bare.cpu, served.cpu)}`,
     ];
   });
@@ -158,6 +160,8 @@ interface Serving {
   send(load: Load): Promise<LoadResult>;
   /** Seconds of computing of the processes that decode pictures (on Linux, else NaN). */
   decoding(): number;
+  /** Seconds of computing of the server's main thread (on Linux, else NaN). */
+  mainThread(): number;
   /** One of the server's metrics. */
   read(metric: string): Promise<number>;
   /** Its resident memory, MiB. */
@@ -191,7 +195,8 @@ async function serving(encoder: string, measure: (served: Serving) => Promise<st
         return answer;
       },
       read,
-      decoding: () => (process.platform === 'linux' ? secondsOf(decodersOf(server?.pid)) : Number.NaN),
+      decoding: () => secondsOf(() => decodersOf(server?.pid)),
+      mainThread: () => secondsOf(() => [`${server?.pid}/task/${server?.pid}`]),
       memory: async () => (await read('process_resident_memory_bytes')) / 2 ** 20,
     });
   } finally {
@@ -204,10 +209,11 @@ async function serving(encoder: string, measure: (served: Serving) => Promise<st
 /** Ticks of the clock in a second, by which Linux counts the time of processes. */
 const TICKS = 100;
 
-/** Seconds of computing of processes so far: fields 14 and 15 of `/proc/<pid>/stat`, of which the second one may contain spaces. */
-function secondsOf(pids: readonly number[]): number {
-  const ticks = pids.map((pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+/** Seconds of computing of processes (`<pid>`) or threads (`<pid>/task/<id>`) so far: fields 14 and 15 of `/proc/<one>/stat`. Field 2 may contain spaces. */
+function secondsOf(ones: () => readonly (string | number)[]): number {
+  if (process.platform !== 'linux') return Number.NaN;
+  const ticks = ones().map((one) => {
+    const fields = readFileSync(`/proc/${one}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');
     return Number(fields[11]) + Number(fields[12]);
