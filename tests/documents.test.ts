@@ -114,8 +114,9 @@ describe.skipIf(missing.length > 0)(
 describe('the sidebar of the site', () => {
   const config = read('site/.vitepress/config.mjs');
   it('has every page', () => {
+    const groups = config.slice(config.indexOf('const english'));
     for (const page of docs.map((name) => name.slice('docs/'.length, -'.md'.length)))
-      if (!/(?:^|\/)index$/.test(page)) expect(config).toContain(`'${page}'`);
+      if (!/(?:^|\/)index$/.test(page)) expect(groups).toContain(`'${page}'`);
   });
 
   it('has every entry of the package that a program imports', () => {
