@@ -17,7 +17,7 @@ import type { Lesson } from '../src/studio/lesson.ts';
 import type { Session } from '../src/studio/session.ts';
 import { tryPicture } from '../src/studio/trial.ts';
 import { chromiumPath, launchChromium } from '../tests/browser/chromium.ts';
-import { buildPage } from '../tests/studio/build-page.ts';
+import { buildPage } from '../tests/build-page.ts';
 import { colourEncoder } from '../tests/studio/serve.ts';
 import { median } from './measure.ts';
 import { importing } from './studio-import.ts';
@@ -46,7 +46,8 @@ const CLASSES = 50;
 const PICTURES = 5000;
 
 async function measuredPage(folder: string): Promise<string[]> {
-  const page = await buildPage(folder);
+  const page = join(folder, 'page');
+  await buildPage('studio/web', page);
   return [...(await inBrowser(folder, page)), ...(await importing(folder, page))];
 }
 

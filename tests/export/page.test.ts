@@ -4,7 +4,6 @@ import { pathToFileURL } from 'node:url';
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
-import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { workspace } from '../../src/classifier/fake-encoder.fixture.ts';
@@ -13,6 +12,7 @@ import { sampleDataset } from '../../src/dataset/sample-dataset.ts';
 import { writeSmallEncoder } from '../../src/encoder/small-encoder.fixture.ts';
 import { exportWeb } from '../../src/export/index.ts';
 import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
+import { sharedPage } from '../build-page.ts';
 
 const at = workspace();
 const TITLE = '<script>alert(1)</script> & "things"';
@@ -28,11 +28,6 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
   const complaints: string[] = [];
 
   beforeAll(async () => {
-    const root = join(import.meta.dirname, '../..');
-    await build({
-      configFile: join(root, 'src/export/page/vite.config.ts'),
-      build: { outDir: at('page'), emptyOutDir: true },
-    });
     classifier = await fit(await sampleDataset(), {
       encoder: await writeSmallEncoder(at('encoder')),
       method: 'tip-adapter',
@@ -41,7 +36,7 @@ describe.skipIf(!chromiumPath)(`an exported page in Chromium${chromiumMissing}`,
       beta: 8,
       reject: REJECT,
     });
-    const { bytes } = await exportWeb(classifier, { title: TITLE, page: at('page') });
+    const { bytes } = await exportWeb(classifier, { title: TITLE, page: await sharedPage('export/page') });
     writeFileSync(at('things.html'), bytes);
     browser = await launchChromium([
       '--disable-gpu',

@@ -5,7 +5,6 @@ import { pathToFileURL } from 'node:url';
 import { unzipSync } from 'fflate';
 import type { Browser } from 'playwright-core';
 import sharp from 'sharp';
-import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workspace } from '../../src/classifier/fake-encoder.fixture.ts';
 import { load } from '../../src/classifier/index.ts';
@@ -13,9 +12,9 @@ import { writeSmallEncoder } from '../../src/encoder/small-encoder.fixture.ts';
 import { random } from '../../src/math/random.ts';
 import { type Studio, startStudio } from '../../src/studio/index.ts';
 import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
+import { sharedPage } from '../build-page.ts';
 
 const at = workspace();
-const root = join(import.meta.dirname, '../..');
 
 async function writePhotos(folder: string): Promise<void> {
   const own = random('studio export', 1);
@@ -44,18 +43,13 @@ describe.skipIf(!chromiumPath)(`the studio: exports and proposals${chromiumMissi
   let encoder: string;
 
   beforeAll(async () => {
-    for (const page of ['studio/web', 'export/page'])
-      await build({
-        configFile: join(root, `src/${page}/vite.config.ts`),
-        build: { outDir: at(page), emptyOutDir: true },
-      });
     await writePhotos(at('photos'));
     encoder = await writeSmallEncoder(at('encoder'));
     studio = await startStudio({
       folder: at('session'),
       data: at('photos'),
-      page: at('studio/web'),
-      exportPage: at('export/page'),
+      page: await sharedPage('studio/web'),
+      exportPage: await sharedPage('export/page'),
       encoder,
     });
     browser = await launchChromium();

@@ -2,7 +2,6 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, symlinkSy
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workspace } from '../../src/classifier/fake-encoder.fixture.ts';
 import { load } from '../../src/classifier/index.ts';
@@ -11,6 +10,7 @@ import { sampleDataset } from '../../src/dataset/sample-dataset.ts';
 import { builtinOnMachine } from '../../src/encoder/builtin/machine.fixture.ts';
 import { type Studio, startStudio } from '../../src/studio/index.ts';
 import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
+import { sharedPage } from '../build-page.ts';
 
 const at = workspace();
 const root = join(import.meta.dirname, '../..');
@@ -51,13 +51,8 @@ describe.skipIf(missing !== undefined)(`the studio with photos${missing ? ` (${m
     // The test's own home has a copy of this machine's encoder.
     mkdirSync(at('home'), { recursive: true });
     symlinkSync(dirname(encoder as string), at('home', 'encoders'), 'junction');
-    for (const part of ['studio/web', 'export/page'])
-      await build({
-        configFile: join(root, `src/${part}/vite.config.ts`),
-        build: { outDir: at(part), emptyOutDir: true },
-      });
     pictures = await writePictures();
-    const pages = { page: at('studio/web'), exportPage: at('export/page') };
+    const pages = { page: await sharedPage('studio/web'), exportPage: await sharedPage('export/page') };
     studio = await startStudio({ folder: at('session'), encoder: 'resnet50-minilm', ...pages });
     browser = await launchChromium();
     page = await browser.newPage({ viewport: { width: 1440, height: 1000 }, locale: 'en-GB' });

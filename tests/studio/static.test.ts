@@ -11,7 +11,7 @@ import { sharedEngine } from '../../src/engine/shared.ts';
 import { exportStudio } from '../../src/studio/index.ts';
 import { chromiumMissing, chromiumPath, launchChromium } from '../browser/chromium.ts';
 import { serveFolders } from '../browser/serve.ts';
-import { sharedPage } from './build-page.ts';
+import { sharedPage } from '../build-page.ts';
 import { colourFolder, colourPicture, eventually, sampleFolder, TEN } from './story.ts';
 
 /** Pictures of each of ten colours. One red picture more is among the green ones. */
@@ -27,7 +27,7 @@ describe.skipIf(!chromiumPath)(`the studio without a program, in Chromium${chrom
 
   beforeAll(async () => {
     await writeSmallEncoder(join(folder, 'encoder'));
-    const built = await sharedPage();
+    const built = await sharedPage('studio/web');
     await exportStudio(join(folder, 'site'), {
       encoder: join(folder, 'encoder'),
       page: built,

@@ -12,8 +12,8 @@ import { random } from '../../src/math/random.ts';
 import type { BoardJson, BoardPicture, Command } from '../../src/studio/board.ts';
 import { SAMPLE_PATHS } from '../../src/studio/sample.ts';
 import { launchChromium } from '../browser/chromium.ts';
+import { sharedPage } from '../build-page.ts';
 import { built } from '../built.ts';
-import { sharedPage } from './build-page.ts';
 
 /** What a test of a page eventually sees, also on a busy machine. */
 export const eventually = <T>(seen: () => Promise<T>): ReturnType<typeof expect.poll> =>
@@ -29,7 +29,7 @@ export class StudioProcess {
 
   /** Starts it with its page. */
   async serve(): Promise<void> {
-    this.#page = await sharedPage();
+    this.#page = await sharedPage('studio/web');
     await this.start();
   }
 
