@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Command } from '../../src/studio/board.ts';
+import { findingsOfAxe } from '../browser/axe.ts';
 import { chromiumMissing, chromiumPath } from '../browser/chromium.ts';
-import { colourPicture, eventually, findingsOfAxe, StudioProcess } from './story.ts';
+import { colourPicture, eventually, StudioProcess } from './story.ts';
 
 type Colour = 'red' | 'green' | 'blue';
 

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Command } from '../../src/studio/board.ts';
+import { findingsOfAxe } from '../browser/axe.ts';
 import { chromiumMissing, chromiumPath } from '../browser/chromium.ts';
 import { leastContrast } from './contrast.ts';
 import { overflowing } from './layout.ts';
-import { type Colour, colourPicture, eventually, findingsOfAxe, StudioProcess } from './story.ts';
+import { type Colour, colourPicture, eventually, StudioProcess } from './story.ts';
 
 const COLOURS: readonly Colour[] = ['red', 'green', 'blue'];
 const CLASSES = 100;

@@ -3,8 +3,9 @@ import decodeQR from 'qr/decode.js';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { networkAddresses } from '../../src/studio/phone.ts';
+import { findingsOfAxe } from '../browser/axe.ts';
 import { chromiumMissing } from '../browser/chromium.ts';
-import { colourPicture, eventually, findingsOfAxe, StudioProcess } from './story.ts';
+import { colourPicture, eventually, StudioProcess } from './story.ts';
 
 const missing =
   chromiumMissing || (networkAddresses().length === 0 ? ' (skipped: this machine is in no network)' : '');

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { load } from '../../src/classifier/index.ts';
+import { findingsOfAxe } from '../browser/axe.ts';
 import { chromiumMissing, chromiumPath } from '../browser/chromium.ts';
 import { colourEncoder } from './serve.ts';
-import { colourFolder, colourPicture, eventually, findingsOfAxe, StudioProcess } from './story.ts';
+import { colourFolder, colourPicture, eventually, StudioProcess } from './story.ts';
 
 const EACH = 5;
 
