@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,6 +26,7 @@ import { encodeSafetensors } from '../src/store/safetensors.ts';
 import { diskTeacher } from '../src/studio/disk-teacher.ts';
 import type { Lesson } from '../src/studio/lesson.ts';
 import type { Teacher } from '../src/studio/teacher.ts';
+import { threadClock } from './thread-clock.ts';
 
 /** Milliseconds within which work must end after its signal. */
 const PROMPT = 100;
@@ -233,12 +233,6 @@ const calls: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
   scores: (signal) => known.scores(matrix(EXAMPLES, 256), { signal }),
 };
 
-/** Milliseconds that this thread has waited for a processor so far, which is most of the time on a busy machine. */
-function waited(): number {
-  if (process.platform !== 'linux') return 0;
-  return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[1]) / 1e6;
-}
-
 interface Timed {
   readonly outcome: unknown;
   /** Milliseconds of the whole work and from the signal to the end, without the time of waiting for a processor. */
@@ -249,14 +243,13 @@ interface Timed {
 /** Does work and fires its signal at a moment, in milliseconds of a clock that stops while the thread waits for a processor. */
 async function timed(call: (signal: AbortSignal) => Promise<unknown>, moment = Infinity): Promise<Timed> {
   const control = new AbortController();
-  const now = () => performance.now() - waited();
-  const start = now();
+  const start = threadClock();
   let due = Number.POSITIVE_INFINITY;
   let last = start;
   const clock = setInterval(() => {
     if (due < Infinity) return;
-    if (now() - start < moment) {
-      last = now();
+    if (threadClock() - start < moment) {
+      last = threadClock();
       return;
     }
     // The signal is overdue: work that blocks the thread delays the timer.
@@ -268,7 +261,7 @@ async function timed(call: (signal: AbortSignal) => Promise<unknown>, moment = I
     (error) => error.code,
   );
   clearInterval(clock);
-  return { outcome, took: now() - start, late: now() - due };
+  return { outcome, took: threadClock() - start, late: threadClock() - due };
 }
 
 it.each(Object.entries(calls))('%s', { timeout: 300_000, retry: 2 }, async (name, call) => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { threadClock } from '../../tests/thread-clock.ts';
 import { filesOf } from './form.ts';
 
 const BOUNDARY = '----abcdefghijklmnopqrstuvwxyz0123';
@@ -88,9 +89,9 @@ describe('the files of a form', () => {
     ['dashes', '\r\n--'.repeat(7e6), 'server/form'],
   ])('are parsed or refused quickly with millions of %s', async (_, text, code) => {
     const body = Buffer.from(text);
-    const started = performance.now();
+    const started = threadClock();
     const got = await filesOf(TYPE, body, 64).catch((error) => error);
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(threadClock() - started).toBeLessThan(1000);
     expect(got.code).toBe(code);
     if (!code) expect(got).toHaveLength(1);
   });
