@@ -3,7 +3,7 @@ import type { Engine } from '../engine/types.ts';
 import { type Matrix, matrix, row, selectRows } from '../math/matrix.ts';
 import type { Method, State } from '../methods/method.ts';
 import { createScorer } from '../methods/score.ts';
-import { selectExamples, type Task } from '../methods/task.ts';
+import { type FitProgress, selectExamples, type Task } from '../methods/task.ts';
 import type { Options, ValuesOf } from '../options.ts';
 import type { TuningRows } from './cache-search.ts';
 
@@ -47,7 +47,8 @@ export async function* termsOutOfFold(
   let done = 0;
   const progress = () => whole.onProgress?.({ done: done++, total, unit: 'fold' });
   const subsets = parts.map(({ examples }) => examples);
-  const fits = method.fitSubsets?.(task, subsets, candidates) ?? fitEach(method, parts, candidates, progress);
+  const fits =
+    method.fitSubsets?.(task, subsets, candidates) ?? fitEach(method, parts, candidates, whole.onProgress);
   for await (const states of fits) {
     if (method.fitSubsets) parts.forEach(progress);
     const terms: Record<string, Matrix> = {};
@@ -67,18 +68,24 @@ export async function* termsOutOfFold(
   }
 }
 
+/** Fits one fold after the other, and reports the steps of each fit as a part of all steps, without the losses of these trainings. */
 async function* fitEach(
   method: Method,
   parts: readonly Part[],
   candidates: readonly ValuesOf<Options>[],
-  progress: () => void,
+  onProgress: Task['onProgress'],
 ): AsyncGenerator<State[]> {
+  const fits = candidates.length * parts.length;
+  let fitted = 0;
+  const report = ({ done, total, unit }: FitProgress) =>
+    onProgress?.({ done: fitted * total + done, total: fits * total, unit });
   for (const options of candidates) {
     const states: State[] = [];
     for (const { task } of parts) {
-      progress();
+      if (!method.trains) report({ done: 0, total: 1, unit: 'fold' });
       await giveWay(task.signal);
-      states.push(await method.fit(task, options));
+      states.push(await method.fit({ ...task, onProgress: report }, options));
+      fitted++;
     }
     yield states;
   }

@@ -5,9 +5,11 @@ import { matmulT } from '../graph/products.ts';
 import { matrix, row } from '../math/matrix.ts';
 import { random } from '../math/random.ts';
 import { floatTensor } from '../math/tensor.ts';
+import { smallTask } from '../methods/golden.fixture.ts';
+import { methodById } from '../methods/index.ts';
 import { defineMethod } from '../methods/method.ts';
 import { type FitProgress, plainSupport } from '../methods/task.ts';
-import { real } from '../options.ts';
+import { real, resolveOptions } from '../options.ts';
 import { searchMethod, tuningSetOfFolds } from './search-method.ts';
 
 const CLASSES = 4;
@@ -79,6 +81,17 @@ describe('the search of a path', () => {
     await searchMethod(engine, knowing([0.05, 0.1], 'share'), { ...task, onProgress }, tuningSet);
     expect(shares.length).toBeGreaterThan(0);
     expect(shares).toEqual(shares.toSorted((x, y) => x - y));
+  });
+
+  it('reports the steps of the training of each fold as parts of all steps', async () => {
+    const seen: FitProgress[] = [];
+    const onProgress = (progress: FitProgress) => void seen.push(progress);
+    const trained = methodById('rla');
+    const wanted = [resolveOptions(trained.options, { epochs: 3 })];
+    await searchMethod(engine, trained, { ...smallTask, onProgress }, tuningSetOfFolds(smallTask)!, wanted);
+    expect(seen).toEqual(
+      Array.from({ length: 12 }, (_, step) => ({ done: step + 1, total: 12, unit: 'step' })),
+    );
   });
 
   it('takes the best candidate at any position, however often the likelihood falls and rises before it', async () => {
