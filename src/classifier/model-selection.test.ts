@@ -45,6 +45,21 @@ describe('choosing the constants of a cache', () => {
     const alone = await chooseMethod(engine, single, defaults, { method: 'ape', tune: 'folds' });
     expect(alone).toMatchObject({ options: { alpha: 7, beta: 3 }, choice: { protocol: 'fixed' } });
   });
+
+  it('takes those of the examples for ProKeR where none can be left out, and the published ones with fixed', async () => {
+    const single = { ...smallTask, support: oneShot };
+    const { options, choice } = await chooseMethod(engine, single, defaults, {
+      method: 'proker',
+      tune: 'folds',
+    });
+    expect(options).toEqual({ beta: expect.any(Number), lambda: expect.any(Number) });
+    expect(choice.protocol).toBe('fixed');
+    const fixed = await chooseMethod(engine, single, defaults, { method: 'proker', tune: 'fixed' });
+    expect(fixed.options).toEqual({});
+    const wanted = { method: 'proker', tune: 'folds', options: { lambda: 0.5 } } as const;
+    const given = await chooseMethod(engine, single, defaults, wanted);
+    expect(given.options).toEqual({ beta: options.beta, lambda: 0.5 });
+  });
 });
 
 describe('options that a paper has for a data set', () => {

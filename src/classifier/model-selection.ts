@@ -218,7 +218,11 @@ async function choose(
   }
   const method = methodById(id);
   checkNeeds(method, task);
-  if (!method.votes) return searched(engine, method, task, tuningSetOf(task, tune, validation), given);
+  if (!method.votes) {
+    const tuningSet = tuningSetOf(task, tune, validation);
+    const untuned = tune === 'folds' && !tuningSet ? await method.byExamples?.({ ...task, engine }) : {};
+    return searched(engine, method, task, tuningSet, given, untuned);
+  }
   const own = ['alpha', 'beta'].filter((name) => name in method.options) as ('alpha' | 'beta')[];
   const untuned = Object.fromEntries(own.map((name) => [name, constants[name] ?? defaults[name]]));
   const fixed = { method: id, options: untuned, choice: UNTUNED };

@@ -1,4 +1,5 @@
-import type { Pieces } from '../abort.ts';
+import { inTurns, type Pieces } from '../abort.ts';
+import type { Matrix } from '../math/matrix.ts';
 import { NOISE, weightedCrossEntropy } from './weighted-cross-entropy.ts';
 
 /** Rows of scores [n, c], row-major, and the class of each row [n]. */
@@ -85,6 +86,16 @@ export function* likelyScales(
     scale: expected.value * Math.exp(now.y),
     loss: now.loss,
   };
+}
+
+/** The scale of zero-shot logits [n, c] that is most likely on the examples, under the prior that it is 1 within a factor of e. */
+export async function zeroShotScale(
+  zeroShot: Matrix,
+  labels: Int32Array,
+  signal?: AbortSignal,
+): Promise<number> {
+  const expected = { value: 1, deviation: 1 };
+  return (await inTurns(likelyScales({ scores: zeroShot.data, labels }, expected), signal)).scale;
 }
 
 interface Point {

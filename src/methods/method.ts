@@ -142,6 +142,8 @@ export interface Method<
    * before. `given` are the values that the user fixed. It is absent if there is nothing to choose.
    */
   search?(task: TaskWith<N>, given: Partial<ValuesOf<O>>): readonly Partial<ValuesOf<O>>[];
+  /** Options that follow from the examples, for tasks in which none can be left out. Absent if these are the defaults. */
+  byExamples?(task: TaskWith<N>): Promise<Partial<ValuesOf<O>>>;
   /**
    * The only option that `search` varies, if its values are a path with equal ratios. If the best value is an end of the path, the search goes
    * on beyond it, up to the limits of the option: constants that suit one encoder may be far from those of another.

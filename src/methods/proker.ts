@@ -1,10 +1,12 @@
 import { exp, mul, sub } from '../graph/elementwise.ts';
 import { matmul, matmulT, unit } from '../graph/products.ts';
+import { withProducts } from '../linalg/matrix-products.ts';
 import { type Matrix, selectRows } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 import { integer, optional, positive } from '../options.ts';
 import { count, number } from '../words.ts';
 import { kernelRidge, radial, unexplained } from './kernel-ridge.ts';
+import { zeroShotScale } from './likely-scales.ts';
 import {
   type KernelForm,
   landmarkCount,
@@ -17,7 +19,7 @@ import {
 } from './low-rank.ts';
 import { COUNT, defineMethod, SCALE, type TaskWith } from './method.ts';
 import { type Samples, sampleLabels, samplesOf } from './samples.ts';
-import { type Support, selectExamples, type Task } from './task.ts';
+import { keysOf, type Support, selectExamples, type Task } from './task.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
 /**
@@ -30,6 +32,8 @@ const PUBLISHED = [
   { shots: 8, beta: 1.66, lambda: 0.07 },
   { shots: 16, beta: 1.7, lambda: 0.1 },
 ];
+
+const MOST_BETA = 1000;
 
 /** Up to this number of samples the equations are solved exactly. 20,000 samples take 0.8 GB during the solution. */
 const EXACT = 20_000;
@@ -47,13 +51,15 @@ export const proker = defineMethod({
   id: 'proker',
   name: 'ProKeR',
   paper: 'Bendou et al., CVPR 2025, arXiv 2501.11175, eq. 8-10',
+  notes:
+    '**Constants.** The published beta and lambda are for the features of CLIP. If examples can be left out, `fit` searches lambda on them. Otherwise beta is 1 / the median of 1 - x y between examples of different classes, and lambda is at least 8 / the scale that suits the cosines of zero-shot on the examples. `--tune fixed` takes the published constants.',
   needs: ['text', 'examples'],
   rotates: true,
   auto: { order: 2, closedForm: true },
   options: {
     beta: optional(
       positive({
-        max: 1000,
+        max: MOST_BETA,
         help: 'How fast the kernel fades with distance; by default it depends on the number of shots.',
       }),
     ),
@@ -74,6 +80,7 @@ export const proker = defineMethod({
     return [0.5, 1, 2].map((factor) => ({ beta, lambda: lambda * factor }));
   },
   path: 'lambda',
+  byExamples: constantsByExamples,
   fit: async (task, options) => {
     const learnt = await learn(task, options);
     const { landmarks } = options;
@@ -120,6 +127,38 @@ export const proker = defineMethod({
     };
   },
 });
+
+/** Log-odds that an example of a class gives it at least, if lambda follows from the examples. */
+const VOTE = 8;
+/** Number of examples whose distances are compared. */
+const APART = 1024;
+
+/**
+ * Constants for any encoder where no example can be left out: beta is 1 / the median of 1 - x y between examples x, y of different classes, and
+ * lambda is the published one, or more if the names say little about the examples: `VOTE` / the scale that suits the cosines of zero-shot.
+ */
+async function constantsByExamples(task: TaskWith<'text'>): Promise<{ beta?: number; lambda?: number }> {
+  const { support, head, engine, signal } = task;
+  const rows = keysOf(support);
+  const chosen = randomSubset(rows.rows, APART);
+  const few = selectRows(rows, chosen);
+  const [zeroShot, cosines] = await withProducts(
+    engine,
+    async ({ productT }) => [await productT(rows, head.weights), await productT(few, few)] as const,
+    signal,
+  );
+  const between = cosines.data.filter(
+    (_, at) => support.labels[chosen[Math.floor(at / few.rows)]!] !== support.labels[chosen[at % few.rows]!],
+  );
+  const median = between.sort()[between.length >> 1];
+  if (median === undefined) return {};
+  const logits = { ...zeroShot, data: zeroShot.data.map((cosine) => cosine * head.logitScale) };
+  const scale = head.logitScale * (await zeroShotScale(logits, support.labels, signal));
+  return {
+    beta: Math.min(MOST_BETA, 1 / Math.max(0, 1 - median)),
+    lambda: Math.max(publishedFor(task).lambda, VOTE / scale),
+  };
+}
 
 function publishedFor({ support, classes }: Task): { beta: number; lambda: number } {
   const shots = support.labels.length / classes;

@@ -1,4 +1,4 @@
-import { inTurns, type Pieces } from '../abort.ts';
+import type { Pieces } from '../abort.ts';
 import type { Products } from '../linalg/matrix-products.ts';
 import {
   concatRows,
@@ -46,16 +46,6 @@ export function unexplainedBy(names: Matrix, { centred, labels }: Examples): Mat
   const squares = dot(own.data, own.data);
   const a = squares > 0 ? dot(centred.data, own.data) / squares : 0;
   return weightedSum(1, centred, -a, own);
-}
-
-/** The scale of zero-shot logits [n, c] that is most likely on the examples, under the prior that it is 1 within a factor of e. */
-export async function zeroShotScale(
-  zeroShot: Matrix,
-  labels: Int32Array,
-  signal?: AbortSignal,
-): Promise<number> {
-  const expected = { value: 1, deviation: 1 };
-  return (await inTurns(likelyScales({ scores: zeroShot.data, labels }, expected), signal)).scale;
 }
 
 /** Expected values for the names: the weight of zero-shot, and how much names count in the prototypes. */

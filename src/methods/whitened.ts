@@ -7,7 +7,7 @@ import { type Products, withProducts } from '../linalg/matrix-products.ts';
 import { concatRows, type Matrix, rowRange, scaled, selectRows } from '../math/matrix.ts';
 import { floatTensor } from '../math/tensor.ts';
 import { optional, positive, positiveOr, real } from '../options.ts';
-import { likelyScales } from './likely-scales.ts';
+import { likelyScales, zeroShotScale } from './likely-scales.ts';
 import { defineMethod, WEIGHT } from './method.ts';
 import type { Support, TextHead } from './task.ts';
 import { countOf, type Examples, examplesOf, shotsOf } from './whitened-examples.ts';
@@ -19,7 +19,6 @@ import {
   mixtureByRule,
   mixtureLeftOut,
   unexplainedBy,
-  zeroShotScale,
 } from './whitened-names.ts';
 import { directions, isWide, type Whitening, whiteningOf } from './whitening.ts';
 import { zeroShotLogits } from './zero-shot.ts';
