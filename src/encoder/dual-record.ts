@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Abortable, waitFor } from '../abort.ts';
+import { type Abortable, allEnded, waitFor } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
@@ -8,12 +8,11 @@ import { writeFileAtomic } from '../store/atomic.ts';
 import { isLfsPointer, LARGEST_POINTER, lfsPointer } from '../store/lfs-pointer.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { checkEmbeddings, checkedEncoder } from './checked.ts';
-import { clipCheckpoint, openWeights } from './clip/checkpoint.ts';
+import { clipCheckpoint, openWeights, type StoredWeights } from './clip/checkpoint.ts';
 import { clipFacts, clipTextRule } from './clip/facts.ts';
 import type { View } from './clip/names.ts';
-import { checkReleases } from './clip/openai-releases.ts';
+import { checkReleases, isRelease } from './clip/openai-releases.ts';
 import { hashOfTensors } from './clip/tensor-hash.ts';
-import type { Checkpoint } from './clip/weights.ts';
 import { ENCODER_FILE, readConfigurationFiles } from './configuration-files.ts';
 import { type DualConfiguration, readConfiguration } from './dual-configuration.ts';
 import { findDualFiles, isWeights, MODEL_FOLDERS } from './dual-files.ts';
@@ -21,7 +20,7 @@ import { encoderOf } from './encoder-of.ts';
 import type { EncoderSource } from './encoder-source.ts';
 import { externalFiles } from './external-data.ts';
 import { configurationPath, type Json } from './fields.ts';
-import { hashedFiles, refuseChanged, rememberedHash } from './folder-hashes.ts';
+import { alreadyHashed, type Hashing, hashing, refuseChanged, rememberedHash } from './folder-hashes.ts';
 import type { LocalEncoder } from './installed.ts';
 import {
   type EncoderMeaning,
@@ -34,6 +33,7 @@ import {
   tokenizerSense,
 } from './record.ts';
 import { CLIP_DEFAULTS } from './registry.ts';
+import { lazily } from './tower.ts';
 import { type VisionFamily, visionFamily } from './vision/configuration.ts';
 import { type VisionFacts, visionFacts } from './vision/facts.ts';
 
@@ -64,78 +64,103 @@ export async function describeFolder(
   const paths = await pathsIn(folder);
   const { all, imageModel, textModel } = findDualFiles(paths, precision, folder);
   const external = await externalFiles(folder, [imageModel, textModel]);
-  const files = await hashedFiles(folder, [...new Set([...all, ...external])], signal);
-  const record = await dualRecord(folder, files, origin);
+  const hashed = await hashing(folder, [...new Set([...all, ...external])], signal);
+  const record = await dualRecord(folder, hashed, origin, { signal });
   return record.dimension > 0 ? record : measured(record, folder, engine, { signal });
 }
 
 /** Facts about a model that its files do not state. */
 export type Origin = Pick<EncoderRecord, 'id' | 'source' | 'licence' | 'precision' | 'revision'>;
 
-/** The record of a folder whose files (paths inside it, with `/`) are known and checked. */
+/** The record of a folder. Hashes of its files that are not known are computed side by side with those of the tensors and the tokenizer. */
 export async function dualRecord(
   folder: string,
-  files: readonly RecordedFile[],
+  { sizes, isKnown, of, files: hashed }: Hashing,
   origin: Origin,
+  { signal }: Abortable = {},
 ): Promise<EncoderRecord> {
-  const paths = files.map(({ path }) => path);
+  const paths = sizes.map(({ path }) => path);
   const { imageModel, textModel } = findDualFiles(paths, origin.precision, origin.source);
-  await refusePointers(folder, files);
+  await refusePointers(folder, sizes);
   const read = await readConfigurationFiles(folder, paths);
-  checkReleases(files);
-  const common = { format: 1 as const, files: [...files], ...origin, defaults: CLIP_DEFAULTS, imageModel };
-  const weightFiles = files.filter(({ path }) => !path.endsWith('.json'));
-  const weights = weightFiles.map(({ sha256 }) => sha256).sort();
+  if (paths.some(isRelease)) checkReleases(await hashed);
   /** The hash of the tensors in the weights. */
-  const hashTensors: HashTensors = (stored, { views }) =>
-    rememberedHash(`${TENSORS} of ${weights.join(' ')}`, async () => {
-      const hash = await hashOfTensors(stored, views);
+  const hashTensors: HashTensors = async (stored, { views }) => {
+    const compute = () => hashOfTensors(stored, views, signal);
+    const [files, early] = await allEnded([hashed, isKnown ? undefined : compute()]);
+    const weightFiles = files.filter(isWeightFile);
+    return rememberedHash(`${TENSORS} of ${weightHashes(files).join(' ')}`, async () => {
+      const hash = early ?? (await compute());
       await refuseChanged(folder, weightFiles);
       return hash;
     });
+  };
+  const path = join(folder, imageModel);
   const family = isWeights(imageModel) ? visionFamily(read) : undefined;
   if (family) {
-    const { facts, tensors } = await visionFactsIn(join(folder, imageModel), family, read, hashTensors);
+    const { facts, tensors } = await visionFactsIn(path, family, read, hashTensors);
     const { preprocessing, recipe, shape } = facts;
+    const files = [...(await hashed)];
     const meaning = { precision: origin.precision, preprocessing, recipe };
-    const prints = fingerprintsOf({ ...meaning, weights }, { ...meaning, tensors });
-    const { width: dimension } = shape;
-    return { ...common, kind: 'vision', ...prints, dimension, logitScale: 100, preprocessing, recipe };
+    const prints = fingerprintsOf({ ...meaning, weights: weightHashes(files) }, { ...meaning, tensors });
+    return {
+      ...{ format: 1, kind: 'vision', files, ...origin, ...prints, defaults: CLIP_DEFAULTS, imageModel },
+      ...{ dimension: shape.width, logitScale: 100, preprocessing, recipe },
+    };
   }
   const tokenizer = read('tokenizer.json');
   if (!tokenizer)
     throw new ModelError(`${origin.source} has no tokenizer.json`, { code: 'encoder/no-configuration' });
+  // Bringing a vocabulary into one form takes 0.2 s.
+  const tokens = (what: string, hash: (json: Json) => string) =>
+    lazily(async () => {
+      const stored = await of(configurationPath(paths, 'tokenizer.json')!);
+      return rememberedHash(`${what} of ${stored.sha256}`, async () => {
+        await refuseChanged(folder, [stored]);
+        return hash(tokenizer);
+      });
+    });
+  const [asWritten, inOneForm] = [
+    tokens(TOKENIZER, tokenizerMeaning),
+    tokens(TOKENIZER_SENSE, tokenizerSense),
+  ];
   const facts: Facts = isWeights(imageModel)
-    ? await weightsFacts(join(folder, imageModel), read, hashTensors)
+    ? await weightsFacts(path, read, async (...weights) => {
+        const work = [hashTensors(...weights), asWritten.get(), inOneForm.get()] as const;
+        return (await allEnded(work))[0];
+      })
     : readConfiguration(read);
   const { preprocessing, text, logitScale, logitBias, dimension = 0, recipe, tensors } = facts;
+  const files = [...(await hashed)];
   const meaning = { precision: origin.precision, preprocessing, text, recipe };
-  // Bringing a vocabulary into one form takes 0.2 s.
-  const place = configurationPath(paths, 'tokenizer.json');
-  const stored = files.find(({ path }) => path === place)!;
-  const known = (what: string, hash: (json: Json) => string) =>
-    rememberedHash(`${what} of ${stored.sha256}`, async () => {
-      await refuseChanged(folder, [stored]);
-      return hash(tokenizer);
-    });
   const prints = fingerprintsOf(
-    { ...meaning, weights, tokenizer: await known(TOKENIZER, tokenizerMeaning) },
-    tensors === undefined
-      ? undefined
-      : { ...meaning, tensors, tokenizer: await known(TOKENIZER_SENSE, tokenizerSense) },
+    { ...meaning, weights: weightHashes(files), tokenizer: await asWritten.get() },
+    tensors === undefined ? undefined : { ...meaning, tensors, tokenizer: await inOneForm.get() },
   );
   return {
-    ...common,
-    kind: 'dual',
-    ...prints,
-    dimension,
-    logitScale,
+    ...{
+      format: 1,
+      kind: 'dual',
+      files,
+      ...origin,
+      ...prints,
+      defaults: CLIP_DEFAULTS,
+      imageModel,
+      textModel,
+    },
+    ...{ dimension, logitScale, preprocessing, text },
     ...(logitBias === undefined ? {} : { logitBias }),
-    preprocessing,
-    text,
     ...(recipe ? { recipe } : {}),
-    textModel,
   };
+}
+
+const isWeightFile = ({ path }: RecordedFile) => !path.endsWith('.json');
+
+function weightHashes(files: readonly RecordedFile[]): string[] {
+  return files
+    .filter(isWeightFile)
+    .map(({ sha256 }) => sha256)
+    .sort();
 }
 
 /**
@@ -143,7 +168,11 @@ export async function dualRecord(
  * the files another fingerprint.
  */
 export async function renewed({ record, folder }: LocalEncoder): Promise<LocalEncoder> {
-  const { fingerprint, formerFingerprint, logitBias } = await dualRecord(folder, record.files, record);
+  const { fingerprint, formerFingerprint, logitBias } = await dualRecord(
+    folder,
+    alreadyHashed(record.files),
+    record,
+  );
   if (formerFingerprint !== record.fingerprint) return { record, folder };
   const own = {
     ...record,
@@ -166,7 +195,10 @@ function fingerprintsOf(
   return { fingerprint: fingerprintOf(byTensors), formerFingerprint: former };
 }
 
-type HashTensors = (stored: Checkpoint, checkpoint: { views: ReadonlyMap<string, View> }) => Promise<string>;
+type HashTensors = (
+  stored: StoredWeights,
+  checkpoint: { views: ReadonlyMap<string, View> },
+) => Promise<string>;
 
 async function visionFactsIn(
   path: string,
@@ -184,7 +216,7 @@ async function visionFactsIn(
 }
 
 /** Throws `ModelError` for a file that is only a pointer of Git LFS. */
-async function refusePointers(folder: string, files: readonly RecordedFile[]): Promise<void> {
+async function refusePointers(folder: string, files: Hashing['sizes']): Promise<void> {
   for (const { path } of files.filter(({ bytes }) => bytes <= LARGEST_POINTER)) {
     const file = join(folder, path);
     if (isLfsPointer(await readRegularText(file, ENCODER_FILE))) throw lfsPointer(file);

@@ -11,7 +11,7 @@ import { openAi } from './clip/configuration.ts';
 import type { LowRank } from './clip/low-rank.ts';
 import { mergedTensors } from './clip/merge.ts';
 import { dualRecord } from './dual-record.ts';
-import { hashedFiles, refuseChanged } from './folder-hashes.ts';
+import { alreadyHashed, hashedFiles, refuseChanged } from './folder-hashes.ts';
 import type { LocalEncoder } from './installed.ts';
 import { type FineTuning, RECORD_FILE, recordText } from './record.ts';
 
@@ -78,7 +78,7 @@ export async function writeFineTuned(
     // The changes were trained beside the weights that the record describes, and have no meaning for others.
     await refuseChanged(parent.folder, files);
     const hashed = await hashedFiles(staging, [weights, ...configuration]);
-    const record = await dualRecord(staging, hashed, {
+    const record = await dualRecord(staging, alreadyHashed(hashed), {
       ...{ id: folder, source: folder, licence, precision: 'fp32' },
     });
     const { template, ...made } = about;

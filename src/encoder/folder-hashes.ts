@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ModelError } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
-import { checkFile } from '../store/checksum.ts';
+import { hashedFile } from '../store/hash-thread.ts';
 import { homeFolder } from '../store/home.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { isJson } from './fields.ts';
@@ -16,34 +16,73 @@ const NONE = { size: -1, mtimeMs: 0, ctimeMs: 0, ino: 0 };
 /** Files that are remembered, the latest ones. */
 const MOST = 500;
 
+/** Files of a folder whose hashes may still be computed. */
+export interface Hashing {
+  /** Paths inside the folder, with `/`, and sizes. */
+  readonly sizes: readonly Pick<RecordedFile, 'path' | 'bytes'>[];
+  /** Whether all hashes are known already. */
+  readonly isKnown: boolean;
+  /** The file of a path with its hash. */
+  of(path: string): Promise<RecordedFile>;
+  readonly files: Promise<readonly RecordedFile[]>;
+}
+
+/** Files whose hashes are known. */
+export function alreadyHashed(files: readonly RecordedFile[]): Hashing {
+  const of = async (path: string) => files.find((file) => file.path === path)!;
+  return { sizes: files, isKnown: true, of, files: Promise.resolve(files) };
+}
+
 /**
- * Sizes and hashes of files in a folder outside of the home. A file is hashed once and later recognised by its size and the times of its
- * last change, as an installed encoder's files are; 605 MB take a second. Throws as `checkFile`.
+ * Begins to hash files in a folder outside of the home, large ones in threads. A file is hashed once and later recognised by its size and the
+ * times of its last change, as an installed encoder's files are. Throws as `hashedFile`.
  *
  * @param paths paths inside the folder, with `/`
  */
-export async function hashedFiles(
+export async function hashing(
   folder: string,
   paths: readonly string[],
   signal?: AbortSignal,
-): Promise<RecordedFile[]> {
+): Promise<Hashing> {
   const known = await knownHashes();
-  const fresh: Record<string, Known[string]> = {};
-  const files = await Promise.all(
-    paths.map(async (path): Promise<RecordedFile> => {
+  const stamped = await Promise.all(
+    paths.map(async (path) => {
       const file = resolve(folder, path);
       // `checkFile` refuses a missing file.
       const { size, mtimeMs, ctimeMs, ino } = (await stat(file).catch(unlessMissing)) ?? NONE;
       const stamp = `${size} ${mtimeMs} ${ctimeMs} ${ino}`;
       const [before, hash] = known[file] ?? [];
-      if (before === stamp && hash !== undefined) return { path, bytes: size, sha256: hash };
-      const checked = await checkFile(file, {}, signal);
-      fresh[file] = [stamp, checked.sha256];
-      return { path, bytes: checked.size, sha256: checked.sha256 };
+      return { path, file, size, stamp, hash: before === stamp ? hash : undefined };
     }),
   );
-  if (Object.keys(fresh).length > 0) await remember(known, fresh);
-  return files;
+  const fresh: Record<string, Known[string]> = {};
+  const hashed = stamped.map(async ({ path, file, size, stamp, hash }): Promise<RecordedFile> => {
+    if (hash !== undefined) return { path, bytes: size, sha256: hash };
+    const checked = await hashedFile(file, size, signal);
+    fresh[file] = [stamp, checked.sha256];
+    return { path, bytes: checked.size, sha256: checked.sha256 };
+  });
+  const files = Promise.all(hashed).then(async (all) => {
+    if (Object.keys(fresh).length > 0) await remember(fresh);
+    return all;
+  });
+  // The caller may fail before it waits for the hashes.
+  files.catch(() => {});
+  return {
+    sizes: stamped.map(({ path, size }) => ({ path, bytes: size })),
+    isKnown: stamped.every(({ hash }) => hash !== undefined),
+    of: (path) => hashed[paths.indexOf(path)]!,
+    files,
+  };
+}
+
+/** Sizes and hashes of files in a folder, as `hashing` computes them. */
+export async function hashedFiles(
+  folder: string,
+  paths: readonly string[],
+  signal?: AbortSignal,
+): Promise<readonly RecordedFile[]> {
+  return (await hashing(folder, paths, signal)).files;
 }
 
 /** Throws `ModelError` `encoder/changed` if a file of a folder has another hash by now, and as `checkFile`. */
@@ -65,7 +104,7 @@ export async function rememberedHash(name: string, compute: () => Promise<string
   const [, known] = (await knownHashes())[name] ?? [];
   if (known !== undefined) return known;
   const hash = await compute();
-  await remember(await knownHashes(), { [name]: ['', hash] });
+  await remember({ [name]: ['', hash] });
   return hash;
 }
 
@@ -75,10 +114,16 @@ function knownHashes(): Promise<Known> {
   return readRegularText(tablePath(), { area: 'encoder' }).then(parsed, () => ({}));
 }
 
+/** The last change of the table. Changes of this process wait for each other, so that none is lost. */
+let writing = Promise.resolve();
+
 /** If the home cannot be written, the hashes are computed again next time. */
-async function remember(known: Known, fresh: Known): Promise<void> {
-  const kept = Object.entries({ ...known, ...fresh }).slice(-MOST);
-  await writeFileAtomic(tablePath(), JSON.stringify(Object.fromEntries(kept))).catch(() => {});
+function remember(fresh: Known): Promise<void> {
+  writing = writing.then(async () => {
+    const kept = Object.entries({ ...(await knownHashes()), ...fresh }).slice(-MOST);
+    await writeFileAtomic(tablePath(), JSON.stringify(Object.fromEntries(kept))).catch(() => {});
+  });
+  return writing;
 }
 
 /** The entries of a table that have the right form. */

@@ -17,6 +17,7 @@ import { findDualFiles, isWeights } from './dual-files.ts';
 import { dualRecord, measured } from './dual-record.ts';
 import { type EncoderSource, encoderSource } from './encoder-source.ts';
 import { externalFiles } from './external-data.ts';
+import { alreadyHashed } from './folder-hashes.ts';
 import { install } from './install.ts';
 import { findEncoder, type LocalEncoder } from './installed.ts';
 import { withoutSuffix, withPreProjection } from './pre-projection.ts';
@@ -183,7 +184,7 @@ async function pullFromHub(source: HubSource, options: PullOptions): Promise<Loc
       const origin = { id, source: from, revision: listing.commit, licence, precision };
       const { engine = sharedEngine() } = options;
       const record = await measured(
-        await dualRecord(downloads, recorded, origin),
+        await dualRecord(downloads, alreadyHashed(recorded), origin),
         downloads,
         engine,
         options,

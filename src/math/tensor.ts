@@ -67,6 +67,15 @@ export function ofRank<D, R extends keyof OfRank<D>>(shape: readonly D[], rank: 
   );
 }
 
+/** Index of the first number that is NaN or infinite; -1 if all are finite. */
+export function firstNotFinite(values: Float32Array): number {
+  // A number's exponent is all ones if it is not finite. Adding one to it then reaches the sign bit, which is quicker than comparing numbers.
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  let signs = 0;
+  for (let i = 0; i < words.length; i++) signs |= (words[i]! & 0x7f800000) + 0x800000;
+  return signs >= 0 ? -1 : values.findIndex((x) => !Number.isFinite(x));
+}
+
 /** A float32 tensor of the given shape over `data`, which is not copied. */
 export function floatTensor(shape: readonly number[], data: Float32Array): Tensor {
   return { dtype: 'float32', shape, data };

@@ -14,6 +14,8 @@ const index = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[^/
 export interface StoredWeights extends Checkpoint {
   /** Whether they are in a program of TorchScript, the form of OpenAI's releases. */
   readonly isScript?: boolean;
+  /** Whether they are entries of an archive. */
+  readonly isArchive?: boolean;
 }
 
 /** CLIP's weights under OpenAI's names. */
@@ -44,7 +46,7 @@ export async function openWeights(path: string): Promise<StoredWeights> {
     const shapes = new Map([...entries].map(([name, { shape }]) => [name, shape]));
     const places = await positions();
     const files = await filesOf([{ path, identity, entries, position: (name) => places.get(name) }]);
-    return { shapes, tensor, isScript, files, close: async () => {} };
+    return { shapes, tensor, isScript, isArchive: true, files, close: async () => {} };
   }
   const names = path.endsWith('.json') ? await shardsOf(path) : [path];
   const files: SafetensorsFile[] = [];

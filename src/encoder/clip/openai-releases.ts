@@ -14,10 +14,15 @@ const PUBLISHED: Readonly<Record<string, string>> = {
   'ViT-L-14-336px.pt': '3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02',
 };
 
+/** Whether a file has the name of one of OpenAI's releases. */
+export function isRelease(path: string): boolean {
+  return Object.hasOwn(PUBLISHED, path);
+}
+
 /** Throws `ModelError` if a file has the name of one of OpenAI's releases and other contents. */
 export function checkReleases(files: readonly RecordedFile[]): void {
   for (const { path, sha256 } of files) {
-    const published = Object.hasOwn(PUBLISHED, path) ? PUBLISHED[path] : undefined;
+    const published = isRelease(path) ? PUBLISHED[path] : undefined;
     if (published === undefined || published === sha256) continue;
     throw new ModelError(`${path} is not OpenAI's release of that name: its sha256 is ${sha256}`, {
       code: 'weights/release',

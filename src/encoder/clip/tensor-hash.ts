@@ -1,12 +1,17 @@
+import { join } from 'node:path';
 import { ModelError, throwIfAborted } from '../../errors.ts';
-import type { Tensor } from '../../math/tensor.ts';
+import { bytesPerNumber, firstNotFinite, type StoredTensor, sizeOf } from '../../math/tensor.ts';
 import { sha256 } from '../../sha256.ts';
+import { hashParts } from '../../store/hash-thread.ts';
+import { ENCODER_FILE } from '../configuration-files.ts';
+import type { StoredWeights } from './checkpoint.ts';
 import type { View } from './names.ts';
-import { type Checkpoint, readView, widened } from './weights.ts';
+import { filesUnder, readView, widened } from './weights.ts';
 
 /**
  * Sha256 (hex) over the tensors of a model: their names in the towers, shapes and values in single precision. All files that give the towers
- * the same numbers have the same hash, whatever names, number types and order their format has.
+ * the same numbers have the same hash, whatever names, number types and order their format has. Tensors that lie in a safetensors file as the
+ * towers use them are hashed by two threads for each file.
  *
  * Throws `ModelError` that names a tensor with a number that is not finite.
  *
@@ -14,37 +19,79 @@ import { type Checkpoint, readView, widened } from './weights.ts';
  * @param views the tensors by their names in the towers
  */
 export async function hashOfTensors(
-  stored: Checkpoint,
+  stored: StoredWeights,
   views: ReadonlyMap<string, View>,
   signal?: AbortSignal,
 ): Promise<string> {
+  // The entries of an archive have checksums, which are compared when the entries are read whole.
+  const files = stored.isArchive ? undefined : filesUnder(stored, views);
+  const byFile = new Map<string, Placed[]>();
   const bySource = new Map<string, [name: string, view: View][]>();
-  for (const entry of views) {
-    const { source } = entry[1];
-    bySource.set(source, [...(bySource.get(source) ?? []), entry]);
+  for (const [name, view] of views) {
+    const place = files?.place(name);
+    if (place) byFile.set(place.file, [...(byFile.get(place.file) ?? []), { name, view, place }]);
+    else bySource.set(view.source, [...(bySource.get(view.source) ?? []), [name, view]]);
   }
-  const hashes: [name: string, shape: readonly number[], hash: string][] = [];
-  for (const [source, parts] of bySource) {
-    throwIfAborted(signal);
-    // Large tensors are read once, also if they hold several of the towers'.
-    const whole = widened(await stored.tensor(source), source);
-    checkFinite(whole, source);
-    for (const [name, view] of parts) {
-      const { shape, data } = await readView(async () => whole, view);
-      hashes.push([name, shape, sha256(data)]);
+  const inThreads = [...byFile].flatMap(([file, parts]) =>
+    [0, 1].map((half) =>
+      hashesOf(
+        join(files?.folder ?? '', file),
+        parts.filter((_, i) => i % 2 === half),
+        signal,
+      ),
+    ),
+  );
+  const hashes: Hashed[] = [];
+  try {
+    for (const [source, parts] of bySource) {
+      throwIfAborted(signal);
+      // Large tensors are read once, also if they hold several of the towers'.
+      const whole = widened(await stored.tensor(source), source);
+      const values = whole.data as Float32Array;
+      const at = firstNotFinite(values);
+      if (at >= 0) throw notFinite(source, at, values[at]!);
+      for (const [name, view] of parts) {
+        const { shape, data } = await readView(async () => whole, view);
+        hashes.push([name, shape, sha256(data)]);
+      }
     }
+  } finally {
+    await Promise.allSettled(inThreads);
   }
+  hashes.push(...(await Promise.all(inThreads)).flat());
   hashes.sort(([a], [b]) => (a < b ? -1 : 1));
   return sha256(JSON.stringify(hashes));
 }
 
-function checkFinite({ data }: Tensor, name: string): void {
-  // A product with 0 is 0 for every finite number, and NaN for the others.
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += (data[i] as number) * 0;
-  if (sum === 0) return;
-  const at = (data as Float32Array).findIndex((x) => !Number.isFinite(x));
-  throw new ModelError(`The weights hold ${name} with ${data[at]} at place ${at}`, {
+type Hashed = [name: string, shape: readonly number[], hash: string];
+
+interface Placed {
+  readonly name: string;
+  readonly view: View;
+  readonly place: StoredTensor;
+}
+
+/** The hashes of the tensors in a file. */
+async function hashesOf(path: string, parts: readonly Placed[], signal?: AbortSignal): Promise<Hashed[]> {
+  const ranges = parts.map(({ place: { offset, dtype, shape } }) => ({
+    offset,
+    length: sizeOf(shape) * bytesPerNumber({ dtype }),
+    dtype,
+  }));
+  const hashes = await hashParts(path, ranges, ENCODER_FILE, signal);
+  return hashes.map(({ sha256, bad }, i) => {
+    const {
+      name,
+      view: { source, part },
+      place: { shape },
+    } = parts[i]!;
+    if (bad) throw notFinite(source, (part?.[0] ?? 0) * sizeOf(shape) + bad.at, bad.value);
+    return [name, shape, sha256];
+  });
+}
+
+function notFinite(name: string, at: number, value: number): ModelError {
+  return new ModelError(`The weights hold ${name} with ${value} at place ${at}`, {
     code: 'weights/not-finite',
     hint: 'They are damaged, or a training went wrong. Get them again, or use an earlier checkpoint.',
     details: { name, at },

@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { toHalf } from '../math/half.ts';
+import { sha256 } from '../sha256.ts';
+import { CHUNK, hashedFile, hashParts } from './hash-thread.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'hash-thread-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const use = { area: 'safetensors' };
+const written = (name: string, data: Uint8Array | Float32Array | Uint16Array) => {
+  writeFileSync(join(folder, name), data);
+  return join(folder, name);
+};
+/** Numbers that half precision has, in more than two of the pieces that the thread reads. */
+const numbers = Float32Array.from({ length: CHUNK / 2 + 7 }, (_, i) => (i % 2048) / 64 - 16);
+
+describe('hashParts', () => {
+  it('gives the sha256 of bytes, and of numbers in single precision', async () => {
+    const path = written('single', numbers);
+    const size = 4 * numbers.length;
+    const parts = [
+      { offset: 0, length: size },
+      { offset: 8, length: size - 12, dtype: 'float32' as const },
+      { offset: 4, length: 0 },
+    ];
+    const hashes = await hashParts(path, parts, use);
+    const inner = sha256(numbers.subarray(2, -1));
+    expect(hashes).toEqual([{ sha256: sha256(numbers) }, { sha256: inner }, { sha256: sha256('') }]);
+  });
+
+  it('widens half precision and bfloat16', async () => {
+    const halves = written('half', toHalf(numbers));
+    const words = new Uint32Array(numbers.buffer);
+    const upper = written(
+      'bfloat16',
+      Uint16Array.from(words, (word) => word >>> 16),
+    );
+    const part = { offset: 0, length: 2 * numbers.length };
+    expect(await hashParts(halves, [{ ...part, dtype: 'float16' }], use)).toEqual([
+      { sha256: sha256(numbers) },
+    ]);
+    const kept = new Float32Array(words.map((word) => word & 0xffff0000).buffer);
+    expect(await hashParts(upper, [{ ...part, dtype: 'bfloat16' }], use)).toEqual([{ sha256: sha256(kept) }]);
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    'finds the first %s',
+    async (value) => {
+      const damaged = numbers.slice();
+      const at = CHUNK / 4 + 5;
+      damaged[at] = value;
+      damaged[at + 1] = Number.NaN;
+      const [hash] = await hashParts(
+        written('damaged', damaged),
+        [{ offset: 4, length: 4 * numbers.length - 4, dtype: 'float32' }],
+        use,
+      );
+      expect(hash!.bad).toEqual({ at: at - 1, value });
+    },
+  );
+
+  it('refuses a file that ends before a part, and one that is missing, and ends with its signal', async () => {
+    const path = written('short', numbers);
+    const beyond = hashParts(path, [{ offset: 1, length: 4 * numbers.length }], use);
+    await expect(beyond).rejects.toMatchObject({ code: 'checksum/size' });
+    await expect(hashParts(join(folder, 'none'), [], use)).rejects.toMatchObject({
+      code: 'safetensors/missing',
+    });
+    const stop = new AbortController();
+    const work = hashParts(path, [{ offset: 0, length: 8 }], use, stop.signal);
+    stop.abort();
+    await expect(work).rejects.toMatchObject({ code: 'interrupted' });
+  });
+});
+
+it('a large file has the same hash from its thread as a small one without', async () => {
+  const large = new Uint8Array(2 ** 25 + 3).fill(7);
+  for (const data of [large, large.subarray(0, 10)]) {
+    const path = written('whole', data);
+    expect(await hashedFile(path, data.length)).toEqual({ size: data.length, sha256: sha256(data) });
+  }
+});
