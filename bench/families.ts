@@ -10,7 +10,7 @@ import { visionFamily } from '../src/encoder/vision/configuration.ts';
 import { visionFacts } from '../src/encoder/vision/facts.ts';
 import { visionGraph } from '../src/encoder/vision/tower.ts';
 import { createEngine } from '../src/engine/node.ts';
-import type { Engine } from '../src/engine/types.ts';
+import type { Engine, WeightFiles } from '../src/engine/types.ts';
 import type { Expr } from '../src/graph/expression.ts';
 import type { Tensor } from '../src/math/tensor.ts';
 import { renderMarkdown } from '../src/report/table.ts';
@@ -29,6 +29,8 @@ const CASES = {
   'CLIP ConvNeXt-L, 256 pixels (open_clip, timm)': 'convnext_large_d',
   'EVA-02 B/16 (open_clip, timm)': 'EVA02-B-16',
   'EVA-02 L/14, 336 pixels (open_clip, timm)': 'EVA02-L-14-336',
+  'PE-Core S/16, 384 pixels (open_clip, timm)': 'PE-Core-S-16-384',
+  'PE-Core B/16 (open_clip, timm)': 'PE-Core-B-16',
   'CLIPA ViT-L/14 (open_clip, own text tower)': 'ViT-L-14-CLIPA',
   'SigLIP ViT-B/16 (Hugging Face)': 'siglip',
   'SigLIP ViT-B/16 (open_clip, timm)': 'ViT-B-16-SigLIP',
@@ -111,8 +113,13 @@ async function compared(folder: string, engine: Engine): Promise<Pick<Row, 'pict
   const tensors = (name: string) =>
     parseSafetensors(Uint8Array.from(readFileSync(join(folder, `${name}.safetensors`)))).tensors;
   const [inputs, outputs] = [tensors('inputs'), tensors('outputs')];
-  const difference = async (graph: Record<string, Expr>, input: string, output: string): Promise<string> => {
-    const session = await engine.compile(graph);
+  const difference = async (
+    graph: Record<string, Expr>,
+    weights: WeightFiles | undefined,
+    input: string,
+    output: string,
+  ): Promise<string> => {
+    const session = await engine.compile(graph, { weights });
     const results = await session.run({ [input]: inputs.get(input) as Tensor });
     await session.close();
     return share(results[output]!, outputs.get(output)!).toExponential(0);
@@ -121,21 +128,26 @@ async function compared(folder: string, engine: Engine): Promise<Pick<Row, 'pict
   if (family) {
     const stored = await openWeights(join(folder, 'model.safetensors'));
     const { checkpoint, shape } = visionFacts(stored, family, read);
-    const graph = await visionGraph(checkpoint, shape);
+    const { files } = checkpoint;
+    const graph = await visionGraph(checkpoint, shape, files);
     await stored.close();
-    return { picture: await difference(graph, 'pixel_values', 'image_embeds'), text: 'none' };
+    return { picture: await difference(graph, files, 'pixel_values', 'image_embeds'), text: 'none' };
   }
   const file = ['model.safetensors', 'open_clip_model.safetensors'].find((path) =>
     existsSync(join(folder, path)),
   );
   const checkpoint = await openCheckpoint(join(folder, file!));
   const { shape } = await clipFacts(checkpoint, read);
-  const [image, text] = [await imageGraph(checkpoint, shape), await textGraph(checkpoint, shape)];
+  const { files } = checkpoint;
+  const picture = await difference(
+    await imageGraph(checkpoint, shape, files),
+    files,
+    'pixel_values',
+    'image_embeds',
+  );
+  const text = await difference(await textGraph(checkpoint, shape, files), files, 'input_ids', 'text_embeds');
   await checkpoint.close();
-  return {
-    picture: await difference(image, 'pixel_values', 'image_embeds'),
-    text: await difference(text, 'input_ids', 'text_embeds'),
-  };
+  return { picture, text };
 }
 
 /** Largest difference, as a share of the largest number. */

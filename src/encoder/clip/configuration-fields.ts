@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Fields, unused } from '../fields.ts';
+import type { PeRules } from './pe.ts';
 import type { Activation } from './transformer.ts';
 
 export const count = z.int().positive().max(1e7);
@@ -211,6 +212,18 @@ export const EVAS: Readonly<Record<string, readonly [heads: number, grid: number
   eva02_large_patch14_clip_336: [16, 16],
 };
 
+/**
+ * The Perception Encoders of timm 1.0 (eva.py) that open_clip has, with their heads. That of PE-Core-bigG has no class token, and counts
+ * rotary positions from 0; the others count from 1.
+ */
+export const PES: Readonly<Record<string, PeRules & { readonly heads: number }>> = {
+  vit_pe_core_tiny_patch16_384: { heads: 3, grid: 24, offset: 1, classToken: true },
+  vit_pe_core_small_patch16_384: { heads: 6, grid: 24, offset: 1, classToken: true },
+  vit_pe_core_base_patch16_224: { heads: 12, grid: 14, offset: 1, classToken: true },
+  vit_pe_core_large_patch14_336: { heads: 16, grid: 24, offset: 1, classToken: true },
+  vit_pe_core_gigantic_patch14_448: { heads: 16, grid: 32, offset: 0, classToken: false },
+};
+
 /** open_clip's variants of a transformer block. They are supported only when switched off. */
 const BLOCK = {
   norm_kwargs: z.strictObject({ eps: z.number().positive().max(1).optional() }),
@@ -251,7 +264,7 @@ export const OPEN_CLIP = {
       patch_size: side,
       pool_type: z.enum(['tok', 'avg']),
       pos_embed_type: z.literal('learnable'),
-      timm_model_name: z.enum([...Object.keys(TIMM_TOWERS), ...Object.keys(CONVNEXTS), ...Object.keys(EVAS)]),
+      timm_model_name: z.enum([TIMM_TOWERS, CONVNEXTS, EVAS, PES].flatMap((table) => Object.keys(table))),
       // A tower of another kind does not have the tensors of the pool and the projection.
       timm_pool: z.enum(['map', 'avg', 'token', '']),
       timm_proj: z.enum(['none', 'linear', 'mlp']),

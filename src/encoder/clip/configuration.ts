@@ -8,6 +8,7 @@ import {
   type HUB_IMAGE,
   type HUB_TEXT,
   OPEN_CLIP,
+  PES,
   SIGLIP,
   TIMM_TOWERS,
   type TOWER,
@@ -220,6 +221,11 @@ function openClipImage(
   if (eva) {
     const [heads, grid] = eva;
     return { activation: 'silu', epsilon: 1e-6, heads: () => heads, grid, ...CLIP_VIT };
+  }
+  const pe = PES[name];
+  if (pe) {
+    const { heads, ...rules } = pe;
+    return { activation: 'gelu', epsilon: 1e-5, heads: () => heads, pe: rules, ...CLIP_VIT };
   }
   const afterPool = image.final_ln_after_pool ? 'mean-norm' : 'norm-mean';
   return {

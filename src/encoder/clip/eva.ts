@@ -1,9 +1,10 @@
-import { add, mul, neg } from '../../graph/elementwise.ts';
-import { constant, type Expr } from '../../graph/expression.ts';
+import { add, mul } from '../../graph/elementwise.ts';
+import type { Expr } from '../../graph/expression.ts';
 import { concat, expandTo, reshape, slice, transpose } from '../../graph/layout.ts';
 import { attention } from '../../graph/sequence.ts';
 import { conv2d } from '../../graph/vision.ts';
-import { floatTensor, ofRank, type Tensor } from '../../math/tensor.ts';
+import { ofRank } from '../../math/tensor.ts';
+import { rotation } from './rotary.ts';
 import { ACTIVATIONS, type BlockShape, dense, norm, type Weights } from './transformer.ts';
 
 export interface EvaShape extends BlockShape {
@@ -34,7 +35,7 @@ export function evaFeatures(pixels: Expr, weights: Weights, shape: EvaShape): Ex
     concat([expandTo(first, [n, 1, width], pixels), patches], 1),
     weights('visual.positional_embedding'),
   );
-  const rotate = rotation(shape, side);
+  const rotate = rotation(shape, { side, prefix: 1, grid: shape.grid, offset: 0, first: 'row' });
   for (let i = 0; i < blocks; i++) x = block(x, weights, `visual.transformer.resblocks.${i}`, shape, rotate);
   return norm(reshape(slice(x, 1, 0, 1), [n, width]), weights, 'visual.ln_post', shape);
 }
@@ -58,38 +59,4 @@ function block(x: Expr, weights: Weights, name: string, shape: EvaShape, rotate:
     shape,
   );
   return add(middle, dense(hidden, weights, `${name}.mlp.c_proj`));
-}
-
-/** Rotates the patches' queries or keys [n, t, w] by their places: of each pair of neighbours (a, b) to (a cos - b sin, b cos + a sin). */
-function rotation({ width, heads, grid }: EvaShape, side: number): (x: Expr) => Expr {
-  const d = width / heads;
-  const { cos, sin } = rotary(side, d, grid);
-  return (x) => {
-    const [n, t] = ofRank(x.shape, 3);
-    const pairs = reshape(x, [n, t, heads, d / 2, 2]);
-    const turned = concat([neg(slice(pairs, 4, 1, 2)), slice(pairs, 4, 0, 1)], 4);
-    return reshape(add(mul(pairs, constant(cos)), mul(turned, constant(sin))), [n, t, width]);
-  };
-}
-
-/**
- * Cosines and sines [1 + side^2, 1, d / 2, 2] of two-dimensional rotary positions: pair k of a head is turned by c 10000^(-4k/d), where c is the
- * patch's row for the first half of the pairs and its column for the second, counted from 0 to `grid`. The class token is not turned.
- */
-function rotary(side: number, d: number, grid: number): { cos: Tensor; sin: Tensor } {
-  const tokens = 1 + side * side;
-  const cos = new Float32Array(tokens * d).fill(1, 0, d);
-  const sin = new Float32Array(tokens * d);
-  const bands = d / 4;
-  const place = (i: number) => Math.fround(Math.fround(i / side) * grid);
-  for (let p = 0; p < side * side; p++)
-    for (let j = 0; j < d; j++) {
-      const pair = j >> 1;
-      const along = place(pair < bands ? Math.floor(p / side) : p % side);
-      const angle = Math.fround(along * Math.fround(10_000 ** (-(pair % bands) / bands)));
-      cos[(1 + p) * d + j] = Math.cos(angle);
-      sin[(1 + p) * d + j] = Math.sin(angle);
-    }
-  const shape = [tokens, 1, d / 2, 2];
-  return { cos: floatTensor(shape, cos), sin: floatTensor(shape, sin) };
 }

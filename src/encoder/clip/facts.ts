@@ -7,6 +7,7 @@ import type { Json } from '../fields.ts';
 import { OPENAI_COLOURS, preprocessingOf, preprocessorOf } from '../preprocessor-config.ts';
 import type { TextRule } from '../record.ts';
 import { type ClipConfiguration, clipConfiguration, type Size } from './configuration.ts';
+import { POOL_HEADS } from './pe.ts';
 import { asInputs, towersOf } from './towers.ts';
 import type { BlockShape, Weights } from './transformer.ts';
 import { CLIP_VIT } from './vit.ts';
@@ -182,7 +183,9 @@ function recipeOf({ image, text }: ClipShape): ClipFacts['recipe'] {
         ? { epsilon: image.epsilon }
         : image.kind === 'eva'
           ? { ...own(image), grid: image.grid }
-          : own(image),
+          : image.kind === 'pe'
+            ? { ...own(image), grid: image.grid, offset: image.offset, pool: POOL_HEADS }
+            : own(image),
     text: own(text),
     // The largest number of the vocabulary is also the largest of every text.
     end: text.end === text.vocabulary - 1 ? undefined : text.end,

@@ -121,6 +121,7 @@ const TIMM: Translation = [
   ['visual.trunk.cls_token', 'visual.class_embedding'],
   ['visual.trunk.pos_embed', 'visual.positional_embedding'],
   ['visual.trunk.blocks.', 'visual.transformer.resblocks.'],
+  ['visual.trunk.norm_pre.', 'visual.ln_pre.'],
   ['visual.trunk.norm.', 'visual.ln_post.'],
   ['visual.trunk.attn_pool.q.', 'visual.attn_pool.q_proj.'],
   ['visual.trunk.attn_pool.kv.', 'visual.attn_pool.kv_proj_'],

@@ -20,7 +20,7 @@ export function featureCount({ image }: Pick<ClipShape, 'image'>): number | unde
 
 /** Whether the projection has a bias. */
 function hasBias({ kind }: ClipShape['image']): boolean {
-  return kind === 'resnet' || kind === 'eva';
+  return kind === 'resnet' || kind === 'eva' || kind === 'pe';
 }
 
 /** Embeddings [n, d] from an image tower's features [n, w]. SigLIP has no projection. */
@@ -29,7 +29,7 @@ export function projected(features: Expr, weights: Weights, image: ClipShape['im
   if (image.kind === 'vit' && image.pool === 'attention') return features;
   if (image.kind !== 'convnext' || !image.perceptron) {
     const product = matmul(features, weights('visual.proj'));
-    return image.kind === 'eva' ? add(product, weights('visual.proj.bias')) : product;
+    return hasBias(image) ? add(product, weights('visual.proj.bias')) : product;
   }
   const hidden = ACTIVATIONS[image.activation](dense(features, weights, 'visual.head.mlp.c_fc'));
   return linear(hidden, weights('visual.head.mlp.c_proj.weight'));

@@ -72,7 +72,7 @@ export function textLayers(embeddings: Expr, weights: Weights, shape: TextShape)
   const mask = shape.causal ? causalMask(length) : undefined;
   const after: Expr[] = [];
   for (let i = 0; i < blocks; i++) {
-    after.push(residualBlock(after.at(-1) ?? placed, weights, `transformer.resblocks.${i}`, shape, mask));
+    after.push(residualBlock(after.at(-1) ?? placed, weights, `transformer.resblocks.${i}`, shape, { mask }));
   }
   return after;
 }

@@ -6,6 +6,7 @@ import { stored } from '../../graph/stored.ts';
 import type { Tensor } from '../../math/tensor.ts';
 import { convNextFeatures } from './convnext.ts';
 import { evaFeatures } from './eva.ts';
+import { peFeatures } from './pe.ts';
 import { projected, projectedBeside } from './projection.ts';
 import { resnetFeatures } from './resnet.ts';
 import { textTower } from './text-transformer.ts';
@@ -42,6 +43,8 @@ function featuresOf(pixels: Expr, weights: Weights, image: ClipShape['image']): 
       return convNextFeatures(pixels, weights, image);
     case 'eva':
       return evaFeatures(pixels, weights, image);
+    case 'pe':
+      return peFeatures(pixels, weights, image);
   }
 }
 

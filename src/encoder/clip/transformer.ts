@@ -49,11 +49,17 @@ export function dense(x: Expr, weights: Weights, name: string, { biased = true }
   return change ? add(y, change) : y;
 }
 
-/** A pre-norm residual block: x + attention(ln_1 x), then x + mlp(ln_2 x); x [n, t, w]. */
-export function residualBlock(x: Expr, weights: Weights, name: string, shape: BlockShape, mask?: Expr): Expr {
+/** A pre-norm residual block: x + attention(ln_1 x), then x + mlp(ln_2 x); x [n, t, w]. `rotate` turns queries and keys by their positions. */
+export function residualBlock(
+  x: Expr,
+  weights: Weights,
+  name: string,
+  shape: BlockShape,
+  { mask, rotate = (y) => y }: { mask?: Expr; rotate?: (y: Expr) => Expr } = {},
+): Expr {
   const normed = norm(x, weights, `${name}.ln_1`, shape);
   const project = (part: 'q' | 'k' | 'v') => dense(normed, weights, `${name}.attn.${part}_proj`);
-  const attended = attention(project('q'), project('k'), project('v'), shape.heads, mask);
+  const attended = attention(rotate(project('q')), rotate(project('k')), project('v'), shape.heads, mask);
   const middle = add(x, dense(attended, weights, `${name}.attn.out_proj`));
   return perceptronBlock(middle, weights, `${name}.ln_2`, `${name}.mlp`, shape);
 }

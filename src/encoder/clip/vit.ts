@@ -43,17 +43,19 @@ const POOLS: Readonly<Record<VitShape['pool'], (x: Expr, weights: Weights, shape
   class: (x, weights, shape) => last(reshape(slice(x, 1, 0, 1), [x.shape[0]!, shape.width]), weights, shape),
   'mean-norm': (x, weights, shape) => last(mean(patchesOf(x), [1]), weights, shape),
   'norm-mean': (x, weights, shape) => mean(last(patchesOf(x), weights, shape), [1]),
-  attention: (x, weights, shape) => {
-    const tokens = last(x, weights, shape);
-    const [n, , width] = ofRank(x.shape, 3);
-    const query = expandTo(weights('visual.attn_pool.latent'), [n, 1, width], x);
-    const project = (y: Expr, part: 'q' | 'k' | 'v' | 'out') =>
-      dense(y, weights, `visual.attn_pool.${part}_proj`);
-    const attended = attention(project(query, 'q'), project(tokens, 'k'), project(tokens, 'v'), shape.heads);
-    const row = reshape(project(attended, 'out'), [n, width]);
-    return perceptronBlock(row, weights, 'visual.attn_pool.ln', 'visual.attn_pool.mlp', shape);
-  },
+  attention: (x, weights, shape) => attentionPool(last(x, weights, shape), weights, shape),
 };
+
+/** Attention of a learnt query to tokens [n, t, w], and a perceptron: [n, w]. */
+export function attentionPool(tokens: Expr, weights: Weights, shape: BlockShape): Expr {
+  const [n, , width] = ofRank(tokens.shape, 3);
+  const query = expandTo(weights('visual.attn_pool.latent'), [n, 1, width], tokens);
+  const project = (y: Expr, part: 'q' | 'k' | 'v' | 'out') =>
+    dense(y, weights, `visual.attn_pool.${part}_proj`);
+  const attended = attention(project(query, 'q'), project(tokens, 'k'), project(tokens, 'v'), shape.heads);
+  const row = reshape(project(attended, 'out'), [n, width]);
+  return perceptronBlock(row, weights, 'visual.attn_pool.ln', 'visual.attn_pool.mlp', shape);
+}
 
 /** Tokens [n, t, width], patches after a class token if there is one, before the first block, and after each block. */
 export function vitLayers(

@@ -14,6 +14,7 @@ import { plural } from '../../words.ts';
 import type { ConvNextShape } from './convnext.ts';
 import type { EvaShape } from './eva.ts';
 import { namingOf, type View, viewsOf } from './names.ts';
+import type { PeRules, PeShape } from './pe.ts';
 import type { ResNetShape } from './resnet.ts';
 import type { TextShape } from './text-transformer.ts';
 import type { BlockShape } from './transformer.ts';
@@ -59,13 +60,15 @@ export interface ClipRules {
       readonly size?: number;
       /** Of an EVA: see `EvaShape`. */
       readonly grid?: number;
+      /** Of a Perception Encoder. */
+      readonly pe?: PeRules;
     };
   readonly text: TowerRules & Pick<TextShape, 'causal' | 'pool' | 'end'>;
 }
 
 /** The architecture, from a checkpoint's shapes and its rules. */
 export interface ClipShape {
-  readonly image: VitShape | ResNetShape | ConvNextShape | EvaShape;
+  readonly image: VitShape | ResNetShape | ConvNextShape | EvaShape | PeShape;
   readonly text: TextShape;
   /** Dimension of an embedding. */
   readonly dimension: number;
@@ -225,7 +228,8 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
     };
   }
   const [width, , patch] = of('visual.conv1.weight', 4);
-  const classTokens = rules.image.pool === 'attention' ? 0 : 1;
+  const { pe } = rules.image;
+  const classTokens = Number(pe?.classToken ?? rules.image.pool !== 'attention');
   const size = sideOf(of('visual.positional_embedding', 2)[0] - classTokens) * patch;
   const { activation, epsilon, pool, preNorm, grid } = rules.image;
   const common = {
@@ -237,10 +241,13 @@ export function shapeOf({ shapes }: Checkpoint, rules: ClipRules): ClipShape {
     blocks: count(/^visual\.transformer\.resblocks\.(\d+)\./),
     heads: headsOf(width, rules.image, 'image'),
   };
-  if (grid === undefined) return { image: { ...common, kind: 'vit', pool, preNorm }, text, dimension };
+  if (!pe && grid === undefined) return { image: { ...common, kind: 'vit', pool, preNorm }, text, dimension };
   if (width % (4 * common.heads) !== 0)
     throw misshapen(`the width ${width} does not give heads of whole rotations`);
-  return { image: { ...common, kind: 'eva', grid }, text, dimension };
+  const image = pe
+    ? { ...common, ...pe, kind: 'pe' as const }
+    : { ...common, kind: 'eva' as const, grid: grid! };
+  return { image, text, dimension };
 }
 
 /** The side of a square of `places` positions. */
