@@ -182,15 +182,54 @@ export function votes16(
   }
 }
 
+/**
+ * `votes16` for a single query [width] and its sums [classes]. Keys are widened where they are multiplied, and not stored. All keys
+ * must be finite.
+ */
+export function votes16One(
+  keys: usize,
+  labels: usize,
+  rows: i32,
+  d: i32,
+  query: usize,
+  beta: f32,
+  sums: usize,
+): void {
+  const whole = usize(d & ~7);
+  for (let row = 0; row < rows; row++) {
+    const key = keys + ((usize(row) * usize(d)) << 1);
+    let products = f32x4.splat(0);
+    let more = f32x4.splat(0);
+    let squares = f32x4.splat(0);
+    let moreSquares = f32x4.splat(0);
+    for (let j: usize = 0; j < whole; j += 8) {
+      const halves = v128.load(key + (j << 1));
+      const x = single(i32x4.extend_low_i16x8_u(halves));
+      const y = single(i32x4.extend_high_i16x8_u(halves));
+      products = f32x4.add(products, f32x4.mul(x, v128.load(query + (j << 2))));
+      more = f32x4.add(more, f32x4.mul(y, v128.load(query + (j << 2) + 16)));
+      squares = f32x4.add(squares, f32x4.mul(x, x));
+      moreSquares = f32x4.add(moreSquares, f32x4.mul(y, y));
+    }
+    let product = lanes(f32x4.add(products, more));
+    let length = lanes(f32x4.add(squares, moreSquares));
+    for (let j = whole; j < usize(d); j++) {
+      const x = f32x4.extract_lane(single(i32x4.splat(load<u16>(key + (j << 1)))), 0);
+      product += x * load<f32>(query + (j << 2));
+      length += x * x;
+    }
+    const cosine = length > 0 ? product / sqrt<f32>(length) : 0;
+    const votes = exponential(f32x4.splat(beta * (cosine - 1)));
+    addTo(sums, labels + (usize(row) << 2), f32x4.extract_lane(votes, 0));
+  }
+}
+
 /** Converts a row in half precision to a unit row in single precision, filled with zeros up to a multiple of 16. */
 function widen(halves: usize, d: i32, to: usize): void {
   const width = (d + 15) & ~15;
   for (let j = 0; j < d; j += 4) {
     const bits = i32x4.extend_low_i16x8_u(v128.load64_zero(halves + (usize(j) << 1)));
-    const sign = i32x4.shl(v128.and(bits, i32x4.splat(0x8000)), 16);
-    // Exponent and mantissa, shifted to their places, give a number that is 2^112 times too small, also for subnormal halves.
-    const size = i32x4.shl(v128.and(bits, i32x4.splat(0x7fff)), 13);
-    v128.store(to + (usize(j) << 2), v128.or(f32x4.mul(size, f32x4.splat(5192296858534827628530496329220096.0)), sign));
+    v128.store(to + (usize(j) << 2), single(bits));
   }
   for (let j = d; j < width; j++) store<f32>(to + (usize(j) << 2), 0);
   let squares = f32x4.splat(0);
@@ -203,6 +242,16 @@ function widen(halves: usize, d: i32, to: usize): void {
   for (let j: usize = 0; j < usize(width) << 2; j += 16) {
     v128.store(to + j, f32x4.mul(v128.load(to + j), scale));
   }
+}
+
+/** Four numbers in single precision from their bits in half precision. */
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+function single(bits: v128): v128 {
+  const sign = i32x4.shl(v128.and(bits, i32x4.splat(0x8000)), 16);
+  // Exponent and mantissa, shifted to their places, give a number that is 2^112 times too small, also for subnormal halves.
+  const size = i32x4.shl(v128.and(bits, i32x4.splat(0x7fff)), 13);
+  return v128.or(f32x4.mul(size, f32x4.splat(5192296858534827628530496329220096.0)), sign);
 }
 
 // @ts-ignore: a decorator of AssemblyScript

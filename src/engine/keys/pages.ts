@@ -61,6 +61,8 @@ export function openPages(
       kernel.votes8One(keys, scales, labels, count, cols, queries, view('queryScales')[0]!, beta, sums);
     } else if (dtype === 'int8') {
       kernel.votes8(keys, scales, labels, count, cols, queries, queryScales, m, beta, sums);
+    } else if (m === 1) {
+      kernel.votes16One(keys, labels, count, cols, queries, beta, sums);
     } else {
       kernel.votes16(keys, labels, count, cols, queries, m, beta, room, sums);
     }
@@ -111,8 +113,8 @@ export function openPages(
   }
 
   async function sumsOf(features: Matrix, beta: number, each: boolean): Promise<Matrix> {
-    // The kernel takes four queries at a time. For 8-bit keys it has another function for a single query.
-    const m = features.rows === 1 && dtype === 'int8' ? 1 : Math.ceil(features.rows / 4) * 4;
+    // The kernel takes four queries at a time, and has other functions for a single query.
+    const m = features.rows === 1 ? 1 : Math.ceil(features.rows / 4) * 4;
     place(features, m);
     if (m > 1 && dtype === 'int8') products ??= prepare();
     const by = m > 1 ? await products : undefined;
@@ -190,6 +192,15 @@ interface Kernel {
     queries: number,
     queryScales: number,
     m: number,
+    beta: number,
+    sums: number,
+  ): void;
+  votes16One(
+    keys: number,
+    labels: number,
+    rows: number,
+    d: number,
+    query: number,
     beta: number,
     sums: number,
   ): void;
