@@ -13,7 +13,9 @@ import { alternate, milliseconds, ratio } from './measure.ts';
 import { DEBIAN_PYTHON } from './python.ts';
 
 const BATCH = 16;
-const [WIDTH, BLOCKS, EMBED] = [768, 12, 512];
+const [WIDTH, TEXT_WIDTH, BLOCKS, EMBED] = [768, 512, 12, 512];
+/** Tokens of a text, and of the vocabulary. */
+export const [CONTEXT, VOCABULARY] = [77, 49_408];
 const EXPORTER = join(import.meta.dirname, '../../shared/peers/export_dual_encoder.py');
 
 /** Times CLIP's ViT-B/32 image tower built from (random) weights, alternating with PyTorch's export of the same tower. */
@@ -68,20 +70,28 @@ export function randomVit(): { checkpoint: Checkpoint; shape: ClipShape } {
     ['visual.class_embedding', [WIDTH]],
     ['visual.positional_embedding', [50, WIDTH]],
     ['visual.proj', [WIDTH, EMBED]],
+    ['token_embedding.weight', [VOCABULARY, TEXT_WIDTH]],
+    ['positional_embedding', [CONTEXT, TEXT_WIDTH]],
+    ['text_projection', [TEXT_WIDTH, EMBED]],
   ]);
   const pair = (name: string, out: number, inputs?: number) => {
     shapes.set(`${name}.weight`, inputs ? [out, inputs] : [out]);
     shapes.set(`${name}.bias`, [out]);
   };
   for (const name of ['ln_pre', 'ln_post']) pair(`visual.${name}`, WIDTH);
-  for (let i = 0; i < BLOCKS; i++) {
-    const block = `visual.transformer.resblocks.${i}`;
-    for (const part of ['q_proj', 'k_proj', 'v_proj', 'out_proj'])
-      pair(`${block}.attn.${part}`, WIDTH, WIDTH);
-    for (const name of ['ln_1', 'ln_2']) pair(`${block}.${name}`, WIDTH);
-    pair(`${block}.mlp.c_fc`, 4 * WIDTH, WIDTH);
-    pair(`${block}.mlp.c_proj`, WIDTH, 4 * WIDTH);
-  }
+  pair('ln_final', TEXT_WIDTH);
+  for (const [tower, width] of [
+    ['visual.transformer', WIDTH],
+    ['transformer', TEXT_WIDTH],
+  ] as const)
+    for (let i = 0; i < BLOCKS; i++) {
+      const block = `${tower}.resblocks.${i}`;
+      for (const part of ['q_proj', 'k_proj', 'v_proj', 'out_proj'])
+        pair(`${block}.attn.${part}`, width, width);
+      for (const name of ['ln_1', 'ln_2']) pair(`${block}.${name}`, width);
+      pair(`${block}.mlp.c_fc`, 4 * width, width);
+      pair(`${block}.mlp.c_proj`, width, 4 * width);
+    }
   const noise = random('weights');
   const checkpoint: Checkpoint = {
     shapes,
@@ -105,6 +115,9 @@ export function randomVit(): { checkpoint: Checkpoint; shape: ClipShape } {
     blocks: BLOCKS,
     heads: 12,
   } as const;
-  const text = { ...rules, ...CLIP_TEXT, context: 77, width: 512, vocabulary: 49408, blocks: 0, heads: 8 };
+  const text = {
+    ...{ ...rules, ...CLIP_TEXT, context: CONTEXT, width: TEXT_WIDTH },
+    ...{ vocabulary: VOCABULARY, blocks: BLOCKS, heads: 8 },
+  };
   return { checkpoint, shape: { image, text, dimension: EMBED } };
 }
