@@ -131,6 +131,9 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
       console.log(`${name}: ${megabytes.toFixed(0)} MB`);
       expect(megabytes).toBeLessThan(MOST_MEGABYTES);
       expect(scripts).toEqual([]);
+      expect(importing(join(cwd, 'node_modules/tip-adapter/dist'), /from '(zod|onnxruntime-web)\b/)).toEqual(
+        [],
+      );
       const tip: Words = [...RUN[name]!, 'tip-adapter'];
       expect(await use(tip, cwd, env)).not.toContain('WebAssembly');
       const queue = await run([...tip, 'jobs', 'redis://127.0.0.1:1'], cwd, env);
@@ -184,6 +187,12 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
     );
   });
 });
+
+/** The modules of a folder that import a package, of which the build should have put a copy into dist. */
+const importing = (dist: string, form: RegExp) =>
+  readdirSync(dist, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.js'))
+    .filter((path) => form.test(readFileSync(join(dist, path), 'utf8')));
 
 /** The size of a project on the disk, and its packages that have install scripts. */
 function installed(folder: string): { megabytes: number; scripts: string[] } {
