@@ -65,6 +65,7 @@ describe('a fit from a summary', () => {
     { method: 'prototype', options: { scale: 20 }, most: 1e-4 },
     { method: 'gda', options: { shrinkage: 0.5 }, alpha: 1, most: 1e-4 },
     { method: 'ridge', options: { lambda: 0.2 }, most: 1e-3 },
+    { method: 'linear-probe', options: { c: 3 }, most: 5e-3 },
     { method: 'proker-random-features', options: { frequencies: 64 }, most: 1e-3 },
     { method: 'tip-adapter-sketch', options: { landmarks: 4 }, alpha: 0.5, beta: 2, most: 1 },
   ])('by $method scores as the fit from examples in memory', async ({ most, ...wanted }) => {
@@ -115,6 +116,22 @@ describe('a fit from a summary', () => {
       for (const one of [first, whole]) await one.close();
     },
   );
+
+  it('chooses the penalty of a linear probe on left-out rows, saves it and tells the readings', async () => {
+    const classifier = await summarised(all, { method: 'linear-probe' });
+    const path = join(own.root, 'probe.safetensors');
+    await classifier.save(path);
+    const loaded = await load(path);
+    expect(await difference(loaded, classifier)).toBe(0);
+    expect(loaded.data.tuning).toMatchObject({ protocol: 'left-out', tuned: ['c'], folds: 0 });
+    expect(loaded.data.tuning.surface.length).toBeGreaterThan(5);
+    expect(exampleCounts(loaded.data)).toEqual([100, 100, 100]);
+    const told = classifier.findings.filter(({ code }) => code === 'fit/summary' || code === 'fit/passes');
+    expect(told).toMatchObject([
+      { level: 'info', message: expect.stringMatching(/over 300 rows, read \d+ times/) },
+    ]);
+    for (const one of [classifier, loaded]) await one.close();
+  });
 
   it('measures the error of a sketch on left-out rows, keeps it in the file and tells it', async () => {
     const classifier = await summarised(all, {
@@ -173,6 +190,12 @@ describe('a fit from a summary', () => {
     ])
       await expect(refused(option as FitOptions)).rejects.toMatchObject({ code: 'fit/summary-option' });
     await expect(summarised(own.root)).rejects.toMatchObject({ code: 'fit/summary-source' });
+    const probe = await summarised(all, { method: 'linear-probe', options: { c: 1 } });
+    await expect(probe.add(all)).rejects.toMatchObject({
+      code: 'classifier/summary',
+      hint: 'Fit it again from the features.',
+    });
+    await probe.close();
     const classifier = await summarised(all, { method: 'prototype' });
     for (const change of [
       () => classifier.remove({ classes: ['cat'] }),

@@ -1,26 +1,25 @@
 import { openFeatureBlocks } from '../dataset/feature-blocks.ts';
 import { dumpClasses, type FeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
 import { quoted } from '../dataset/findings.ts';
-import type { FeatureBlock, FeatureStream } from '../dataset/row-blocks.ts';
 import { type StoredInfo, storedInfo } from '../dataset/stored-info.ts';
 import type { Finding } from '../dataset/types.ts';
 import { hasFingerprint } from '../encoder/fingerprints.ts';
 import type { Encoder } from '../encoder/types.ts';
 import '../engine/node.ts';
 import { sharedEngine } from '../engine/shared.ts';
+import type { Engine } from '../engine/types.ts';
 import { DataError, UsageError } from '../errors.ts';
-import { withProducts } from '../linalg/matrix-products.ts';
-import { matrix } from '../math/matrix.ts';
+import { concatRows, matrix } from '../math/matrix.ts';
 import { gda } from '../methods/gda.ts';
 import { methodById } from '../methods/index.ts';
-import { mergeSummaries } from '../methods/merge-summaries.ts';
-import type { Method, State, SummaryForm } from '../methods/method.ts';
+import { addSums, mergeSummaries } from '../methods/merge-summaries.ts';
+import type { Method, State, SummaryForm, SumPass } from '../methods/method.ts';
 import type { Samples } from '../methods/samples.ts';
-import { checkSummaryNeeds, fitSummary, summaryFormOf } from '../methods/summarise.ts';
+import { checkSummaryNeeds, fitSummary, sumFormOf, summaryFormOf } from '../methods/summarise.ts';
 import { summariseWith } from '../methods/summariser.ts';
-import { rowCount, rowCounts, type Summary, type Sums } from '../methods/summary.ts';
-import { plainSupport, type Task } from '../methods/task.ts';
-import { resolveOptions } from '../options.ts';
+import { rowCount, rowCounts, type Summary } from '../methods/summary.ts';
+import { plainSupport, type Support, type Task } from '../methods/task.ts';
+import { type Options, resolveOptions, type ValuesOf } from '../options.ts';
 import { tuningRowsOfSplit } from '../tuning/cache-search.ts';
 import { type Choice, searchMethod, UNTUNED } from '../tuning/search-method.ts';
 import { count } from '../words.ts';
@@ -29,8 +28,9 @@ import { headOfFolder } from './features.ts';
 import type { FitValues } from './fit-options.ts';
 import { askedFor, type Wanted } from './given.ts';
 import { type FitWatch, unlearnt } from './learn.ts';
-import { createDraw, divided, type IsLeftOut, leftOutOf, spaced } from './left-out-rows.ts';
-import { checkOneReading, eachBlock, type SummedRows, type SumRows, sumParts } from './row-sums.ts';
+import { spaced } from './left-out-rows.ts';
+import type { SumRows } from './row-sums.ts';
+import { createReading, type Reading } from './summary-reading.ts';
 import type { ClassifierData } from './types.ts';
 
 /** The method that `auto` takes: the most accurate one of those that learn from sums of one reading. */
@@ -49,13 +49,12 @@ export async function fitBySummary(
   encoder: Encoder | undefined,
   watch: FitWatch & { sumRows?: SumRows },
 ): Promise<{ data: ClassifierData; findings: Finding[] }> {
-  const { signal, sumRows } = watch;
+  const { signal } = watch;
   const asked = askedFor(values);
   const method = methodById(asked.id === 'auto' ? AUTO : asked.id);
   const base = resolveOptions(method.options, asked.given);
   const form = summaryFormOf(method, base);
   refuseUnused(values);
-  if (sumRows) checkOneReading(form, method.id);
   const stream = await openFeatureBlocks(folder, { signal });
   const dump = await readFeatureDump(folder, { beside: true, signal });
   const { dimension } = stream;
@@ -80,29 +79,32 @@ export async function fitBySummary(
     seed: values.seed,
     reject: values.reject as number,
   });
-  const task: Task = { ...taskOf(start, signal), engine: sharedEngine() };
+  const task = { ...taskOf(start, signal), engine: sharedEngine() };
   checkSummaryNeeds(method, task);
 
-  const reading = createReading(stream, watch);
   if (stream.rows === 0) throw noRows(folder);
-  const isLeftOut = leftOutOf(stream.rows, values.seed);
-  const basis = await basisOf(form, base, task, reading, isLeftOut);
   const origin = originOf(start, method, base);
-  const summing = { form, method: method.id, rows: stream.rows, seed: values.seed };
-  const summed: SummedRows = sumRows
-    ? await sumRows({ folder, origin, options: base, seed: values.seed }, reading.pass())
-    : await sumParts({ ...summing, what: { task, options: base, basis } }, stream.parts, {
-        engine: task.engine,
-        ...reading.pass(),
-      });
-  const { sums, left } = summed;
+  const reading = createReading(stream, { folder, origin, seed: values.seed }, { method, task, watch });
+  const basis = await reading.basisOf(form, base);
+  const { sums, left } = await reading.sums(base, basis);
   if (rowCount(sums) + left.labels.length === 0) throw noRows(folder);
   const rest: Summary = { origin, ...sums };
-  const { options, choice } = await chosen(method, task, rest, left, asked.given, values.tune === 'fixed');
-  const measured = await comparison(form, options, task, rest, left, reading, isLeftOut);
-  const others = await summariseWith(form, left, { task, options: base, basis }, task);
-  const summary = mergeSummaries(rest, { origin, ...others });
-  const state = { ...(await fitSummary(method, summary, task, options)), ...measured };
+  const draw = form.sample && (await reading.drawn(form.sample(task)));
+  const withDraw = (...parts: (Samples | undefined)[]) =>
+    draw ? { ...task, support: supportOf(parts.flatMap((part) => part ?? [])) } : task;
+  const learning: Learning = { method, form, task: withDraw(draw), rest, left, reading };
+  const { options, choice, known: rests } = await chosen(learning, asked.given, values.tune === 'fixed');
+  const measured = await comparison(learning, options);
+  const leftSums = (pass?: string, own = basis) =>
+    summariseWith(sumFormOf(method, options, pass), left, { task, options, basis: own }, task);
+  const summary = mergeSummaries(rest, { origin, ...(await leftSums()) });
+  const passAll: SumPass = async (pass, own) =>
+    addSums((await reading.sums(options, own, pass)).sums, await leftSums(pass, own));
+  const all = { ...learning, task: withDraw(draw, left) };
+  const state = {
+    ...(await learn(all, summary, { start: rests, options, pass: passAll, isLast: true })),
+    ...measured,
+  };
   const given = Object.keys(asked.given);
   return {
     data: {
@@ -115,7 +117,7 @@ export async function fitBySummary(
     },
     findings: [
       ...findings,
-      ...(summed.findings ?? []),
+      ...reading.findings,
       ...summaryFindings(dump, summary, {
         of: stream.rows,
         left: left.labels.length,
@@ -163,88 +165,93 @@ function refuseUnused({ shots, views, keys, balance, reject, tune, groupBy }: Fi
   });
 }
 
-/** Reads all rows, as often as it is called, and reports the progress. */
-function createReading({ parts, rows }: FeatureStream, { signal, onFit }: FitWatch) {
-  let passes = 0;
-  const pass = () => {
-    passes++;
-    return { signal, onRows: (done: number) => onFit?.({ done, total: rows, unit: 'row' }) };
-  };
-  return {
-    passes: () => passes,
+/** What a fit learns from: the sums of the rows that are not left out, and the rows that are. The task has the draw as its support. */
+interface Learning {
+  readonly method: Method;
+  readonly form: SummaryForm;
+  readonly task: Task & { readonly engine: Engine };
+  readonly rest: Summary;
+  readonly left: Samples;
+  readonly reading: Reading;
+}
+
+function supportOf(parts: readonly Samples[]): Support {
+  return plainSupport(
+    concatRows(parts.map(({ rows }) => rows)),
+    parts.flatMap(({ labels }) => [...labels]),
+  );
+}
+
+/** The state that is learnt from a summary, from `start` on if it is known. */
+function learn(
+  { method, task, reading }: Learning,
+  summary: Summary,
+  {
+    start,
+    options,
     pass,
-    each: (use: (block: FeatureBlock) => Promise<void> | void) => eachBlock(parts, pass(), use),
-  };
+    isLast = false,
+  }: { start?: State; options: ValuesOf<Options>; pass: SumPass; isLast?: boolean },
+): Promise<State> {
+  const warn = (message: string) =>
+    void reading.findings.push({ level: 'warning', code: 'fit/passes', message });
+  return fitSummary(method, summary, { ...task, start }, options, { pass, isLast, warn });
 }
 
-type Reading = ReturnType<typeof createReading>;
-
-/** The basis that rows are compared with, such as centres of clusters. It is chosen from a draw of the rows that are not left out. */
-async function basisOf(
-  form: SummaryForm,
-  options: ReturnType<typeof resolveOptions>,
-  task: Task,
-  reading: Reading,
-  isLeftOut: IsLeftOut,
-): Promise<Sums['basis']> {
-  if (!form.basis) return {};
-  const draw = createDraw(task.classes, form.basis.sample(options), task.seed);
-  await reading.each((block) => draw.add(divided(block, isLeftOut).rest));
-  return form.basis.choose(draw.samples(task.dimension), task, options);
+/** The pass of these options over the rows that are not left out. */
+function passOf({ reading }: Learning, options: ValuesOf<Options>): SumPass {
+  return async (pass, basis) => (await reading.sums(options, basis, pass)).sums;
 }
 
-/** The options and the temperature that are best on the left-out rows. With `fixed` only the temperature is chosen. */
+/**
+ * The options and the temperature that are best on the left-out rows, and the state of all other rows with them if it is `known`. With
+ * `isFixed` only the temperature is chosen. If the rows have to be read for each state, the options are chosen by the method's own fit on
+ * the draw.
+ */
 async function chosen(
-  method: Method,
-  task: Task,
-  rest: Summary,
-  left: Samples,
+  learning: Learning,
   given: Readonly<Record<string, unknown>>,
-  fixed: boolean,
-): Promise<{ options: ReturnType<typeof resolveOptions>; choice: Choice }> {
+  isFixed: boolean,
+): Promise<{ options: ValuesOf<Options>; choice: Choice; known?: State }> {
+  const { method, form, task, rest, left } = learning;
   const untuned = resolveOptions(method.options, given);
   if (left.labels.length === 0 || rowCount(rest) === 0) return { options: untuned, choice: UNTUNED };
+  let known: State | undefined;
   const learner: Method = {
     ...method,
     fitSubsets: undefined,
-    fit: (own, options) => fitSummary(method, rest, own, options),
+    fit: async (_, options) => {
+      known = await learn(learning, rest, { options, pass: passOf(learning, options) });
+      return known;
+    },
   };
-  const rows = tuningRowsOfSplit(task.support, left.rows, left.labels);
-  const set = { rows, protocol: 'left-out' as const, folds: 0 };
-  const wanted = fixed ? [untuned] : undefined;
-  const found = await searchMethod(sharedEngine(), learner, task, set, wanted, given);
-  const { temperature, nll, tuned, surface } = found;
-  const protocol = tuned.length > 0 ? set.protocol : 'fixed';
+  const set = (support: Support) => ({
+    rows: tuningRowsOfSplit(support, left.rows, left.labels),
+    ...{ protocol: 'left-out' as const, folds: 0 },
+  });
+  const search = (own: Method, wanted?: ValuesOf<Options>[]) =>
+    searchMethod(task.engine, own, task, set(task.support), wanted, given);
+  const onDraw = form.sample && !isFixed ? await search(method) : undefined;
+  const wanted = onDraw ? [resolveOptions(method.options, { ...onDraw.options, ...given })] : [untuned];
+  const found = await search(learner, isFixed || onDraw ? wanted : undefined);
+  const { tuned, surface } = onDraw ?? found;
+  const { temperature, nll } = found;
+  const protocol = tuned.length > 0 ? ('left-out' as const) : ('fixed' as const);
   return {
     options: resolveOptions(method.options, { ...found.options, ...given }),
     choice: { temperature, nll, tuned, surface, folds: 0, judges: left.labels.length, protocol },
+    ...(form.sample && { known }),
   };
 }
 
 /** The entries of the state about the error of the approximation, which is measured on some of the left-out rows. */
-async function comparison(
-  form: SummaryForm,
-  options: ReturnType<typeof resolveOptions>,
-  task: Task,
-  rest: Summary,
-  left: Samples,
-  reading: Reading,
-  isLeftOut: IsLeftOut,
-): Promise<State> {
+async function comparison(learning: Learning, options: ValuesOf<Options>): Promise<State> {
+  const { form, task, rest, left } = learning;
   if (left.labels.length === 0) return {};
   if (form.measure) return form.measure(left, task, options);
   if (!form.compare) return {};
   const state = await form.fit(rest, task, options);
-  const queries = spaced(left, COMPARED).rows;
-  return withProducts(
-    task.engine,
-    async (products) => {
-      const compared = form.compare!(state, queries, task, products);
-      await reading.each((block) => compared.add(divided(block, isLeftOut).rest));
-      return compared.result();
-    },
-    task.signal,
-  );
+  return form.compare(state, spaced(left, COMPARED).rows, task, passOf(learning, options));
 }
 
 /** `of` is the number of all rows, `left` the number of rows that were left out first, and `passes` the number of readings. */

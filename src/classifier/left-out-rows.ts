@@ -22,6 +22,15 @@ export function leftOutOf(rows: number, seed: number): IsLeftOut {
   return (place) => numberOfPlace(place, seed) < share;
 }
 
+/** Tells which of `rows` rows are drawn, about `most` of them, by their places. The draw does not depend on which rows are left out. */
+export function drawnOf(most: number, rows: number, seed: number): IsLeftOut {
+  const share = most / rows;
+  return (place) => numberOfPlace(place, seed ^ DRAW) < share;
+}
+
+/** Makes the numbers of a draw others than those that decide which rows are left out. */
+const DRAW = 0x5bd1e995;
+
 /** Divides a block into the rows that are left out and the rest. The rest is in the block's own memory, and in another order. */
 export function divided(
   block: FeatureBlock,

@@ -1,6 +1,6 @@
 import type { FeatureBlock } from '../dataset/row-blocks.ts';
 import type { Products } from '../linalg/matrix-products.ts';
-import type { SummaryForm } from '../methods/method.ts';
+import type { SumForm } from '../methods/method.ts';
 import type { Samples } from '../methods/samples.ts';
 import { createSummariser, type Summarising } from '../methods/summariser.ts';
 import type { Sums } from '../methods/summary.ts';
@@ -19,9 +19,10 @@ export interface PlacedSums extends RowSums {
 
 /** How rows are summed up. */
 export interface Summing {
-  readonly form: SummaryForm;
-  /** Id of the form's method. */
+  readonly form: SumForm;
+  /** Id of the form's method, and the name of its pass if the form is of one. */
   readonly method: string;
+  readonly pass?: string;
   readonly what: Summarising;
   /** Decide which rows are left out: the number of all rows of the folder, and the seed. */
   readonly rows: number;

@@ -2,14 +2,11 @@ import type { Abortable } from '../abort.ts';
 import { type FeatureBlock, type FeaturePart, unitBlock } from '../dataset/row-blocks.ts';
 import type { Finding } from '../dataset/types.ts';
 import type { Engine } from '../engine/types.ts';
-import { UsageError } from '../errors.ts';
 import { withProducts } from '../linalg/matrix-products.ts';
 import { UnitRows } from '../linalg/unit-rows.ts';
 import { sizeOf } from '../math/tensor.ts';
-import { listMethods } from '../methods/list.ts';
-import type { SummaryForm } from '../methods/method.ts';
 import { isBuiltIn } from '../methods/registry.ts';
-import type { SummaryOrigin } from '../methods/summary.ts';
+import type { SummaryOrigin, Sums } from '../methods/summary.ts';
 import { sumShapes } from '../methods/summary-shapes.ts';
 import type { Options, ValuesOf } from '../options.ts';
 import { createRowSum, type RowSums, type Summing } from './row-sum.ts';
@@ -21,6 +18,10 @@ export interface SummaryTask {
   readonly origin: SummaryOrigin;
   /** The method's options. */
   readonly options: ValuesOf<Options>;
+  /** The name of the method's pass, if these are not its first sums. */
+  readonly pass?: string;
+  /** The tensors that the rows are compared with. */
+  readonly basis: Sums['basis'];
   /** Decides which rows are left out. */
   readonly seed: number;
 }
@@ -80,8 +81,14 @@ export async function sumParts(
 }
 
 /** Bytes of the sums in float64. */
-export function bytesOfSums({ form, what: { task, options } }: Pick<Summing, 'form' | 'what'>): number {
-  return Object.values(sumShapes(form, task, options)).reduce((bytes, shape) => bytes + 8 * sizeOf(shape), 0);
+export function bytesOfSums({
+  form,
+  what: { task, options, basis },
+}: Pick<Summing, 'form' | 'what'>): number {
+  return Object.values(sumShapes(form, task, options, basis)).reduce(
+    (bytes, shape) => bytes + 8 * sizeOf(shape),
+    0,
+  );
 }
 
 /** Reads the rows of parts, block by block. `onRows` gets the number of labelled rows so far. */
@@ -101,18 +108,4 @@ export async function eachBlock(
       onRows?.(done);
     }
   }
-}
-
-/** Refuses a method that reads the rows several times: sums of parts are made in one reading. Throws `UsageError`. */
-export function checkOneReading(form: SummaryForm, method: string): void {
-  if (!form.basis) return;
-  const able = listMethods().flatMap(({ id, summary }) => (summary && !summary.basis ? [id] : []));
-  throw new UsageError(
-    `${method} reads the features several times, and sums of parts are made in one reading`,
-    {
-      code: 'fit/several-readings',
-      hint: `Leave out --queue and --sums (in a program sumRows), or give a method that reads them once: ${able.join(', ')}.`,
-      details: { method },
-    },
-  );
 }

@@ -5,7 +5,7 @@ import { failureOf } from '../failure.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
 import { UnitRows } from '../linalg/unit-rows.ts';
 import { methodById } from '../methods/list.ts';
-import { summaryFormOf } from '../methods/summarise.ts';
+import { sumFormOf } from '../methods/summarise.ts';
 import { createRowSum } from './row-sum.ts';
 import { type Answer, buffersOf, type Message } from './sum-protocol.ts';
 
@@ -31,7 +31,7 @@ function productsBy(native: string | undefined): Promise<Products> {
 async function answer(message: Message): Promise<Answer> {
   switch (message.kind) {
     case 'begin': {
-      const form = summaryFormOf(methodById(message.method), message.what.options);
+      const form = sumFormOf(methodById(message.method), message.what.options, message.pass);
       sum = createRowSum({ ...message, form }, await productsBy(message.native));
       return { kind: 'begun' };
     }

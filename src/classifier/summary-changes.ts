@@ -25,6 +25,12 @@ export async function withSummarised(
     throw summarisedError(`It cannot get the new class "${classes[data.classes.length]!.name}"`);
   }
   const method = methodById(data.method);
+  if (method.summary!.sample) {
+    throw summarisedError(
+      `${method.name} reads all of them for every step, so no example can be added`,
+      'Fit it again from the features.',
+    );
+  }
   const options = resolveOptions(method.options, data.options);
   const task = { ...taskOf(data, signal), engine: sharedEngine() };
   const { basis } = summary;
@@ -40,10 +46,13 @@ export async function withSummarised(
 }
 
 /** The error for a change that needs the examples of a classifier which has only their summary. */
-export function summarisedError(what: string): UsageError {
+export function summarisedError(
+  what: string,
+  hint = 'Fit it again from the features. add works for the classes that it has.',
+): UsageError {
   return new UsageError(`The classifier has learnt from a summary and does not keep its examples. ${what}`, {
     code: 'classifier/summary',
-    hint: 'Fit it again from the features. add works for the classes that it has.',
+    hint,
   });
 }
 

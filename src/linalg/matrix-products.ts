@@ -4,7 +4,7 @@ import { sub } from '../graph/elementwise.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { gemm, matmul } from '../graph/products.ts';
 import { type Matrix, matrixOf } from '../math/matrix.ts';
-import { floatTensor } from '../math/tensor.ts';
+import { floatTensor, type Tensor } from '../math/tensor.ts';
 
 const a = input('a', ['m', 'k']);
 const aTransposed = input('a', ['k', 'm']);
@@ -41,6 +41,12 @@ export type Products = Readonly<
    * resolves.
    */
   gram(matrices: readonly Matrix[]): Promise<Matrix[]>;
+  /** The outputs of a graph whose sizes are open. It is compiled once for its name. */
+  run<Name extends string>(
+    name: string,
+    outputs: () => Record<Name, Expr>,
+    operands: Readonly<Record<string, Tensor>>,
+  ): Promise<Record<Name, Tensor>>;
 };
 
 /** The graph of `gram` for so many matrices. */
@@ -50,6 +56,12 @@ function gramGraph(count: number): Record<string, Expr> {
     all.slice(i).map((y, j) => [`${i} ${i + j}`, gemm(x, y, { transposeB: true })] as const),
   );
   return Object.fromEntries(pairs);
+}
+
+function tensorsOf(matrices: Readonly<Record<string, Matrix>>): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(matrices).map(([key, { rows, cols, data }]) => [key, floatTensor([rows, cols], data)]),
+  );
 }
 
 /** Calls `f` with matrix products on the engine and frees them afterwards. Without an engine, the interpreter computes, which suits small problems. */
@@ -65,30 +77,27 @@ export async function withProducts<T>(
     sessions.set(name, compiled);
     return compiled;
   };
-  const run = async (name: keyof typeof GRAPHS, operands: Record<string, Matrix>): Promise<Matrix> => {
-    const session = await sessionOf(name, () => ({ out: GRAPHS[name] }));
-    const feeds = Object.fromEntries(
-      Object.entries(operands).map(([key, { rows, cols, data }]) => [key, floatTensor([rows, cols], data)]),
-    );
-    const { out } = await session.run(feeds, { signal });
-    return matrixOf(out!);
+  const run: Products['run'] = async (name, outputs, operands) => {
+    const session = await sessionOf(name, outputs);
+    return session.run(operands, { signal });
+  };
+  const product = async (name: keyof typeof GRAPHS, operands: Record<string, Matrix>): Promise<Matrix> => {
+    const { out } = await run(name, () => ({ out: GRAPHS[name] }), tensorsOf(operands));
+    return matrixOf(out);
   };
   const gram: Products['gram'] = async (matrices) => {
     const outputs = gramGraph(matrices.length);
-    const session = await sessionOf(`gram ${matrices.length}`, () => outputs);
-    const feeds = matrices.map(
-      ({ rows, cols, data }, i) => [`a${i}`, floatTensor([rows, cols], data)] as const,
-    );
-    const products = await session.run(Object.fromEntries(feeds), { signal });
+    const operands = Object.fromEntries(matrices.map((own, i) => [`a${i}`, own]));
+    const products = await run(`gram ${matrices.length}`, () => outputs, tensorsOf(operands));
     return Object.keys(outputs).map((name) => matrixOf(products[name]!));
   };
   try {
     const entries = Object.keys(GRAPHS).map((name) => [
       name,
       (x: Matrix, y: Matrix, z?: Matrix) =>
-        run(name as keyof typeof GRAPHS, z ? { a: x, b: y, c: z } : { a: x, b: y }),
+        product(name as keyof typeof GRAPHS, z ? { a: x, b: y, c: z } : { a: x, b: y }),
     ]);
-    return await use({ ...Object.fromEntries(entries), gram } as Products);
+    return await use({ ...Object.fromEntries(entries), gram, run } as Products);
   } finally {
     for (const compiled of sessions.values()) await (await compiled).close();
   }

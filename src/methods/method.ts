@@ -200,13 +200,42 @@ export interface Method<
   readonly benchmarked?: true;
 }
 
-/** How a method learns from a summary of the examples, if they do not fit into memory. */
-export interface SummaryForm<O extends Options = Options, N extends Need = never, S extends State = State> {
-  /** Sizes of its sums beside `counts`. */
+/** Sums over unit rows. */
+export interface SumForm<O extends Options = Options> {
+  /** Sizes of the sums beside `counts`. */
   shapes(
     task: Pick<Task, 'classes' | 'dimension'>,
     options: ValuesOf<O>,
+    basis: Sums['basis'],
   ): Readonly<Record<string, readonly number[]>>;
+  /** Adds unit rows to the sums, except to `counts`. */
+  add(
+    sums: Sums,
+    samples: Samples,
+    how: {
+      readonly task: Pick<Task, 'classes' | 'dimension'>;
+      readonly options: ValuesOf<O>;
+      readonly products: Products;
+      /** Adds rows to sums in float64. The sums are complete at the end, and not before. */
+      readonly adder: RowAdder;
+    },
+  ): Promise<void> | void;
+}
+
+/** Reads all rows again and returns the sums of one of the form's `passes`, for this basis and the options of the fit. */
+export type SumPass = (name: string, basis: Sums['basis']) => Promise<Sums>;
+
+/** How a fit from a summary reads the rows again, and tells what its result lacks. */
+export interface Passes {
+  readonly pass: SumPass;
+  /** Whether the state is the result. Otherwise it decides a temperature, and is the start of the result. */
+  readonly isLast: boolean;
+  warn(message: string): void;
+}
+
+/** How a method learns from a summary of the examples, if they do not fit into memory. */
+export interface SummaryForm<O extends Options = Options, N extends Need = never, S extends State = State>
+  extends SumForm<O> {
   /** Returns the reason why sums do not suffice with these options. Undefined if they do. */
   refuses?(options: ValuesOf<O>): string | undefined;
   /**
@@ -216,30 +245,17 @@ export interface SummaryForm<O extends Options = Options, N extends Need = never
   readonly sumOptions?: readonly (string & keyof O)[];
   /** The basis that the rows are compared with while they are summed up, if sums alone do not suffice. */
   readonly basis?: SummaryBasis<O>;
-  /** Adds unit rows to the sums, except to `counts`. */
-  add(
-    sums: Sums,
-    samples: Samples,
-    how: {
-      readonly task: Pick<Task, 'classes' | 'dimension'>;
-      readonly options: ValuesOf<O>;
-      readonly products: Products;
-      /** Adds rows to sums in float64. Its sums are complete when `fit` gets them, and not before. */
-      readonly adder: RowAdder;
-    },
-  ): Promise<void> | void;
-  /** Learns from the sums. The task's support is empty. */
-  fit(sums: Sums, task: TaskWith<N>, options: ValuesOf<O>): Promise<S>;
+  /** Sums of later readings of the same rows, by name. Each has a basis that follows from the sums before. */
+  readonly passes?: Readonly<Record<string, SumForm<O>>>;
   /**
-   * Compares a state with the examples that it was learnt from, on left-out unit rows [q, d]. The examples are added block by block. The
-   * result are entries of the state.
+   * The number of rows that are drawn from all, if sums do not suffice and `fit` reads the rows again. Options are chosen with the method's
+   * own `fit` on this draw.
    */
-  compare?(
-    state: S,
-    queries: Matrix,
-    task: TaskWith<N>,
-    products: Products,
-  ): { add(samples: Samples): Promise<void>; result(): Promise<State> };
+  sample?(task: Pick<Task, 'classes' | 'dimension'>): number;
+  /** Learns from the sums. The task's support is the draw of `sample`, or empty. */
+  fit(sums: Sums, task: TaskWith<N>, options: ValuesOf<O>, passes?: Passes): Promise<S>;
+  /** Compares a state with the examples that it was learnt from, on left-out unit rows [q, d]. The result are entries of the state. */
+  compare?(state: S, queries: Matrix, task: TaskWith<N>, pass: SumPass): Promise<State>;
   /** Names of the entries of the state about its error. `fit` does not measure them, so `add` keeps those that were measured before. */
   readonly measured?: readonly (string & keyof S)[];
   /** Entries of the state about its error, which are measured on the left-out unit rows alone, in place of `compare`. */

@@ -1,10 +1,12 @@
 import type { Products } from '../linalg/matrix-products.ts';
 import { argmax, dot, type Matrix, matrixOf, row } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
+import type { Options } from '../options.ts';
 import { halfSquares } from './clusters.ts';
 import { kernelOf, radial } from './kernel-ridge.ts';
 import type { RankError } from './low-rank.ts';
-import type { Samples } from './samples.ts';
+import type { SumForm } from './method.ts';
+import type { Sums } from './summary.ts';
 import type { Task } from './task.ts';
 
 /** The clusters that replace the keys of a cache. */
@@ -38,47 +40,47 @@ export function clusterTensors({ keys, sizes }: Pick<Clusters, 'keys' | 'sizes'>
   };
 }
 
-/** Compares a sketch with the exact cache of the examples that are added. */
-export function compareSketch(
+/** The exact sums of the votes of each class's rows for the `queries` [q, d] of the basis, [q, c]. */
+export const exactVotes: SumForm<Options> = {
+  shapes: ({ classes }, _, { queries }) => ({ votes: [queries!.shape[0]!, classes] }),
+  add: async ({ sums, basis }, { rows, labels }, { task: { classes }, options, products }) => {
+    const exact = sums.votes!.data;
+    const queries = matrixOf(basis.queries!);
+    const votes = await kernelOf(queries, rows, radial(options.beta as number), products); // [q, n]
+    for (let i = 0; i < queries.rows; i++) {
+      const own = row(votes, i);
+      for (let k = 0; k < own.length; k++) exact[i * classes + labels[k]!]! += own[k]!;
+    }
+  },
+};
+
+/** The error of a sketch against the exact votes, for unit rows [q, d]. */
+export async function sketchError(
   state: Sketch,
   queries: Matrix,
+  { sums }: Sums,
   { classes, head }: Task & Required<Pick<Task, 'head'>>,
   products: Products,
-): { add(samples: Samples): Promise<void>; result(): Promise<RankError> } {
-  const exact = new Float64Array(queries.rows * classes);
-  return {
-    async add({ rows, labels }) {
-      const votes = await kernelOf(queries, rows, radial(state.beta), products); // [q, n]
-      for (let i = 0; i < queries.rows; i++) {
-        const own = row(votes, i);
-        for (let k = 0; k < own.length; k++) exact[i * classes + labels[k]!]! += own[k]!;
-      }
-    },
-    async result() {
-      const sketch = await sketchSums(state, queries, products);
-      const names = await products.productT(queries, head.weights);
-      let error = 0;
-      let compared = 0;
-      let equal = 0;
-      for (let i = 0; i < queries.rows; i++) {
-        const answers = [exact, sketch].map((sums) =>
-          argmax(row(names, i).map((x, c) => head.logitScale * x + state.alpha * sums[i * classes + c]!)),
-        );
-        if (answers[0] === answers[1]) equal++;
-        for (let c = 0; c < classes; c++) {
-          const sum = exact[i * classes + c]!;
-          if (sum === 0) continue;
-          error += Math.abs(sketch[i * classes + c]! - sum) / sum;
-          compared++;
-        }
-      }
-      return {
-        error: error / Math.max(1, compared),
-        agreement: equal / queries.rows,
-        judges: queries.rows,
-      };
-    },
-  };
+): Promise<RankError> {
+  const exact = sums.votes!.data;
+  const sketch = await sketchSums(state, queries, products);
+  const names = await products.productT(queries, head.weights);
+  let error = 0;
+  let compared = 0;
+  let equal = 0;
+  for (let i = 0; i < queries.rows; i++) {
+    const answers = [exact, sketch].map((sums) =>
+      argmax(row(names, i).map((x, c) => head.logitScale * x + state.alpha * sums[i * classes + c]!)),
+    );
+    if (answers[0] === answers[1]) equal++;
+    for (let c = 0; c < classes; c++) {
+      const sum = exact[i * classes + c]!;
+      if (sum === 0) continue;
+      error += Math.abs(sketch[i * classes + c]! - sum) / sum;
+      compared++;
+    }
+  }
+  return { error: error / Math.max(1, compared), agreement: equal / queries.rows, judges: queries.rows };
 }
 
 /** The sketch's sums of the classes for unit rows, [q c]. */

@@ -3,7 +3,7 @@ import type { Tensor } from '../math/tensor.ts';
 import type { Options, ValuesOf } from '../options.ts';
 import { count } from '../words.ts';
 import { listMethods } from './list.ts';
-import type { Method, State, SummaryForm } from './method.ts';
+import type { Method, Passes, State, SumForm, SummaryForm } from './method.ts';
 import { checkNeeds } from './needs.ts';
 import { samplesOf } from './samples.ts';
 import { summariseWith } from './summariser.ts';
@@ -34,6 +34,15 @@ export function summaryFormOf(method: Method, options: ValuesOf<Options>): Summa
   });
 }
 
+/** The form of a method's sums, or of the sums of its pass of this name. Throws as `summaryFormOf`. */
+export function sumFormOf(method: Method, options: ValuesOf<Options>, pass?: string): SumForm {
+  const form = summaryFormOf(method, options);
+  if (pass === undefined) return form;
+  const later = form.passes?.[pass];
+  if (!later) throw unfit(`${method.id} has no sums of the name ${pass}`);
+  return later;
+}
+
 /** Refuses a task that lacks something a fit from a summary needs. Throws `UsageError`. */
 export function checkSummaryNeeds(method: Method, task: Task): void {
   const needs = method.needs.filter((need) => need !== 'examples' && need !== 'two-examples');
@@ -60,18 +69,21 @@ export async function summarise(
 }
 
 /**
- * The state that a method learns from a summary. Throws as `summaryFormOf` and `checkNeeds`, and `UsageError` if the summary is of another
- * method, of no rows, of other numbers of classes or dimensions than the task, or was made with other values of options that its sums
- * depend on.
+ * The state that a method learns from a summary. `passes` reads the rows again, for a method that needs it. Throws as `summaryFormOf` and
+ * `checkNeeds`, and `UsageError` if the summary is of another method, of no rows, of other numbers of classes or dimensions than the task, or
+ * was made with other values of options that its sums depend on, or if the method needs `passes` and gets none.
  */
 export async function fitSummary(
   method: Method,
   summary: Summary,
   task: Task,
   options: ValuesOf<Options>,
+  passes?: Passes,
 ): Promise<State> {
   const form = summaryFormOf(method, options);
   checkSummaryNeeds(method, task);
+  if (form.sample && !passes)
+    throw unfit(`${method.id} reads the rows several times, and sums do not suffice`);
   if (summary.origin.method !== method.id)
     throw unfit(`it is of the method ${summary.origin.method}, and ${method.id} is to learn from it`);
   checkClasses(summary.origin, task);
@@ -82,7 +94,7 @@ export async function fitSummary(
   checkShapes(summary.sums, shapes.sums);
   checkShapes(summary.basis, shapes.basis);
   if (rowCount(summary) === 0) throw unfit('it is of no rows');
-  return form.fit(summary, task, options);
+  return form.fit(summary, task, options, passes);
 }
 
 function checkClasses({ classes }: Pick<SummaryOrigin, 'classes'>, task: Pick<Task, 'classes'>): void {

@@ -2,7 +2,7 @@ import type { Engine } from '../engine/types.ts';
 import { type Products, withProducts } from '../linalg/matrix-products.ts';
 import { RowAdder } from '../linalg/row-adder.ts';
 import type { Options, ValuesOf } from '../options.ts';
-import type { SummaryForm } from './method.ts';
+import type { SumForm, SummaryForm } from './method.ts';
 import type { Samples } from './samples.ts';
 import { emptySums, type Sums } from './summary.ts';
 import { sumShapes } from './summary-shapes.ts';
@@ -25,11 +25,11 @@ export interface Summariser {
 
 /** A summariser without rows, which computes with the given products. */
 export function createSummariser(
-  form: SummaryForm,
+  form: SumForm,
   { task, options, basis }: Summarising,
   products: Products,
 ): Summariser {
-  const all = emptySums(sumShapes(form, task, options), basis);
+  const all = emptySums(sumShapes(form, task, options, basis), basis);
   const counts = all.sums.counts!.data;
   const adder = new RowAdder(products);
   return {
@@ -49,7 +49,7 @@ export function createSummariser(
 
 /** The sums of unit rows. A basis that is not given is chosen from the rows. */
 export async function summariseWith(
-  form: SummaryForm,
+  form: SumForm & Pick<SummaryForm, 'basis'>,
   samples: Samples,
   { basis, ...what }: Summarising,
   { engine, signal }: { engine?: Engine; signal?: AbortSignal },

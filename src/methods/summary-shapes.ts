@@ -1,15 +1,16 @@
 import type { Options, ValuesOf } from '../options.ts';
-import type { SummaryForm } from './method.ts';
+import type { SumForm, SummaryForm } from './method.ts';
 import type { Sums } from './summary.ts';
 import type { Task } from './task.ts';
 
 /** Sizes of all sums of a form. */
 export function sumShapes(
-  form: SummaryForm,
+  form: SumForm,
   task: Pick<Task, 'classes' | 'dimension'>,
   options: ValuesOf<Options>,
+  basis: Sums['basis'] = {},
 ): Readonly<Record<string, readonly number[]>> {
-  return { counts: [task.classes], ...form.shapes(task, options) };
+  return { counts: [task.classes], ...form.shapes(task, options, basis) };
 }
 
 /** The values of the options that the sums of a form depend on, such as "beta 1.7, frequencies 1024". */

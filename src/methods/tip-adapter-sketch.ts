@@ -12,9 +12,9 @@ import { integer, positive, real } from '../options.ts';
 import { count, number } from '../words.ts';
 import { addToClusters, clusterCentres } from './clusters.ts';
 import { leaveOut, RANK_ERROR, type RankError, UNMEASURED } from './low-rank.ts';
-import { defineMethod, SCALE, type SummaryForm, WEIGHT } from './method.ts';
+import { defineMethod, SCALE, type SummaryForm, type SumPass, WEIGHT } from './method.ts';
 import { addSquares } from './moments.ts';
-import { type Clusters, clusterTensors, compareSketch } from './sketch-comparison.ts';
+import { type Clusters, clusterTensors, exactVotes, sketchError } from './sketch-comparison.ts';
 import { summariseWith } from './summariser.ts';
 import { emptySums, type Sums } from './summary.ts';
 import { keysOf, type Support, selectExamples, type Task } from './task.ts';
@@ -63,7 +63,8 @@ const summary: SummaryForm<typeof options, 'text', Learnt> = {
   },
   fit: learn,
   measured: ['error', 'agreement', 'judges'],
-  compare: compareSketch,
+  passes: { votes: exactVotes },
+  compare: (state, queries, task, pass) => compared(state, queries, task, pass),
 };
 
 /**
@@ -225,19 +226,33 @@ async function betweenClusters(
 
 /** The error on left-out examples, by a sketch of the others. */
 async function measured(task: Task & Required<Pick<Task, 'head'>>, values: Values): Promise<RankError> {
-  const { support, engine, signal } = task;
+  const { support } = task;
   const [left, rest] = leaveOut(support);
   if (left.length === 0 || rest.length === 0) return UNMEASURED;
   const known = selectExamples(support, rest);
   const state = await learn(await sumsOf(known, task, values), task, values);
   const queries = selectRows(keysOf(support), left);
+  return compared(state, queries, task, (_, basis) =>
+    summariseWith(
+      exactVotes,
+      { rows: keysOf(known), labels: known.labels },
+      { task, options: values, basis },
+      task,
+    ),
+  );
+}
+
+/** The error of a state for unit rows [q, d], against the votes of the rows that a pass reads. */
+async function compared(
+  state: Learnt,
+  queries: Matrix,
+  task: Task & Required<Pick<Task, 'head'>>,
+  pass: SumPass,
+): Promise<RankError> {
+  const exact = await pass('votes', { queries: floatTensor([queries.rows, queries.cols], queries.data) });
   return withProducts(
-    engine,
-    async (products) => {
-      const comparison = compareSketch(state, queries, task, products);
-      await comparison.add({ rows: keysOf(known), labels: known.labels });
-      return comparison.result();
-    },
-    signal,
+    task.engine,
+    (products) => sketchError(state, queries, exact, task, products),
+    task.signal,
   );
 }

@@ -67,6 +67,13 @@ export const summaryDescription = z.strictObject({
   /** Fingerprint of the encoder, as in the classifier. */
   encoder: z.string(),
   seed: z.number(),
+  /** The name of the method's pass, if these are not its first sums. */
+  pass: z.string().optional(),
+  /** Sha256 (hex) of the file in the output with the tensors that the rows are compared with, if there are any. */
+  basis: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
   /** Least number of bytes of the features of a shard. */
   shardBytes: z.number(),
   output: z.string(),

@@ -1,12 +1,15 @@
 import { z } from 'zod';
+import type { Abortable } from '../abort.ts';
 import type { RowSums } from '../classifier/row-sum.ts';
 import { ModelError } from '../errors.ts';
 import { matrixOf } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
-import { rowCount, type Summary } from '../methods/summary.ts';
+import { rowCount, type Summary, type Sums } from '../methods/summary.ts';
 import { summaryOf, summaryTensors } from '../methods/summary-file.ts';
+import { sha256 } from '../sha256.ts';
 import { encodeSealed, isSealed } from '../store/content-hash.ts';
-import { parseSafetensors } from '../store/safetensors.ts';
+import { openStore, pathIn } from '../store/open-store.ts';
+import { encodeSafetensors, parseSafetensors } from '../store/safetensors.ts';
 
 const FORMAT = 'tip-adapter-sums/1';
 
@@ -70,4 +73,26 @@ function splitsIn(text = ''): string[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+const basisKey = (hash: string) => `basis/${hash}.safetensors`;
+
+/** Writes the tensors that rows are compared with into the output. Returns the sha256 (hex) of the file, by which workers find it. */
+export async function putBasis(output: string, basis: Sums['basis'], work: Abortable): Promise<string> {
+  const bytes = encodeSafetensors(basis);
+  const hash = sha256(bytes);
+  await openStore(output).put(basisKey(hash), bytes, work);
+  return hash;
+}
+
+/** The tensors that rows are compared with. Throws `ModelError` `scale/basis` if the file is not the one that was written. */
+export async function readBasis(output: string, hash: string, work: Abortable): Promise<Sums['basis']> {
+  const path = pathIn(output, basisKey(hash));
+  const bytes = await openStore(output).read(basisKey(hash), work);
+  if (sha256(bytes) === hash) return Object.fromEntries(parseSafetensors(bytes, path).tensors);
+  throw new ModelError(`${path} is damaged: its content does not have the checksum of its name`, {
+    code: 'scale/basis',
+    hint: 'Run the same command again: it writes the file anew.',
+    details: { path },
+  });
 }

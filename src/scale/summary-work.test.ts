@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { rowsOf } from '../bench/dump.fixture.ts';
+import { npy, rowsOf } from '../bench/dump.fixture.ts';
 import { type FitOptions, fit } from '../classifier/index.ts';
 import { ownFolder } from '../dataset/folder.fixture.ts';
 import { floatColumn, parquetBytes } from '../dataset/parquet-writer.ts';
@@ -47,6 +47,19 @@ async function writeFeatures(at: number, split = 'train', first = at * EACH, n =
   const bytes = await parquetBytes(columns, { dtype: 'float32', dimension: '8' });
   await own.write([`features/${at}.parquet`, bytes]);
 }
+
+/** The classes' names as features, which some methods need. */
+const writeNames = () =>
+  own.write([
+    'features/text.npy',
+    npy(
+      matrix(
+        3,
+        8,
+        Float32Array.from({ length: 24 }, (_, at) => Number(at % 8 === Math.floor(at / 8))),
+      ),
+    ),
+  ]);
 
 const features = () => join(own.root, 'features');
 const output = () => join(own.root, 'sums');
@@ -114,6 +127,59 @@ describe('a summary whose parts are shards', () => {
       expect((await readdir(output())).sort()).toEqual(files);
     },
   );
+
+  it.each([
+    { method: 'tip-adapter-sketch', options: { landmarks: 4 }, beta: 2, passes: ['', 'votes'] },
+    { method: 'linear-probe', options: { c: 3 }, passes: ['', 'losses'] },
+    { method: 'proker-random-features', options: { frequencies: 32 }, passes: [''] },
+  ])('by $method, with what its rows are compared with', async ({ passes, ...given }) => {
+    await writeNames();
+    const seen = new Set<string>();
+    const elsewhere = queueWith(async (work, shard) => {
+      seen.add(String(work.description.pass ?? ''));
+      // A worker finds the basis in the output.
+      const own = await openWork(work.description);
+      await own.run(shard);
+    });
+    // Both fits of a linear probe end where less than 1e-7 nats can be gained.
+    expect(await difference(elsewhere, given)).toBeLessThan(given.method === 'linear-probe' ? 1e-3 : 1e-6);
+    expect([...seen]).toEqual(passes);
+  });
+
+  it('measures the error of a sketch whose rows workers read, and keeps it', async () => {
+    await writeNames();
+    const given = {
+      method: 'tip-adapter-sketch',
+      options: { landmarks: 8 },
+      beta: 2,
+      summary: true,
+    } as const;
+    const [by, alone] = [
+      await fit(features(), { ...given, sumRows: sumsBy(localQueue) }),
+      await fit(features(), given),
+    ];
+    const { error, agreement, judges } = by.data.state as Record<string, number>;
+    expect(judges).toBeGreaterThan(30);
+    expect(error).toBeCloseTo(alone.data.state.error as number, 6);
+    expect(agreement).toBe(alone.data.state.agreement);
+    for (const one of [by, alone]) await one.close();
+    const sharp = fit(features(), { ...given, beta: 20, sumRows: sumsBy(localQueue) });
+    await expect(sharp).rejects.toMatchObject({ code: 'method/summary-option' });
+  });
+
+  it('refuses a file of centres that was changed, and the same command writes it anew', async () => {
+    await writeNames();
+    const given = { method: 'tip-adapter-sketch', options: { landmarks: 4 }, beta: 2 };
+    const damaging = queueWith(async (work) => {
+      const path = join(output(), 'basis', `${work.description.basis}.safetensors`);
+      const bytes = new Uint8Array(await readFile(path));
+      bytes[bytes.length - 1]! ^= 1;
+      await writeFile(path, bytes);
+      await openWork(work.description);
+    });
+    await expect(difference(damaging, given)).rejects.toMatchObject({ code: 'scale/basis' });
+    expect(await difference(localQueue, given)).toBeLessThan(1e-6);
+  });
 
   it('gives the same in any order, and if a shard is done twice', async () => {
     const backwards: Queue = {
@@ -195,16 +261,13 @@ describe('a summary whose parts are shards', () => {
     await expect(difference(localQueue)).rejects.toMatchObject({ code: 'dump/no-support' });
   });
 
-  it('is refused on a machine with other features, for mixed splits and several readings', async () => {
+  it('is refused on a machine with other features, and for mixed splits', async () => {
     const elsewhere = queueWith(async (work) => {
       const description = { ...work.description, seed: 2 };
       await expect(openWork(description)).rejects.toMatchObject({ code: 'scale/other-data' });
       throw new Error('seen');
     });
     await expect(difference(elsewhere)).rejects.toThrow('seen');
-    await expect(difference(localQueue, { method: 'tip-adapter-sketch' })).rejects.toMatchObject({
-      code: 'fit/several-readings',
-    });
     await writeFeatures(4, '');
     // Each worker sees one kind of split only.
     const apart = queueWith(async (work, shard) => {
@@ -217,7 +280,10 @@ describe('a summary whose parts are shards', () => {
   it.skipIf(!redisProgram)(`is done by a worker on Redis${REDIS_SKIP}`, () =>
     withOwnWorker(async (queue, worker) => {
       expect(await difference(queue)).toBeLessThan(1e-6);
-      expect(worker.counts).toMatchObject({ shards: FILES, rows: LABELS.length, pictures: 0, failed: 0 });
+      expect(await difference(queue, { method: 'linear-probe', options: { c: 3 } })).toBeLessThan(1e-3);
+      expect(worker.counts).toMatchObject({ pictures: 0, failed: 0 });
+      expect(worker.counts.shards).toBeGreaterThan(3 * FILES);
+      expect(worker.counts.rows).toBe((worker.counts.shards / FILES) * LABELS.length);
     }),
   );
 });

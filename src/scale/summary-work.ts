@@ -12,8 +12,8 @@ import { sharedEngine } from '../engine/shared.ts';
 import { DataError, ModelError } from '../errors.ts';
 import { methodById } from '../methods/index.ts';
 import { mergeSummaries } from '../methods/merge-summaries.ts';
-import { summaryFormOf } from '../methods/summarise.ts';
-import { rowCount, type Summary } from '../methods/summary.ts';
+import { sumFormOf } from '../methods/summarise.ts';
+import { rowCount, type Summary, type Sums } from '../methods/summary.ts';
 import { sumOptionsOf } from '../methods/summary-shapes.ts';
 import { resolveOptions } from '../options.ts';
 import { hashOf, hashOfAll } from '../store/checksum.ts';
@@ -22,7 +22,7 @@ import { count } from '../words.ts';
 import type { SummaryDescription } from './descriptions.ts';
 import { placeOf } from './places.ts';
 import { runWork } from './run-work.ts';
-import { decodeShardSums, encodeShardSums, type ShardSums } from './summary-file.ts';
+import { decodeShardSums, encodeShardSums, putBasis, readBasis, type ShardSums } from './summary-file.ts';
 import type { Queue, Shard, Work } from './work.ts';
 
 /** Version of a shard's result, raised when the same rows give another one. */
@@ -37,18 +37,15 @@ export function sumRowsOn(
   output: string,
   { shardBytes = SHARD_BYTES }: { readonly shardBytes?: number } = {},
 ): SumRows {
-  return async ({ folder, origin, options, seed }: SummaryTask, { signal, onRows }) => {
+  return async ({ folder, origin, options, seed, pass, basis }: SummaryTask, { signal, onRows }) => {
     const { method, encoder } = origin;
+    const place = placeOf(output);
     const { work, sums } = await openSummary(
       {
-        ...{
-          source: placeOf(folder),
-          method,
-          options: options as SummaryDescription['options'],
-          encoder,
-          seed,
-        },
-        ...{ shardBytes, output: placeOf(output) },
+        ...{ source: placeOf(folder), method, encoder, seed, shardBytes, output: place },
+        options: options as SummaryDescription['options'],
+        ...(pass !== undefined && { pass }),
+        ...(Object.keys(basis).length > 0 && { basis: await putBasis(place, basis, { signal }) }),
       },
       { signal },
     );
@@ -82,20 +79,23 @@ async function openSummary(
   settings: Omit<SummaryDescription, 'kind' | 'work'>,
   { signal }: Abortable,
 ): Promise<{ work: Work; sums(): SummedRows }> {
-  const { source, output, method: name, encoder, seed, shardBytes } = settings;
+  const { source, output, method: name, encoder, seed, pass, basis: sha256, shardBytes } = settings;
   const method = methodById(name);
   const options = resolveOptions(method.options, settings.options);
-  const form = summaryFormOf(method, options);
+  const form = sumFormOf(method, options, pass);
+  const basis = sha256 === undefined ? {} : await readBasis(output, sha256, { signal });
   const stream = await openFeatureBlocks(source, { signal });
   const { dimension, rows, classes } = stream;
   const target = openStore(output);
-  const origin = { method: name, encoder, classes, options: sumOptionsOf(form, options) };
+  const origin = { method: name, encoder, classes, options: sumOptionsOf(method.summary!, options) };
   const identity = {
     kind: 'summary',
     version: FORMAT,
     origin,
     options: settings.options,
     seed,
+    pass,
+    basis: sha256,
     dimension,
     rows,
   };
@@ -128,13 +128,14 @@ async function openSummary(
   ): Promise<ShardSums> => {
     const { sums, left } = await sumParts(
       {
-        ...{ form, method: name, rows, seed },
-        what: { task: { classes: classes.length, dimension, signal }, options },
+        ...{ form, method: name, pass, rows, seed },
+        what: { task: { classes: classes.length, dimension, signal }, options, basis },
       },
       groups[shard.pointer as number]!,
       { engine: sharedEngine(), signal, onRows: onProgress },
     );
-    const own = { summary: { origin, ...sums }, left, splits: [...stream.splits] };
+    // Every shard has the same basis, which is a file of its own.
+    const own = { summary: { origin, sums: sums.sums, basis: {} }, left, splits: [...stream.splits] };
     // If the file was replaced while it was read, the sums are of neither version.
     await check(shard);
     await target.put(resultKey(shard), encodeShardSums(own), { onlyIfAbsent: !replaces, signal });
@@ -194,6 +195,7 @@ async function openSummary(
           shards.map((shard) => () => sumsOf(shard)),
           source,
           dimension,
+          basis,
         )),
         findings: anewFindings(anew),
       };
@@ -225,6 +227,7 @@ async function merged(
   results: readonly (() => Promise<ShardSums>)[],
   source: string,
   dimension: number,
+  basis: Sums['basis'],
 ): Promise<RowSums> {
   let sums: Summary | undefined;
   const collection = createCollection(dimension);
@@ -236,7 +239,7 @@ async function merged(
     for (const split of own.splits) splits.add(split);
   }
   if (splits.size > 1) throw mixedSplits(source);
-  return { sums: sums!, left: collection.samples() };
+  return { sums: { sums: sums!.sums, basis }, left: collection.samples() };
 }
 
 /** Says which files of sums were made again. */
