@@ -109,7 +109,7 @@ export const streamedProbe: SummaryForm<typeof probeOptions, never, Probe> = {
         tolerance: enough,
         signal: task.signal,
       });
-      if (dot(gradient, preconditioned) / 2 > enough(value))
+      if (isLast && !(dot(gradient, preconditioned) / 2 <= enough(value)))
         warn(
           'The linear probe is less exact than in memory: its last step did not lower the loss as much as expected',
         );

@@ -64,7 +64,7 @@ const summary: SummaryForm<typeof options, 'text', Learnt> = {
   fit: learn,
   measured: ['error', 'agreement', 'judges'],
   passes: { votes: exactVotes },
-  compare: (state, queries, task, pass) => compared(state, queries, task, pass),
+  compare: compared,
 };
 
 /**
