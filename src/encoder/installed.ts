@@ -5,7 +5,7 @@ import { folderSize, homeFolder } from '../store/home.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { removeFolder } from '../store/temporary.ts';
 import { ENCODER_FILE } from './configuration-files.ts';
-import { unknownName } from './encoder-source.ts';
+import { QUANTISED, unknownName } from './encoder-source.ts';
 import { type EncoderRecord, parseRecord, RECORD_FILE } from './record.ts';
 import { REGISTRY } from './registry.ts';
 
@@ -45,9 +45,9 @@ export async function encoderIn(folder: string): Promise<LocalEncoder | undefine
   return record && { record, folder };
 }
 
-/** A fine-tuned encoder has the name of the folder that it is in now, so that a classifier finds it. Others are returned unchanged. */
+/** A fine-tuned encoder and that of a site with 8-bit weights have the name of the folder that they are in now, so that a classifier finds them. Others are returned unchanged. */
 export function placed({ record, folder }: LocalEncoder): LocalEncoder {
-  const isMoved = record.kind === 'dual' && record.fineTuned;
+  const isMoved = (record.kind === 'dual' && record.fineTuned) || record.id.endsWith(QUANTISED);
   return isMoved ? { record: { ...record, id: folder, source: folder }, folder } : { record, folder };
 }
 

@@ -4,6 +4,7 @@ import { readDataset } from '../dataset/read.ts';
 import type { Dataset } from '../dataset/types.ts';
 import { type EncodableImage, encodeImages } from '../encoder/encode.ts';
 import { factsOf } from '../encoder/encoder-facts.ts';
+import { QUANTISED } from '../encoder/encoder-source.ts';
 import type { LocalEncoder } from '../encoder/installed.ts';
 import { loadEncoder } from '../encoder/load.ts';
 import type { EncoderRecord } from '../encoder/record.ts';
@@ -74,7 +75,7 @@ export async function quantisedEncoder(
 
 /** The name and the fingerprint of a quantised encoder, which is another encoder than the one that it was made from. */
 export function quantisedIdentity({ id, fingerprint }: { id: string; fingerprint: string }) {
-  return { id: `${id} (8-bit weights)`, fingerprint: sha256(`${QUANTISATION}\n${fingerprint}`) };
+  return { id: `${id}${QUANTISED}`, fingerprint: sha256(`${QUANTISATION}\n${fingerprint}`) };
 }
 
 /** Number of the form of quantisation, which a change of the features raises by one. */

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { workspace } from '../classifier/fake-encoder.fixture.ts';
+import { classifierBytes } from '../classifier/file-bytes.ts';
 import { type Classifier, fit, load } from '../classifier/index.ts';
 import { readDataset } from '../dataset/read.ts';
 import { sampleDataset } from '../dataset/sample-dataset.ts';
@@ -66,8 +67,35 @@ describe('a site with 8-bit weights', () => {
       expect(own.data.support).toEqual(classifier.data.support);
       const [before] = files.filter(({ path }) => path === 'encoder/image.onnx');
       expect(before!.bytes).toBe(quantised!.loss.bytes.after);
+      const site = parseSite(readFileSync(`${folder}/site.json`, 'utf8'), 'site.json');
+      expect(site.quantised).toEqual(quantised!.loss);
     },
   );
+
+  it('is opened in programs as a folder, and no other place is known for it', async () => {
+    await using classifier = await fitted(await writeSmallEncoder(at('placed')));
+    await exportSite(classifier, at('placed-8'), { quantise: true });
+    await using exported = await loadEncoder(at('placed-8/encoder'));
+    expect(exported.id).toBe(at('placed-8/encoder'));
+    await using saved = await load(at('placed-8/classifier.safetensors'));
+    await expect(saved.predict(await sampleDataset())).rejects.toMatchObject({ code: 'encoder/quantised' });
+    for (const name of ['resnet50-minilm', 'hf:foo/bar'])
+      await expect(loadEncoder(`${name} (8-bit weights)`)).rejects.toMatchObject({
+        code: 'encoder/quantised',
+      });
+  });
+
+  it('is written for a classifier with the fingerprint that its encoder had in an earlier version', async () => {
+    await using classifier = await fitted(writeSmallClip(at('former'), { names: 'open-clip' }));
+    await using encoder = await loadEncoder(at('former'));
+    const reference = { ...classifier.data.encoder, fingerprint: encoder.formerFingerprint! };
+    writeFileSync(at('former.safetensors'), classifierBytes({ ...classifier.data, encoder: reference }));
+    await using former = await load(at('former.safetensors'));
+    await exportSite(former, at('former-8'), { quantise: true });
+    await using exported = await loadEncoder(at('former-8/encoder'));
+    await using own = await load(at('former-8/classifier.safetensors'));
+    expect(own.data.encoder.fingerprint).toBe(exported.fingerprint);
+  });
 
   it('refuses pictures to measure on without 8-bit weights', async () => {
     await using classifier = await fitted(await writeSmallEncoder(at('onnx-no')));

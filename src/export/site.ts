@@ -49,12 +49,12 @@ export async function exportSite(
   const rounded = quantise
     ? await quantisedEncoder(classifier, located, { data: pictures, signal })
     : undefined;
-  const encoder = rounded ? { ...data.encoder, ...quantisedIdentity(data.encoder) } : data.encoder;
+  // The classifier may refer to a former fingerprint of its encoder. Both records of the quantised one have that of today.
+  const encoder = rounded ? { ...data.encoder, ...quantisedIdentity(located.record) } : data.encoder;
   try {
     const { files, made: difference } = await writeFolder(folder, signal, async (write, staging) => {
       const own = await write(CLASSIFIER, classifierBytes({ ...data, encoder }));
       const { record } = await writeEncoder(located, write, rounded?.tower);
-      checkEncoder(encoder, record);
       const exported = { record, folder: join(staging, ENCODER) };
       const difference = await encoderDifference(located, exported, {
         prompt: renderPrompt(data.templates[0] ?? '{}', data.classes[0]!.promptName),
@@ -62,7 +62,8 @@ export async function exportSite(
         quantised: rounded?.encoder,
         signal,
       });
-      const site: Site = { format: SITE_FORMAT, classifier: own, encoder: ENCODER };
+      const loss = rounded && { quantised: rounded.measured.loss };
+      const site: Site = { format: SITE_FORMAT, classifier: own, encoder: ENCODER, ...loss };
       await write(SITE_FILE, `${JSON.stringify(site, null, 2)}\n`);
       return difference;
     });

@@ -61,7 +61,7 @@ export function connect(create: () => Worker, note: (line: string, code: string)
         kind: 'ModelError',
         message: `The worker of tip-adapter/web failed: ${event.message || 'its file cannot be loaded'}`,
         code: 'web/worker',
-        hint: "See in the browser's tools whether the worker's file was found, has the type of JavaScript, and is allowed by the page's policies (worker-src, COEP). If a bundler did not find the file, give open the option worker. With Vite, add tip-adapter to optimizeDeps.exclude.",
+        hint: "See in the browser's tools whether the worker's file was found, has the type of JavaScript, and is allowed by the page's policies (worker-src, COEP). If a bundler did not find the file, give open the option worker. With Vite, add tip-adapter to optimizeDeps.exclude. A worker that is bundled into one file cannot start threads: let the bundler split it (esbuild: --splitting), or give open the option threads: 1.",
       }),
     );
   };

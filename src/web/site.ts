@@ -21,6 +21,8 @@ const site = z.object({
   }),
   /** The encoder's folder, relative to the folder, with a slash at its end. */
   encoder: z.string().check(z.regex(/\/$/)),
+  /** With 8-bit weights: the measured loss (`QuantisationLoss` of tip-adapter/export), for people. No program reads it. */
+  quantised: z.optional(z.unknown()),
 });
 
 /** The content of `site.json`. */

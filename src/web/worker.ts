@@ -1,13 +1,9 @@
-import { UsageError } from '../errors.ts';
 import { createHost } from './host.ts';
 import { type Asked, sentError, type Told } from './protocol.ts';
 
 // ONNX Runtime starts its own file anew for each of its threads. In a bundle of one file that is this file, and the runtime would wait for ever.
-if (self.name.startsWith('em-pthread'))
-  throw new UsageError(
-    'ONNX Runtime cannot start threads from a worker that is bundled into one file. Let the bundler split it (esbuild: --splitting), or give open the option threads: 1.',
-    { code: 'web/worker' },
-  );
+// The page gets no text of this error, so the hint in connection.ts names the case.
+if (self.name.startsWith('em-pthread')) throw new Error('This worker is no thread of ONNX Runtime');
 
 /** The worker of `open`: it answers calls, each in its own time, so that an abort reaches a call that runs. */
 const tell = (told: Told, transfer: Transferable[] = []) => self.postMessage(told, { transfer });

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
-import { build } from 'vite';
+import { build, type UserConfig } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { workspace, writePictures } from '../../src/classifier/fake-encoder.fixture.ts';
 import { type Classifier, fit } from '../../src/classifier/index.ts';
@@ -50,15 +50,20 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web on all kinds of hosts${chromiumM
   let server: Server;
   let host: Host;
 
-  beforeAll(async () => {
-    await build({
+  /** Bundles the page into a folder. */
+  const bundled = (outDir: string, worker: UserConfig['worker'] = {}) =>
+    build({
       root: join(import.meta.dirname, 'page'),
       configFile: false,
       base: './',
       logLevel: 'error',
-      worker: { format: 'es' },
-      build: { outDir: at('www'), emptyOutDir: true, target: 'esnext' },
+      worker: { format: 'es', ...worker },
+      build: { outDir, emptyOutDir: true, target: 'esnext' },
     });
+
+  beforeAll(async () => {
+    await bundled(at('www'));
+    await bundled(at('www/one-file'), { rolldownOptions: { output: { codeSplitting: false } } });
     const photos = await writePictures(at('www/photos'), { cat: 4, dog: 4 });
     await writeSmallEncoder(at('encoder'));
     classifier = await fit(photos, { encoder: at('encoder') });
@@ -83,12 +88,12 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web on all kinds of hosts${chromiumM
   });
 
   /** Opens a classifier in a new visit of the page, and returns the answer for a picture or the error, and the notes. */
-  async function visit(served: Host, source = '/site/', options: object = {}) {
+  async function visit(served: Host, source = '/site/', options: object = {}, folder = '') {
     host = served;
     const context = await browser.newContext();
     const tab = await context.newPage();
     try {
-      await tab.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/index.html`);
+      await tab.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}${folder}/index.html`);
       await tab.waitForFunction(() => 'page' in globalThis);
       return await tab.evaluate(
         async ([source, options]) => {
@@ -196,6 +201,16 @@ describe.skipIf(!chromiumPath)(`tip-adapter/web on all kinds of hosts${chromiumM
     expect(await expectAnswer(plain, { threads: 2 })).toEqual(['web/no-threads']);
     const pageAlone = withHeaders(ISOLATED, /\.html$/);
     expect(await visit(pageAlone)).toMatchObject({ code: 'web/worker' });
+  });
+
+  it('says what to do if a bundler put the worker into one file, which cannot start threads', async () => {
+    const inOneFile = (threads: number) =>
+      visit(withHeaders(ISOLATED), '/site/', { threads, device: 'cpu' }, '/one-file');
+    expect(await inOneFile(2)).toMatchObject({
+      code: 'web/worker',
+      hint: expect.stringContaining('--splitting'),
+    });
+    expect(await inOneFile(1)).toMatchObject({ name: expect.any(String) });
   });
 
   it('reads a folder that was uploaded again, though the browser keeps files for a day', async () => {
