@@ -86,7 +86,7 @@ const plain = (text: string) =>
 const PROGRAMS: Readonly<Record<string, string>> = {
   node: 'exec "$TIP_NODE" "$@"',
   'tip-adapter': 'exec node "$TIP_MAIN" "$@"',
-  npx: 'exec "$@"',
+  npx: 'npm_command=exec exec "$@"',
 };
 
 /** Time limit of a page. */
@@ -105,6 +105,7 @@ async function shell(script: string, cwd: string, home: string): Promise<string>
     TIP_MAIN: MAIN,
     TIP_ADAPTER_HOME: home,
     NODE_OPTIONS: '',
+    npm_command: undefined,
   };
   const watched = `while kill -0 ${process.pid}; do sleep 1; done > /dev/null 2>&1; kill -9 -$$`;
   const child = spawn('sh', ['-c', `(${watched}) > /dev/null 2>&1 &\nexec 2>&1\n${script}`], {

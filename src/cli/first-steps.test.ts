@@ -15,6 +15,7 @@ describe('init', () => {
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'init-'));
     vi.stubEnv('TIP_ADAPTER_HOME', join(root, 'home'));
+    vi.stubEnv('npm_command', undefined);
     process.chdir(root);
     await writeFile('package.json', '{}');
     await writeSmallEncoder('encoder');

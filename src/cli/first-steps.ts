@@ -11,7 +11,7 @@ import { isImagePath } from '../image/image-paths.ts';
 import { suggestion } from '../nearest.ts';
 import { count } from '../words.ts';
 import type { Program } from './command.ts';
-import { shellWord } from './format.ts';
+import { programName, shellWord } from './format.ts';
 import { PartialError } from './images.ts';
 import type { Io } from './io.ts';
 import { printJson } from './print.ts';
@@ -177,7 +177,7 @@ function trial({ examples }: Dataset, data: string, output: string): string[] {
     : ['explain', output, relative(process.cwd(), picture)];
 }
 
-const typed = (line: readonly string[]) => ['tip-adapter', ...line].map(shellWord).join(' ');
+const typed = (line: readonly string[]) => [programName(), ...line.map(shellWord)].join(' ');
 
 /** A folder in the working folder that has two folders with pictures. */
 async function photosHere(): Promise<string | undefined> {

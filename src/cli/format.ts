@@ -8,6 +8,10 @@ export function bytes(value: number): string {
   return `${scaled < 9.95 ? scaled.toFixed(1) : Math.round(scaled)} ${unit}`;
 }
 
+/** The program's name as its user types it. A package that npm started, by `npx` or by a script, may have no command of its own on the path. */
+export const programName = (): string =>
+  process.env.npm_command === undefined ? 'tip-adapter' : 'npx tip-adapter';
+
 /** A text as one word for a shell. */
 export const shellWord = (text: string) => (/^[\w./-]+$/.test(text) ? text : `"${text}"`);
 

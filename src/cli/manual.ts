@@ -34,7 +34,7 @@ ${EXIT_STATUSES.map(([status, meaning]) => `.TP\n.B ${status}\n${text(`${meaning
 .SH ENVIRONMENT
 .TP
 .B TIP_ADAPTER_HOME
-The folder for encoders, cached features, downloads and ONNX Runtime's native build; the default is in the cache folder of the platform.
+The folder for encoders, stored features, downloads and ONNX Runtime's native build; the default is in the cache folder of the platform.
 .TP
 .B TIP_ADAPTER_TOKEN
 The bearer token of

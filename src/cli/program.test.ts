@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { errorLink } from '../errors.ts';
 import { version } from '../version.ts';
 import { commands } from './commands/index.ts';
@@ -19,6 +19,18 @@ async function run(...argv: string[]) {
 describe('runCli', () => {
   it('prints the version', async () => {
     expect(await run('--version')).toEqual({ status: 0, out: `${version}\n`, err: '' });
+  });
+
+  it.each([
+    [undefined, 'tip-adapter'],
+    ['exec', 'npx tip-adapter'],
+    ['run-script', 'npx tip-adapter'],
+  ])('writes its own name as its user types it (npm_command %s)', async (command, name) => {
+    vi.stubEnv('npm_command', command);
+    const { out } = await run('--help');
+    vi.unstubAllEnvs();
+    expect(out).toContain(`\nBegin with: ${name} studio\nOr with: ${name} fit photos/`);
+    expect(out).toContain(`\nHelp for a command: ${name} help <command>`);
   });
 
   it('names every command in its help, no line wider than the terminal', async () => {

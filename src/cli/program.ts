@@ -5,6 +5,7 @@ import { version } from '../version.ts';
 import type { Command, Program } from './command.ts';
 import { commands, groups } from './commands/index.ts';
 import { type Told, tellFailure } from './failure.ts';
+import { programName } from './format.ts';
 import { flagsText, helpText, isOn } from './help-text.ts';
 import type { Io } from './io.ts';
 
@@ -53,6 +54,7 @@ function withoutVainHelp(argv: readonly string[]): string[] {
 
 /** A Commander program with all commands. Only the named command has its arguments and options. */
 async function createProgram(argv: readonly string[], io: Io, told: Told): Promise<Commander> {
+  const name = programName();
   const program = configure(new Commander('tip-adapter'), io)
     .description('Make image classifiers from a few labelled pictures.')
     .version(
@@ -62,7 +64,7 @@ async function createProgram(argv: readonly string[], io: Io, told: Told): Promi
     )
     .addHelpText(
       'after',
-      '\nBegin with: tip-adapter studio, or tip-adapter fit photos/ -o pets.safetensors\nHelp for a command: tip-adapter help <command>',
+      `\nBegin with: ${name} studio\nOr with: ${name} fit photos/ -o pets.safetensors\nHelp for a command: ${name} help <command>`,
     );
   const parents = new Map<string, Commander>();
   const words = argv.filter((word) => !word.startsWith('-'));

@@ -167,7 +167,7 @@ ${renderMarkdown({
   ],
 })}
 
-Encoders, cached features, downloads and ONNX Runtime's native build are kept in the folder \`TIP_ADAPTER_HOME\`, or in the cache folder of the platform.`;
+Encoders, stored features, downloads and ONNX Runtime's native build are kept in the folder \`TIP_ADAPTER_HOME\`, or in the cache folder of the platform.`;
 
 const ON_DEVICES = `## Devices
 

@@ -10,6 +10,7 @@ import { count } from '../words.ts';
 import { openBrowser } from './browser.ts';
 import { demoReport } from './demo-report.ts';
 import { methodText } from './fitted-text.ts';
+import { programName } from './format.ts';
 import { checkAllRead, PARTIAL_HINT } from './images.ts';
 import type { Io } from './io.ts';
 import { partJson, printJson, tableLines } from './print.ts';
@@ -188,13 +189,13 @@ async function saveAll(
     `A report with pictures is in ${shown(page)}: open it in a browser.`,
     '',
     'To classify a picture:',
-    `  npx tip-adapter predict ${shown(file)} picture.jpg`,
+    `  ${programName()} predict ${shown(file)} picture.jpg`,
   ]);
   if (open) openBrowser(resolve(page), io);
   if (data === undefined) {
     io.print([
       'To do the same with your own photos, with a folder for each class:',
-      '  npx tip-adapter demo ./my-photos',
+      `  ${programName()} demo ./my-photos`,
     ]);
   }
   return { classifier: file, report: page };

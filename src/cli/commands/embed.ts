@@ -8,7 +8,7 @@ import type { EmbedTextsOptions } from '../../scale/embed-texts.ts';
 import { isHubData, isStreamed } from '../../store/store-address.ts';
 import { count, number } from '../../words.ts';
 import { defineCommand, firstGiven, jsonOption, noEffect } from '../command.ts';
-import { shellWord } from '../format.ts';
+import { programName, shellWord } from '../format.ts';
 import { PartialError } from '../images.ts';
 import type { Io } from '../io.ts';
 import { checkOutputFolder } from '../output-checks.ts';
@@ -151,7 +151,8 @@ export const embedCommand = defineCommand({
         }`,
         `Encoder ${encoder}`,
       ]);
-    if (!values.unlabelled) io.note(`Next: tip-adapter fit ${shellWord(output)} -o classifier.safetensors`);
+    if (!values.unlabelled)
+      io.note(`Next: ${programName()} fit ${shellWord(output)} -o classifier.safetensors`);
     if (failures > 0)
       throw new PartialError(`${number(failures)} of ${count(pictures, 'picture')} could not be read`, {
         code: 'embed/unreadable',

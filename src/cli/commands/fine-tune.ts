@@ -6,7 +6,7 @@ import { flag, text } from '../../options.ts';
 import { duration } from '../../report/numbers.ts';
 import { count, plural } from '../../words.ts';
 import { defineCommand, jsonOption } from '../command.ts';
-import { clock, shellWord } from '../format.ts';
+import { clock, programName, shellWord } from '../format.ts';
 import { checkAllLearnt } from '../images.ts';
 import type { Io } from '../io.ts';
 import { checkOutputFolder } from '../output-checks.ts';
@@ -102,7 +102,7 @@ export const fineTuneCommand = defineCommand({
       ]);
     const name = /[/\\]/.test(output) ? output : `./${output}`;
     io.note(
-      `Next: tip-adapter fit ${shellWord(data)} -o ${shellWord(`${basename(output)}.safetensors`)} --encoder ${shellWord(name)} --method zero-shot`,
+      `Next: ${programName()} fit ${shellWord(data)} -o ${shellWord(`${basename(output)}.safetensors`)} --encoder ${shellWord(name)} --method zero-shot`,
     );
     checkAllLearnt(unread, 'fit/unreadable');
   },

@@ -12,7 +12,7 @@ import type { Queue } from '../../scale/work.ts';
 import { count, number } from '../../words.ts';
 import { defineCommand, jsonOption, noEffect, typedValue } from '../command.ts';
 import { comparedText, methodText } from '../fitted-text.ts';
-import { bytes, shellWord } from '../format.ts';
+import { bytes, programName, shellWord } from '../format.ts';
 import { checkAllLearnt } from '../images.ts';
 import type { Io, Line } from '../io.ts';
 import { checkOutput, checkOutputFolder } from '../output-checks.ts';
@@ -188,7 +188,7 @@ export const fitCommand = defineCommand({
       const next = encoder.preprocessing
         ? `predict ${shellWord(output)} new-photo.jpg`
         : `eval ${shellWord(output)} ${shellWord(data)}`;
-      io.note(`Next: tip-adapter ${next}`);
+      io.note(`Next: ${programName()} ${next}`);
       checkAllLearnt(classifier.unread, 'fit/unreadable');
     } finally {
       await classifier.close();
