@@ -17,7 +17,7 @@ import { eachBlock } from '../src/classifier/row-sums.ts';
 import { openFeatureBlocks } from '../src/dataset/feature-blocks.ts';
 import { createEngine } from '../src/engine/index.ts';
 import { withProducts } from '../src/linalg/matrix-products.ts';
-import { CAPACITY } from '../src/linalg/row-adder.ts';
+import { CAPACITY, WIDTH } from '../src/linalg/row-adder.ts';
 import { toHalf } from '../src/math/half.ts';
 import { matrix, row, unitRows } from '../src/math/matrix.ts';
 import { random } from '../src/math/random.ts';
@@ -111,19 +111,17 @@ export async function summaryPart(what: string, folder: string): Promise<string[
   return [JSON.stringify({ seconds, memory: Math.round(process.resourceUsage().maxRSS / 1024) })];
 }
 
-/** As many products of panels as the second moments of these rows take, on each core at the same time, and nothing else: what `gda` cannot do without. */
+/** As many products as the second moments of these rows take, on each core at the same time, and nothing else: what `gda` cannot do without. */
 async function productsOf(rows: number): Promise<void> {
-  const [n, width] = [CAPACITY, 128];
-  const panel = matrix(
-    width,
-    n,
-    Float32Array.from({ length: n * width }, (_, i) => (i % 97) / 97),
+  const columns = matrix(
+    DIMENSION,
+    CAPACITY,
+    Float32Array.from({ length: DIMENSION * CAPACITY }, (_, i) => (i % 97) / 97),
   );
-  const panels = Array.from({ length: DIMENSION / width }, () => panel);
   const cores = availableParallelism();
   const core = () =>
     withProducts(createEngine({ threads: 1 }), async ({ gram }) => {
-      for (let done = 0; done < rows / cores; done += n) await gram(panels);
+      for (let done = 0; done < rows / cores; done += CAPACITY) await gram(columns, WIDTH);
     });
   await Promise.all(Array.from({ length: cores }, core));
 }

@@ -91,6 +91,24 @@ describe('engine', () => {
     expect((await session.run(feeds)).sums.shape).toEqual([5, 3]);
   });
 
+  it('computes with views on parts of the same numbers', async () => {
+    const all = randomTensor(6, 7, 8);
+    const rows = (from: number, to: number) =>
+      floatTensor([to - from, 8], (all.data as Float32Array).subarray(8 * from, 8 * to));
+    const products = { out: matmulT(f, keys) };
+    const session = await engine.compile(products);
+    const exact = await interpreterEngine().compile(products);
+    for (const f of [rows(0, 7), rows(2, 4), rows(5, 7)])
+      for (const keys of [all, rows(1, 6)]) {
+        const [{ out }, expected] = [await session.run({ f, keys }), await exact.run({ f, keys })];
+        expect(out.shape).toEqual(expected.out.shape);
+        out.data.forEach((x, i) => {
+          expect(x).toBeCloseTo(expected.out.data[i] as number, 4);
+        });
+      }
+    expect(all.data).toHaveLength(56);
+  });
+
   it('refuses a buffer that was transferred before, and works afterwards', async () => {
     const session = await engine.compile({ sums });
     const given = { ...feeds, f: randomTensor(5, 5, 8) };

@@ -3,7 +3,7 @@ import { signalOf } from '../deprecation.ts';
 import { InterruptedError, type ModelError, UsageError } from '../errors.ts';
 import { type Located, toLocatedOnnx } from '../graph/onnx.ts';
 import { loadPart } from '../load-part.ts';
-import { type StoredTensor, sizeOf, type Tensor } from '../math/tensor.ts';
+import { type StoredTensor, sizeOf, type Tensor, type TensorData } from '../math/tensor.ts';
 import { printable } from '../printable.ts';
 import { count } from '../words.ts';
 import { channelTo, type Thread, type ThreadEvents } from './channel.ts';
@@ -197,20 +197,43 @@ export function threadedEngine(
 
 /**
  * Copies tensors and lists the buffers of the copies, so that these are transferred. Sending would copy a tensor twice, and a view on a part
- * of a buffer with its whole buffer. Tensors of the buffers in `given` are transferred as they are.
+ * of a buffer with its whole buffer. A tensor that is a view on a part of another one gets that part of its copy. Tensors of the buffers in
+ * `given` are transferred as they are.
  */
 function detach(
   feeds: Readonly<Record<string, Tensor>>,
   given: readonly ArrayBuffer[] = [],
 ): { feeds: Record<string, Tensor>; buffers: ArrayBuffer[] } {
   const buffers = [...given];
-  const own = Object.entries(filled(feeds)).map(([name, tensor]): [string, Tensor] => {
-    if (given.includes(tensor.data.buffer as ArrayBuffer)) return [name, tensor];
-    const data = tensor.data.slice();
-    buffers.push(data.buffer as ArrayBuffer);
-    return [name, { ...tensor, data }];
+  const copies: { of: TensorData; copy: TensorData }[] = [];
+  const largestFirst = Object.entries(filled(feeds)).sort(
+    ([, a], [, b]) => b.data.byteLength - a.data.byteLength,
+  );
+  const own = largestFirst.map(([name, tensor]): [string, Tensor] => {
+    const { data } = tensor;
+    if (given.includes(data.buffer as ArrayBuffer)) return [name, tensor];
+    const whole = copies.find(({ of }) => isPart(data, of));
+    if (whole) {
+      const from = (data.byteOffset - whole.of.byteOffset) / data.BYTES_PER_ELEMENT;
+      return [name, { ...tensor, data: whole.copy.subarray(from, from + data.length) }];
+    }
+    const copy = data.slice();
+    copies.push({ of: data, copy });
+    buffers.push(copy.buffer as ArrayBuffer);
+    return [name, { ...tensor, data: copy }];
   });
   return { feeds: Object.fromEntries(own), buffers };
+}
+
+/** Whether the numbers are a part of the others in the same memory. */
+function isPart(data: TensorData, of: TensorData): boolean {
+  const from = data.byteOffset - of.byteOffset;
+  return (
+    data.buffer === of.buffer &&
+    data.constructor === of.constructor &&
+    from >= 0 &&
+    from + data.byteLength <= of.byteLength
+  );
 }
 
 /** The same feeds. Throws `UsageError` if the data of one does not have its shape. */

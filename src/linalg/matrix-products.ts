@@ -3,7 +3,7 @@ import type { Engine, Session } from '../engine/types.ts';
 import { sub } from '../graph/elementwise.ts';
 import { type Expr, input } from '../graph/expression.ts';
 import { gemm, matmul } from '../graph/products.ts';
-import { type Matrix, matrixOf } from '../math/matrix.ts';
+import { type Matrix, matrix, matrixOf } from '../math/matrix.ts';
 import { floatTensor, type Tensor } from '../math/tensor.ts';
 
 const a = input('a', ['m', 'k']);
@@ -37,10 +37,10 @@ export type Products = Readonly<
   Record<keyof typeof GRAPHS, (a: Matrix, b: Matrix, c?: Matrix) => Promise<Matrix>>
 > & {
   /**
-   * The products a_i a_j^T of matrices with equally many columns, for all j >= i, by i and then by j. The matrices are not changed until it
-   * resolves.
+   * The upper triangle of a a^T, in panels of `width` columns: each is the product of the rows of a up to the panel's last column with those of
+   * its columns. Products of many rows are the fastest. The matrix is not changed until it resolves.
    */
-  gram(matrices: readonly Matrix[]): Promise<Matrix[]>;
+  gram(a: Matrix, width: number): Promise<Matrix[]>;
   /** The outputs of a graph whose sizes are open. It is compiled once for its name. */
   run<Name extends string>(
     name: string,
@@ -49,13 +49,18 @@ export type Products = Readonly<
   ): Promise<Record<Name, Tensor>>;
 };
 
-/** The graph of `gram` for so many matrices. */
-function gramGraph(count: number): Record<string, Expr> {
-  const all = Array.from({ length: count }, (_, i) => input(`a${i}`, [`n${i}`, 'k']));
-  const pairs = all.flatMap((x, i) =>
-    all.slice(i).map((y, j) => [`${i} ${i + j}`, gemm(x, y, { transposeB: true })] as const),
-  );
-  return Object.fromEntries(pairs);
+/** The operands and the outputs of `gram`. All operands are views on the matrix, so that none is copied. */
+function gramOf({ rows, cols, data }: Matrix, width: number) {
+  const operands: Record<string, Matrix> = {};
+  const outputs: Record<string, Expr> = {};
+  for (let from = 0, j = 0; from < rows; from += width, j++) {
+    const to = Math.min(rows, from + width);
+    operands[`a${j}`] = matrix(to, cols, data.subarray(0, to * cols));
+    operands[`b${j}`] = matrix(to - from, cols, data.subarray(from * cols, to * cols));
+    const above = input(`a${j}`, [`m${j}`, 'k']);
+    outputs[j] = gemm(above, input(`b${j}`, [`n${j}`, 'k']), { transposeB: true });
+  }
+  return { operands, outputs };
 }
 
 function tensorsOf(matrices: Readonly<Record<string, Matrix>>): Record<string, Tensor> {
@@ -85,11 +90,11 @@ export async function withProducts<T>(
     const { out } = await run(name, () => ({ out: GRAPHS[name] }), tensorsOf(operands));
     return matrixOf(out);
   };
-  const gram: Products['gram'] = async (matrices) => {
-    const outputs = gramGraph(matrices.length);
-    const operands = Object.fromEntries(matrices.map((own, i) => [`a${i}`, own]));
-    const products = await run(`gram ${matrices.length}`, () => outputs, tensorsOf(operands));
-    return Object.keys(outputs).map((name) => matrixOf(products[name]!));
+  const gram: Products['gram'] = async (a, width) => {
+    const { operands, outputs } = gramOf(a, width);
+    const names = Object.keys(outputs);
+    const products = await run(`gram ${names.length}`, () => outputs, tensorsOf(operands));
+    return names.map((name) => matrixOf(products[name]!));
   };
   try {
     const entries = Object.keys(GRAPHS).map((name) => [

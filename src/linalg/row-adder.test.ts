@@ -137,9 +137,9 @@ it('adds to a new sum while the engine computes', async () => {
   const rows = matrix(n, d, drawn(n * d, 4));
   const labels = Int32Array.from({ length: n }, (_, i) => i);
   await withProducts(undefined, async (products) => {
-    const gram: typeof products.gram = async (matrices) => {
+    const gram: typeof products.gram = async (a, width) => {
       await setImmediate();
-      return products.gram(matrices);
+      return products.gram(a, width);
     };
     const adder = new RowAdder({ ...products, gram });
     const [first, second] = [new Float64Array(d * d), new Float64Array(d * d)];

@@ -24,8 +24,8 @@ const AT_ONCE = 2048;
  * out. An odd number of lines of 64 bytes, because with a power of two the rows of a panel take the same places in the processor's cache.
  */
 export const CAPACITY = 127 * 16;
-/** Columns of a panel. The products of panels below the diagonal are left out: 6 of 16 for 512 columns. */
-const WIDTH = 128;
+/** Columns of a panel. Products below the diagonal's blocks are left out: 28 of 64 for 512 columns. */
+export const WIDTH = 64;
 
 /** Rows less the centre as the columns of a matrix [d, n]: a copy for the engine, because the memory may grow while it computes. */
 interface Columns {
@@ -143,12 +143,8 @@ export class RowAdder {
     this.#kernel.addRows(address, n, d, CAPACITY, own.sum);
     const filled = new Float32Array(this.#memory.buffer, address, d * CAPACITY);
     for (let j = 0; j < d; j++) free.numbers.set(filled.subarray(j * CAPACITY, j * CAPACITY + n), j * n);
-    const panels: Matrix[] = [];
-    for (let first = 0; first < d; first += WIDTH) {
-      const width = Math.min(WIDTH, d - first);
-      panels.push(matrix(width, n, free.numbers.subarray(first * n, (first + width) * n)));
-    }
-    free.added = this.#products.gram(panels).then((blocks) => addBlocks(sum, d, blocks));
+    const rows = matrix(d, n, free.numbers.subarray(0, d * n));
+    free.added = this.#products.gram(rows, WIDTH).then((panels) => addPanels(sum, d, panels));
     // An error is thrown by the next wait.
     free.added.catch(() => {});
     columns.splice(0, 2, other, free);
@@ -221,16 +217,12 @@ function meanOf({ rows, cols: d, data }: Matrix): Float64Array {
   return mean;
 }
 
-/** Adds the products of panels to the upper triangle of a sum [d, d]. They are those of panels i and j >= i, by i and then by j. */
-function addBlocks(sum: Float64Array, d: number, blocks: readonly Matrix[]): void {
-  let at = 0;
-  for (let top = 0; top < d; top += WIDTH) {
-    for (let left = top; left < d; left += WIDTH) {
-      const { rows, cols, data } = blocks[at++]!;
-      for (let i = 0; i < rows; i++) {
-        const target = (top + i) * d + left;
-        for (let j = 0; j < cols; j++) sum[target + j]! += data[i * cols + j]!;
-      }
+/** Adds panels of WIDTH columns to the upper triangle of a sum [d, d]. */
+function addPanels(sum: Float64Array, d: number, panels: readonly Matrix[]): void {
+  panels.forEach(({ rows, cols, data }, panel) => {
+    for (let i = 0; i < rows; i++) {
+      const target = i * d + panel * WIDTH;
+      for (let j = 0; j < cols; j++) sum[target + j]! += data[i * cols + j]!;
     }
-  }
+  });
 }
