@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { FeatureStream } from '../dataset/row-blocks.ts';
 import type { Finding } from '../dataset/types.ts';
 import type { Engine } from '../engine/types.ts';
@@ -55,7 +56,8 @@ export function createReading(
         { ...source, options, basis, pass: name },
         pass(),
       );
-      findings.push(...own);
+      for (const finding of own)
+        if (!findings.some((known) => isDeepStrictEqual(known, finding))) findings.push(finding);
       return summed;
     },
     /** The basis that rows are compared with, such as centres of clusters. It is chosen from a draw of the rows that are not left out. */

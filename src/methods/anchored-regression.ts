@@ -83,7 +83,7 @@ export async function* regressions(
       const inverse = await solvePositive(lowerRows(curvature), identity(p), engine, signal);
       const solved = await overlapped(subsets, size, async (_, k) => {
         const { evaluate, setPenalty, close } = await opened(k);
-        await setPenalty({ decay, inverse });
+        await setPenalty(decay, inverse);
         const atNothing = k in nothing ? undefined : await evaluate(new Float32Array(classes * p));
         if (atNothing) nothing[k] = atNothing.value;
         const gained = (value: number) => Math.min(1, Math.max(LEAST_GAIN, nothing[k]! - value));
@@ -111,44 +111,26 @@ export async function* regressions(
 }
 
 /** The loss on one subset, as the engine computes it. */
-export interface Problem {
+interface Problem {
   readonly evaluate: Objective;
-  /** The penalty of each column, the inverse of the usual curvature with it, and for a tilted problem the tilt [c, p]. */
-  setPenalty(given: { decay: Float32Array; inverse: Matrix; tilt?: Float32Array }): Promise<void>;
+  setPenalty(decay: Float32Array, inverseCurvature: Matrix): Promise<void>;
   close(): Promise<void>;
 }
 
-/**
- * The mean cross-entropy of rows, with a penalty. A tilted problem also has sum V tilt, for parameters V. Classes whose count is 0, by default the
- * number of the rows, have the probability zero.
- */
-export async function problemOf(
-  {
-    rows,
-    labels,
-    offset,
-    counts,
-    isTilted = false,
-  }: {
-    rows: Matrix;
-    labels: Int32Array;
-    offset?: Matrix;
-    counts?: ArrayLike<number>;
-    isTilted?: boolean;
-  },
+async function problemOf(
+  { rows, labels, offset }: { rows: Matrix; labels: Int32Array; offset?: Matrix },
   classes: number,
   engine: Engine,
   signal?: AbortSignal,
 ): Promise<Problem> {
   const [n, p] = [rows.rows, rows.cols];
-  const given = withoutAbsent(labels, counts ?? countByClass(labels, classes), offset);
+  const given = withoutAbsent(labels, classes, offset);
   const parameters = input('parameters', [classes, p]);
   const own = matmulT(input('rows', [n, p]), parameters);
   const logits = given ? add(own, input('offset', [n, classes])) : own;
   const correct = sum(mul(logits, input('truth', [n, classes])), [1], true);
   const penalty = sum(mul(mul(parameters, parameters), input('decay', [1, p])), [0, 1]);
-  const plain = add(div(sum(sub(logSumExp(logits), correct), [0, 1]), n), penalty);
-  const loss = isTilted ? add(plain, sum(mul(parameters, input('tilt', [classes, p])), [0, 1])) : plain;
+  const loss = add(div(sum(sub(logSumExp(logits), correct), [0, 1]), n), penalty);
   const [gradient] = gradients(loss, [parameters]);
   const preconditioned = matmul(gradient!, input('inverse', [p, p]));
   const session = await engine.compile({ loss, gradient, preconditioned }, { signal });
@@ -167,25 +149,21 @@ export async function problemOf(
       preconditioned: results.preconditioned.data as Float32Array,
     };
   };
-  const setPenalty: Problem['setPenalty'] = ({ decay, inverse, tilt }) =>
+  const setPenalty = (decay: Float32Array, inverse: Matrix) =>
     session.keep(
-      {
-        decay: floatTensor([1, p], decay),
-        inverse: floatTensor([p, p], inverse.data),
-        ...(tilt && { tilt: floatTensor([classes, p], tilt) }),
-      },
+      { decay: floatTensor([1, p], decay), inverse: floatTensor([p, p], inverse.data) },
       { signal },
     );
   return { evaluate, setPenalty, close: () => session.close() };
 }
 
 /** The mean of p (1 - p) over rows and classes near a solution, in units of 1/c. The value was measured. It changes only the number of steps. */
-const USUAL = 0.05;
+export const USUAL = 0.05;
 /** A ridge, in mean variances, that keeps the float32 factor positive definite. */
-const LEAST_CURVATURE = 1e-4;
+export const LEAST_CURVATURE = 1e-4;
 
 /** An estimate of the second derivative for the parameters of any class: USUAL / (n c) X^T X + 2 diag(decay), [p, p]. */
-export function usualCurvature(squares: Matrix, count: number, decay: Float32Array): Matrix {
+function usualCurvature(squares: Matrix, count: number, decay: Float32Array): Matrix {
   const p = squares.rows;
   const curvature = scaled(squares, USUAL / count);
   let trace = 0;
@@ -215,9 +193,9 @@ export async function first<T>(solutions: AsyncIterable<readonly T[]>): Promise<
 /**
  * Returns the given logits, with a logit of probability zero for each class without an example. The parameters of such a class stay zero.
  */
-function withoutAbsent(labels: Int32Array, counts: ArrayLike<number>, offset?: Matrix): Matrix | undefined {
-  const classes = counts.length;
-  if (!Array.prototype.includes.call(counts, 0)) return offset;
+function withoutAbsent(labels: Int32Array, classes: number, offset?: Matrix): Matrix | undefined {
+  const counts = countByClass(labels, classes);
+  if (!counts.includes(0)) return offset;
   const given = matrix(labels.length, classes, offset?.data.slice());
   return { ...given, data: given.data.map((z, at) => (counts[at % classes] === 0 ? ABSENT : z)) };
 }

@@ -2,10 +2,12 @@ import { throwIfAborted } from '../errors.ts';
 import { dot } from '../math/matrix.ts';
 
 /** A function's value and gradient g at a point, and P g. The fixed matrix P approximates the inverse of the function's curvature. */
-interface Evaluation {
+export interface Evaluation {
   readonly value: number;
   readonly gradient: Float32Array;
   readonly preconditioned: Float32Array;
+  /** Error of the value. Default: that of a float32 number. */
+  readonly error?: number;
 }
 
 /** A smooth function. The caller may change the arrays that it returns. */
@@ -18,6 +20,8 @@ interface Point extends Evaluation {
 export interface Minimum extends Point {
   readonly iterations: number;
   readonly evaluations: number;
+  /** Whether the remaining decrease is expected to be within the tolerance. If not, it ended by `iterations` or for want of precision. */
+  readonly isConverged: boolean;
 }
 
 interface Limits {
@@ -54,16 +58,18 @@ export async function minimise(
   const spare: Float32Array[] = [];
   let now = first ? { x: start.slice(), ...first } : await at(start.slice());
   let iteration = 0;
+  let isConverged = false;
   for (; iteration < iterations; iteration++) {
     descend(direction, now, memory);
     const slope = dot(direction, now.gradient);
-    if (!(-slope / 2 > tolerance(now.value))) break;
+    isConverged = -slope / 2 <= tolerance(now.value);
+    if (isConverged) break;
     const next = await lineSearch(at, now, direction, slope, spare);
     if (next.x === now.x) break;
     remember(memory, now, next, spare);
     now = next;
   }
-  return { ...now, iterations: iteration, evaluations };
+  return { ...now, iterations: iteration, evaluations, isConverged };
 }
 
 /** A step between two points, and its products that the next directions need. All products are sums in float64. */
@@ -153,7 +159,7 @@ const DECREASE = 1e-4;
 const CURVATURE = 0.9;
 const TRIALS = 20;
 /** Relative rounding error of a float32 value. */
-const ROUNDING = 5e-7;
+export const ROUNDING = 5e-7;
 
 /**
  * A step along the direction that meets the strong Wolfe conditions to within rounding. For a convex function it is enough to narrow a
@@ -169,7 +175,7 @@ async function lineSearch(
   let low = { t: 0, value: from.value, slope };
   let high: typeof low | undefined;
   let t = 1;
-  const slack = ROUNDING * Math.abs(from.value);
+  const slack = from.error ?? ROUNDING * Math.abs(from.value);
   for (let trial = 0; trial < TRIALS; trial++) {
     const x = spare.pop() ?? new Float32Array(direction.length);
     for (let i = 0; i < x.length; i++) x[i] = from.x[i]! + t * direction[i]!;
