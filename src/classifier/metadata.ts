@@ -57,6 +57,7 @@ export const metadataSchema = z.object({
     fineTuned: z.optional(z.int().check(z.positive())),
     tuned: z.optional(z.array(z.string())),
     given: z.optional(z.array(z.string())),
+    fromExamples: z.optional(z.array(z.string())),
     surface: z.array(z.record(z.string(), z.number())),
     compared: z.optional(z.array(z.object({ method: z.string(), nll: z.number(), accuracy: share }))),
   }),

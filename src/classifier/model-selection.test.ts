@@ -53,12 +53,14 @@ describe('choosing the constants of a cache', () => {
       tune: 'folds',
     });
     expect(options).toEqual({ beta: expect.any(Number), lambda: expect.any(Number) });
-    expect(choice.protocol).toBe('fixed');
+    expect(choice).toMatchObject({ protocol: 'fixed', fromExamples: ['beta', 'lambda'] });
     const fixed = await chooseMethod(engine, single, defaults, { method: 'proker', tune: 'fixed' });
     expect(fixed.options).toEqual({});
+    expect(fixed.choice.fromExamples).toBeUndefined();
     const wanted = { method: 'proker', tune: 'folds', options: { lambda: 0.5 } } as const;
     const given = await chooseMethod(engine, single, defaults, wanted);
     expect(given.options).toEqual({ beta: options.beta, lambda: 0.5 });
+    expect(given.choice).toMatchObject({ fromExamples: ['beta'], given: ['lambda'] });
   });
 });
 

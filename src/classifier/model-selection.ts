@@ -220,8 +220,16 @@ async function choose(
   checkNeeds(method, task);
   if (!method.votes) {
     const tuningSet = tuningSetOf(task, tune, validation);
-    const untuned = tune === 'folds' && !tuningSet ? await method.byExamples?.({ ...task, engine }) : {};
-    return searched(engine, method, task, tuningSet, given, untuned);
+    if (tune === 'folds' && !tuningSet && method.byExamples) {
+      const options = await method.byExamples({ ...task, engine });
+      const fromExamples = Object.keys(options).filter((name) => !(name in given));
+      return {
+        method: id,
+        options,
+        choice: { ...UNTUNED, ...(fromExamples.length > 0 && { fromExamples }) },
+      };
+    }
+    return searched(engine, method, task, tuningSet, given);
   }
   const own = ['alpha', 'beta'].filter((name) => name in method.options) as ('alpha' | 'beta')[];
   const untuned = Object.fromEntries(own.map((name) => [name, constants[name] ?? defaults[name]]));

@@ -23,8 +23,9 @@ export function constantsText({ method, options, tuning }: Constants): string {
     const parts = Object.entries(options.parts as Record<string, { share: number }>);
     return `${parts.map(([id, { share }]) => `${id} ${Math.round(100 * share)}%`).join(' + ')} (${chosen})`;
   }
-  const { tuned = [], given } = tuning;
+  const { tuned = [], given, fromExamples = [] } = tuning;
   const from = (name: string): string => {
+    if (fromExamples.includes(name)) return 'from the examples';
     // Files of earlier versions do not distinguish given options from defaults.
     if (given === undefined || tuned.includes(name)) return chosen;
     return given.includes(name) ? 'given' : 'default';

@@ -46,5 +46,9 @@ it("names a method's constants and their origin", () => {
   expect(methodText(paper)).toContain('on the test split as in the paper, optimistic');
   const fixed = { ...tuned, tuning: { ...tuning, protocol: 'fixed' as const } };
   expect(methodText(fixed)).toBe('tip-adapter, alpha 1.23, beta 9 (not tuned)');
+  const rule = { ...tuning, protocol: 'fixed' as const, given: ['alpha'], fromExamples: ['beta'] };
+  expect(methodText({ ...tuned, tuning: rule })).toBe(
+    'tip-adapter, alpha 1.23 (given), beta 9 (from the examples)',
+  );
   expect(methodText({ ...tuned, method: 'zero-shot', options: {} })).toBe('zero-shot');
 });

@@ -94,6 +94,9 @@ function exampleRows(data: ClassifierData): string[][] {
     : listed;
 }
 
+const FROM_EXAMPLES = (names: readonly string[]) =>
+  `Nothing was tuned: ${names.join(' and ')} ${plural(names.length, 'follows', 'follow')} from the examples by a rule of the method.`;
+
 const PROTOCOLS: Readonly<Record<Choice['protocol'], string>> = {
   folds:
     'The method and its constants were chosen on the examples themselves: each example was classified by a fit without it and without its near-duplicates.',
@@ -107,7 +110,7 @@ const PROTOCOLS: Readonly<Record<Choice['protocol'], string>> = {
 
 function choiceText(data: ClassifierData): string {
   const { tuning: choice, classes } = data;
-  const { protocol, judges, folds } = choice;
+  const { protocol, judges, folds, fromExamples } = choice;
   const unevaluated = unevaluatedClasses(data).length;
   const some =
     unevaluated > 0
@@ -117,7 +120,8 @@ function choiceText(data: ClassifierData): string {
     judges > 0
       ? ` Accuracy and NLL are of ${count(judges, 'row')}${folds > 0 ? ` in ${count(folds, 'fold')}` : ''}${some}.`
       : '';
-  return `${PROTOCOLS[protocol]}${figures} ${calibrationText(choice)}`;
+  const how = fromExamples ? FROM_EXAMPLES(fromExamples) : PROTOCOLS[protocol];
+  return `${how}${figures} ${calibrationText(choice)}`;
 }
 
 function comparedTable({ compared = [], judges, protocol }: Choice): string[] {

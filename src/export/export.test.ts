@@ -277,6 +277,10 @@ describe('a model card', () => {
       expect(card).toContain(part);
     expect(card).toContain('It was not measured on pictures that it has not seen');
     expect(card).toContain('Nothing was tuned');
+    const fromExamples = { ...classifier.data.tuning, fromExamples: ['beta', 'lambda'] };
+    expect(modelCard({ ...classifier.data, tuning: fromExamples })).toContain(
+      'Nothing was tuned: beta and lambda follow from the examples',
+    );
     const compared = [{ method: 'gda', nll: 0.5, accuracy: 0.75 }];
     const tuning = { ...classifier.data.tuning, protocol: 'folds', judges: 12, folds: 4, compared } as const;
     const chosen = modelCard({ ...classifier.data, tuning });

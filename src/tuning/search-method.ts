@@ -25,9 +25,13 @@ export interface Choice {
   readonly folds: number;
   /** Number of pictures that the encoder was fine-tuned on among those that the tuning rows are taken from, if there are any: scores are too good. */
   readonly fineTuned?: number;
-  /** Names of the options that were tuned, and of those that the person gave. The others have their defaults. */
+  /**
+   * Names of the options that were tuned, that the person gave, and that a rule of the method took from the examples without tuning rows. The
+   * others have their defaults.
+   */
   readonly tuned?: readonly string[];
   readonly given?: readonly string[];
+  readonly fromExamples?: readonly string[];
   /** The candidates: values of the options, and the `nll` with them. */
   readonly surface: readonly Readonly<Record<string, number>>[];
   /** The results of several methods on the same tuning rows, the chosen method first. */
