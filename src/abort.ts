@@ -51,6 +51,22 @@ export async function allEnded<T extends readonly unknown[] | []>(
 }
 
 /**
+ * Does work with a signal of its own, which fires with the given one and when the work has ended. What the work has started and not waited for
+ * ends then too, also after an error.
+ */
+export async function endingAll<T>(
+  signal: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const stop = new AbortController();
+  try {
+    return await work(signal ? AbortSignal.any([signal, stop.signal]) : stop.signal);
+  } finally {
+    stop.abort();
+  }
+}
+
+/**
  * Work in pieces: at each `yield`, `inTurns` may let other work run, and waits for a promise that is yielded; `atOnce` runs all pieces
  * without a pause.
  */

@@ -24,7 +24,7 @@ export const startsBuilt: Plugin = {
   name: 'starts-built',
   enforce: 'pre',
   transform: (code, id) =>
-    code.includes('extname(import.meta.url)')
+    /extname\(import\.meta\.url\)|\$\{EXTENSION\}/.test(code)
       ? code.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(built(relative(root, id))).href))
       : undefined,
 };

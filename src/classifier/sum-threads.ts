@@ -1,4 +1,3 @@
-import { extname } from 'node:path';
 import { type Abortable, waitFor } from '../abort.ts';
 import type { FeaturePart } from '../dataset/row-blocks.ts';
 import { type NodeThread, startThread } from '../engine/node-thread.ts';
@@ -7,11 +6,12 @@ import { ModelError } from '../errors.ts';
 import { errorOf } from '../failure.ts';
 import { selectRows } from '../math/matrix.ts';
 import { addSums } from '../methods/merge-summaries.ts';
+import { EXTENSION } from '../own-programs.ts';
 import { createCollection } from './left-out-rows.ts';
 import type { PlacedSums, RowSums, Summing } from './row-sum.ts';
 import type { Answer, Message } from './sum-protocol.ts';
 
-const PROGRAM = new URL(`./sum-worker${extname(import.meta.url)}`, import.meta.url);
+const PROGRAM = new URL(`./sum-worker${EXTENSION}`, import.meta.url);
 
 /** Blocks that a thread has at a time: it computes with one while the next one arrives. */
 const BLOCKS = 2;

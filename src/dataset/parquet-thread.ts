@@ -1,12 +1,8 @@
-import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { EXTENSION, FLAGS } from '../own-programs.ts';
 import { count } from '../words.ts';
 
-const EXTENSION = extname(import.meta.url);
 const THREAD = new URL(`./parquet-worker${EXTENSION}`, import.meta.url);
-
-/** Threads do not get the program's own flags, because `--input-type` would end them. From TypeScript sources they do, for the loader. */
-const FLAGS = EXTENSION === '.ts' ? undefined : [];
 
 /** Rows of one column of a file. */
 export interface Range {

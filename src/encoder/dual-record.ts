@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Abortable, allEnded, waitFor } from '../abort.ts';
+import { type Abortable, allEnded, endingAll, waitFor } from '../abort.ts';
 import type { Engine } from '../engine/types.ts';
 import { ModelError } from '../errors.ts';
 import type { Pixels } from '../image/types.ts';
@@ -64,18 +64,20 @@ export async function describeFolder(
   const paths = await pathsIn(folder);
   const { all, imageModel, textModel } = findDualFiles(paths, precision, folder);
   const external = await externalFiles(folder, [imageModel, textModel]);
-  const hashed = await hashing(folder, [...new Set([...all, ...external])], signal);
-  const record = await dualRecord(folder, hashed, origin, { signal });
+  const record = await endingAll(signal, async (own) => {
+    const hashed = await hashing(folder, [...new Set([...all, ...external])], own);
+    return dualRecord(folder, hashed, origin, { signal: own });
+  });
   return record.dimension > 0 ? record : measured(record, folder, engine, { signal });
 }
 
 /** Facts about a model that its files do not state. */
 export type Origin = Pick<EncoderRecord, 'id' | 'source' | 'licence' | 'precision' | 'revision'>;
 
-/** The record of a folder. Hashes of its files that are not known are computed side by side with those of the tensors and the tokenizer. */
+/** The record of a folder. Hashes of large weights that are not known are computed side by side with those of the tensors and the tokenizer. */
 export async function dualRecord(
   folder: string,
-  { sizes, isKnown, of, files: hashed }: Hashing,
+  { sizes, late, of, files: hashed }: Hashing,
   origin: Origin,
   { signal }: Abortable = {},
 ): Promise<EncoderRecord> {
@@ -87,10 +89,10 @@ export async function dualRecord(
   /** The hash of the tensors in the weights. */
   const hashTensors: HashTensors = async (stored, { views }) => {
     const compute = () => hashOfTensors(stored, views, signal);
-    const [files, early] = await allEnded([hashed, isKnown ? undefined : compute()]);
-    const weightFiles = files.filter(isWeightFile);
-    return rememberedHash(`${TENSORS} of ${weightHashes(files).join(' ')}`, async () => {
-      const hash = early ?? (await compute());
+    const early = late.some(isWeightPath) ? compute() : undefined;
+    const [weightFiles, known] = await allEnded([Promise.all(paths.filter(isWeightPath).map(of)), early]);
+    return rememberedHash(`${TENSORS} of ${weightHashes(weightFiles).join(' ')}`, async () => {
+      const hash = known ?? (await compute());
       await refuseChanged(folder, weightFiles);
       return hash;
     });
@@ -154,11 +156,11 @@ export async function dualRecord(
   };
 }
 
-const isWeightFile = ({ path }: RecordedFile) => !path.endsWith('.json');
+const isWeightPath = (path: string) => !path.endsWith('.json');
 
 function weightHashes(files: readonly RecordedFile[]): string[] {
   return files
-    .filter(isWeightFile)
+    .filter(({ path }) => isWeightPath(path))
     .map(({ sha256 }) => sha256)
     .sort();
 }

@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { endingAll } from '../abort.ts';
 import { ModelError } from '../errors.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
-import { hashedFile } from '../store/hash-thread.ts';
+import { hashedFile, isLarge } from '../store/hash-thread.ts';
 import { homeFolder } from '../store/home.ts';
 import { readRegularText, unlessMissing } from '../store/regular.ts';
 import { isJson } from './fields.ts';
@@ -20,8 +21,8 @@ const MOST = 500;
 export interface Hashing {
   /** Paths inside the folder, with `/`, and sizes. */
   readonly sizes: readonly Pick<RecordedFile, 'path' | 'bytes'>[];
-  /** Whether all hashes are known already. */
-  readonly isKnown: boolean;
+  /** Paths of the large files whose hashes are not known yet. */
+  readonly late: readonly string[];
   /** The file of a path with its hash. */
   of(path: string): Promise<RecordedFile>;
   readonly files: Promise<readonly RecordedFile[]>;
@@ -30,7 +31,7 @@ export interface Hashing {
 /** Files whose hashes are known. */
 export function alreadyHashed(files: readonly RecordedFile[]): Hashing {
   const of = async (path: string) => files.find((file) => file.path === path)!;
-  return { sizes: files, isKnown: true, of, files: Promise.resolve(files) };
+  return { sizes: files, late: [], of, files: Promise.resolve(files) };
 }
 
 /**
@@ -70,7 +71,7 @@ export async function hashing(
   files.catch(() => {});
   return {
     sizes: stamped.map(({ path, size }) => ({ path, bytes: size })),
-    isKnown: stamped.every(({ hash }) => hash !== undefined),
+    late: stamped.flatMap(({ path, size, hash }) => (hash === undefined && isLarge(size) ? [path] : [])),
     of: (path) => hashed[paths.indexOf(path)]!,
     files,
   };
@@ -82,7 +83,7 @@ export async function hashedFiles(
   paths: readonly string[],
   signal?: AbortSignal,
 ): Promise<readonly RecordedFile[]> {
-  return (await hashing(folder, paths, signal)).files;
+  return endingAll(signal, async (own) => (await hashing(folder, paths, own)).files);
 }
 
 /** Throws `ModelError` `encoder/changed` if a file of a folder has another hash by now, and as `checkFile`. */

@@ -1,9 +1,6 @@
-import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { FLAGS } from '../own-programs.ts';
 import { BUSY, ENDING } from './protocol.ts';
-
-/** Threads do not get the program's own flags, because `--input-type` would end them. From TypeScript sources they do, for the loader. */
-export const FLAGS = extname(import.meta.url) === '.ts' ? undefined : [];
 
 /**
  * Stack of the thread, which is reserved and not used: ONNX Runtime 1.30 on Linux matches a regular expression against the program's

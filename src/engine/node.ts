@@ -1,17 +1,15 @@
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closable } from '../closable.ts';
+import { EXTENSION, FLAGS } from '../own-programs.ts';
 import { DEVICES, type Device, type EngineOptions } from './device.ts';
 import { threadedKeyCache } from './keys/threaded-cache.ts';
-import { FLAGS, startThread, withoutTelemetry } from './node-thread.ts';
+import { startThread, withoutTelemetry } from './node-thread.ts';
 import { chooseRuntime, giveUpNative, installedRuntime } from './onnxruntime.ts';
 import { sharedEngineBy } from './shared.ts';
 import { type Platform, threadedEngine } from './threaded-engine.ts';
 import type { Engine } from './types.ts';
-
-const EXTENSION = extname(import.meta.url);
 
 const program = new URL(`./worker${EXTENSION}`, import.meta.url);
 const start: Platform['start'] = (events) => startThread(program, events);

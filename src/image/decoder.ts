@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataError, InterruptedError, TipAdapterError } from '../errors.ts';
 import { errorOf, type Failure } from '../failure.ts';
+import { EXTENSION, FLAGS } from '../own-programs.ts';
 import { type Answer, type DecoderSettings, OUT_OF_MEMORY } from './decoder-protocol.ts';
 import { frameOf, frameReader } from './frames.ts';
 import type { Job } from './jobs.ts';
@@ -26,11 +26,7 @@ export interface Decoder {
   readonly alive: boolean;
 }
 
-const EXTENSION = extname(import.meta.url);
 const PROGRAM = fileURLToPath(new URL(`./worker${EXTENSION}`, import.meta.url));
-
-/** Decoders do not get the program's own flags, because `--input-type` would end them. From TypeScript sources they do, for the loader. */
-const FLAGS = [...(EXTENSION === '.ts' ? process.execArgv : []), '--expose-gc'];
 
 /** Time limit for the start of a process, in seconds. */
 const START_SECONDS = 60;
@@ -58,12 +54,16 @@ export function startDecoder(settings: DecoderSettings): Decoder {
 
   const ended = new Promise<void>((resolve) => {
     try {
-      child = spawn(process.execPath, [...FLAGS, PROGRAM, JSON.stringify(settings)], {
-        stdio: 'pipe',
-        windowsHide: true,
-        // Detached, because Ctrl-C in a terminal is sent to all processes of a group.
-        detached: process.platform !== 'win32',
-      });
+      child = spawn(
+        process.execPath,
+        [...(FLAGS ?? process.execArgv), '--expose-gc', PROGRAM, JSON.stringify(settings)],
+        {
+          stdio: 'pipe',
+          windowsHide: true,
+          // Detached, because Ctrl-C in a terminal is sent to all processes of a group.
+          detached: process.platform !== 'win32',
+        },
+      );
     } catch (error) {
       fail(cannotStart((error as Error).message));
       return resolve();

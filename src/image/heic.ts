@@ -1,9 +1,9 @@
-import { extname } from 'node:path';
+import { EXTENSION } from '../own-programs.ts';
 import type { Raster } from './resize.ts';
 import { decodeOnThread } from './thread.ts';
 import type { DecodeOptions } from './types.ts';
 
-const PROGRAM = new URL(`./heic-worker${extname(import.meta.url)}`, import.meta.url);
+const PROGRAM = new URL(`./heic-worker${EXTENSION}`, import.meta.url);
 
 /**
  * The primary picture of a HEIC file, decoded by libheif in WebAssembly. libheif turns the picture, because its orientation is part of the

@@ -1,7 +1,7 @@
-import { extname } from 'node:path';
+import { EXTENSION } from '../own-programs.ts';
 import { decodeOnThread } from './thread.ts';
 
-const PROGRAM = new URL(`./jxl-worker${extname(import.meta.url)}`, import.meta.url);
+const PROGRAM = new URL(`./jxl-worker${EXTENSION}`, import.meta.url);
 
 /**
  * A JPEG XL file as a PNG, of an animation the first frame, decoded by jxl-oxide in WebAssembly. jxl-oxide turns the picture, because its

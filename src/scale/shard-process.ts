@@ -1,15 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { extname } from 'node:path';
 import { onAbort } from '../abort.ts';
 import { DataError, InterruptedError } from '../errors.ts';
 import { errorOf } from '../failure.ts';
+import { FLAGS } from '../own-programs.ts';
 import type { Reply, Task } from './shard-protocol.ts';
 import type { Json } from './work.ts';
-
-const EXTENSION = extname(import.meta.url);
-
-/** Processes do not get the program's own flags, because `--input-type` would end them. From TypeScript sources they do, for the loader. */
-const FLAGS = EXTENSION === '.ts' ? undefined : [];
 
 /** The program that does shards (see `serveShards`), and its settings. */
 export interface ShardProgram {

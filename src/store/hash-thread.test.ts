@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import type { Worker } from 'node:worker_threads';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { toHalf } from '../math/half.ts';
 import { sha256 } from '../sha256.ts';
-import { CHUNK, hashedFile, hashParts } from './hash-thread.ts';
+import { CHUNK } from './hash-part.ts';
+import { hashedFile, hashParts } from './hash-thread.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'hash-thread-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -73,6 +75,81 @@ describe('hashParts', () => {
     const work = hashParts(path, [{ offset: 0, length: 8 }], use, stop.signal);
     stop.abort();
     await expect(work).rejects.toMatchObject({ code: 'interrupted' });
+  });
+});
+
+describe('a thread', () => {
+  const LARGE = 2 ** 25;
+  const large = written('large', new Uint8Array(0));
+  truncateSync(large, LARGE);
+  const threads: Worker[] = [];
+  const note = (thread: Worker) => void threads.push(thread);
+  beforeEach(() => void process.on('worker', note));
+  afterEach(() => {
+    process.off('worker', note);
+    threads.length = 0;
+  });
+
+  it('hashes large parts, and finds a number that is not finite and an end', async () => {
+    const numbers = new Float32Array(LARGE / 4);
+    numbers[7] = Number.NaN;
+    const path = written('numbers', numbers);
+    const whole = { offset: 0, length: LARGE };
+    const [bytes, bad] = await hashParts(path, [whole, { ...whole, dtype: 'float32' }], use);
+    expect(bytes).toEqual({ sha256: sha256(numbers) });
+    expect(bad).toMatchObject({ bad: { at: 7, value: Number.NaN } });
+    const beyond = hashParts(path, [{ ...whole, offset: 1 }], use);
+    await expect(beyond).rejects.toMatchObject({ code: 'checksum/size' });
+    expect(threads).toHaveLength(2);
+  });
+
+  it('is not started for small parts, and no more run at once than there are cores', async () => {
+    await hashParts(large, [{ offset: 0, length: LARGE - 1 }], use);
+    expect(threads).toHaveLength(0);
+    let most = 0;
+    const count = () => {
+      most = Math.max(most, threads.filter(({ threadId }) => threadId >= 0).length);
+    };
+    process.on('worker', count);
+    const works = Array.from({ length: 3 * availableParallelism() }, () => hashedFile(large, LARGE));
+    expect(new Set((await Promise.all(works)).map((file) => file.sha256)).size).toBe(1);
+    process.off('worker', count);
+    expect(threads).toHaveLength(works.length);
+    expect(most).toBeLessThanOrEqual(availableParallelism());
+  });
+
+  it('gives its answer also if its exit is told in the same turn', async () => {
+    process.once('worker', (thread) => {
+      thread.emit('message', [{ sha256: 'its answer' }]);
+      thread.emit('exit', 0);
+    });
+    expect(await hashedFile(large, LARGE)).toEqual({ size: LARGE, sha256: 'its answer' });
+  });
+
+  it('ends with its signal', async () => {
+    const stop = new AbortController();
+    process.once('worker', () => stop.abort());
+    const work = hashedFile(large, LARGE, stop.signal);
+    await expect(work).rejects.toMatchObject({ code: 'interrupted' });
+    expect(threads).toMatchObject([{ threadId: -1 }]);
+  });
+
+  it('that ends without an answer is an error of its own', async () => {
+    process.once('worker', (thread) => void thread.terminate());
+    await expect(hashedFile(large, LARGE)).rejects.toMatchObject({
+      code: 'checksum/thread',
+      message: expect.stringMatching(/large ended with status \d/),
+    });
+  });
+
+  it.skipIf(process.platform !== 'linux')('gives an error of the system by its name', async () => {
+    // The first page of a process's memory cannot be read.
+    for (const length of [8, LARGE])
+      await expect(hashParts('/proc/self/mem', [{ offset: 0, length }], use)).rejects.toMatchObject({
+        message: expect.stringContaining('Cannot read /proc/self/mem'),
+        code: expect.stringMatching(/^disk\//),
+      });
+    expect(threads).toHaveLength(1);
   });
 });
 

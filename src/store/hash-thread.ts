@@ -1,36 +1,24 @@
-import { once } from 'node:events';
-import { extname } from 'node:path';
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { onAbort } from '../abort.ts';
+import { giveWay, onAbort, waitFor } from '../abort.ts';
 import { ModelError, throwIfAborted } from '../errors.ts';
+import { EXTENSION, FLAGS } from '../own-programs.ts';
+import { systemError } from '../system-error.ts';
 import { type Checked, checkFile } from './checksum.ts';
+import { type FilePart, hashPart, type PartHash } from './hash-part.ts';
 import { type FileUse, openRegular } from './regular.ts';
 
-const EXTENSION = extname(import.meta.url);
 const THREAD = new URL(`./hash-worker${EXTENSION}`, import.meta.url);
 
-/** Threads do not get the program's own flags, because `--input-type` would end them. From TypeScript sources they do, for the loader. */
-const FLAGS = EXTENSION === '.ts' ? undefined : [];
-
-/** Number of bytes that the thread reads at once. */
-export const CHUNK = 2 ** 19;
-
-/** Smallest file in bytes that is worth a thread, whose start takes 30 ms. */
+/** Smallest number of bytes that is worth a thread, whose start takes 30 ms. */
 const LARGE = 2 ** 25;
 
-/** A part of a file, in bytes. With a type, its numbers are hashed in single precision. */
-export interface FilePart {
-  readonly offset: number;
-  readonly length: number;
-  readonly dtype?: 'float32' | 'float16' | 'bfloat16';
-}
+/** Whether so many bytes are hashed in a thread of their own. */
+export const isLarge = (bytes: number): boolean => bytes >= LARGE;
 
-/** The sha256 (hex) of a part. */
-export interface PartHash {
-  readonly sha256: string;
-  /** The first number that is not finite. The sha256 is then of the numbers in front of its piece. */
-  readonly bad?: { readonly at: number; readonly value: number };
-}
+/** The exits of the threads that run. No more run at once than there are cores. */
+const running = new Set<Promise<number>>();
+const MOST = availableParallelism();
 
 /** The work of the thread: a file's descriptor, and the parts. */
 export interface HashWork {
@@ -39,8 +27,9 @@ export interface HashWork {
 }
 
 /**
- * Hashes of parts of a file, in their order. They are computed in a thread of their own, side by side with other work of the program. Throws
- * `ModelError` `checksum/size` if the file is shorter than a part of it, and as `openRegular`.
+ * Hashes of parts of a file, in their order. Large parts are hashed in a thread of their own, side by side with other work of the program.
+ * Throws `ModelError` `checksum/size` if the file is shorter than a part of it and `checksum/thread` if the thread ends, `DataError`
+ * (`disk/…`) if the file cannot be read, and as `openRegular`.
  */
 export async function hashParts(
   path: string,
@@ -51,29 +40,65 @@ export async function hashParts(
   throwIfAborted(signal);
   const { file } = await openRegular(path, use);
   try {
-    const work: HashWork = { file: file.fd, parts };
-    const thread = new Worker(THREAD, { workerData: work, execArgv: FLAGS });
-    const forget = onAbort(signal, () => void thread.terminate());
-    // Rejects with what the thread throws. A thread that is ended sends nothing.
-    const [hashes] = (await Promise.race([once(thread, 'message'), once(thread, 'exit')]).finally(
-      forget,
-    )) as [(PartHash | undefined)[] | number];
-    throwIfAborted(signal);
-    const known = typeof hashes === 'number' ? [undefined] : hashes;
-    return known.map((hash) => hash ?? shortened(path));
+    const inThread = isLarge(parts.reduce((sum, { length }) => sum + length, 0));
+    const hashes = await (inThread ? hashInThread : hashHere)({ file: file.fd, parts }, signal);
+    if (typeof hashes === 'number') throw ended(path, hashes);
+    return hashes.map((hash) => hash ?? shortened(path));
+  } catch (error) {
+    throw systemError(error, { path, writing: false }) ?? error;
   } finally {
     await file.close();
   }
 }
 
+type Hashes = (PartHash | undefined)[];
+
+async function hashHere({ file, parts }: HashWork, signal?: AbortSignal): Promise<Hashes> {
+  const hashes: Hashes = [];
+  for (const part of parts) {
+    await giveWay(signal);
+    hashes.push(hashPart(file, part));
+  }
+  return hashes;
+}
+
+/** The hashes from a thread, or the status with which it ended without them. */
+async function hashInThread(work: HashWork, signal?: AbortSignal): Promise<Hashes | number> {
+  while (running.size >= MOST) await waitFor(Promise.race(running), signal);
+  throwIfAborted(signal);
+  const thread = new Worker(THREAD, { workerData: work, execArgv: FLAGS });
+  const exit = new Promise<number>((resolve) => thread.once('exit', resolve));
+  running.add(exit);
+  void exit.then(() => running.delete(exit));
+  const forget = onAbort(signal, () => void thread.terminate());
+  try {
+    // What comes first counts: an answer and the exit may be told in one turn.
+    const answer = await new Promise<Hashes | number>((resolve, reject) => {
+      thread.once('message', resolve).once('error', reject).once('exit', resolve);
+    });
+    throwIfAborted(signal);
+    return answer;
+  } finally {
+    forget();
+  }
+}
+
 /** The size and sha256 of a file. A large file is hashed in a thread of its own. Throws as `hashParts`. */
 export async function hashedFile(path: string, size: number, signal?: AbortSignal): Promise<Checked> {
-  if (size < LARGE) return checkFile(path, {}, signal);
+  if (!isLarge(size)) return checkFile(path, {}, signal);
   const [hash] = await hashParts(path, [{ offset: 0, length: size }], WHOLE, signal);
   return { size, sha256: hash!.sha256 };
 }
 
 const WHOLE: FileUse = { area: 'checksum', Failure: ModelError };
+
+function ended(path: string, status: number): ModelError {
+  return new ModelError(`The thread that hashed ${path} ended with status ${status}`, {
+    code: 'checksum/thread',
+    hint: 'Run the same command again. If it happens again, close other programs, because memory may be short.',
+    details: { path, status },
+  });
+}
 
 function shortened(path: string): never {
   throw new ModelError(`${path} became shorter while it was read`, {

@@ -6,14 +6,17 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { checkEncoder } from '../../classifier/encoder-reference.ts';
 import { createEngine } from '../../engine/node.ts';
-import type { Tensor } from '../../math/tensor.ts';
+import { floatTensor, type Tensor } from '../../math/tensor.ts';
 import { sha256 } from '../../sha256.ts';
 import { encodeSafetensors, parseSafetensors } from '../../store/safetensors.ts';
 import { describeFolder, dualRecord } from '../dual-record.ts';
@@ -29,7 +32,9 @@ import {
   RECORD_FILE,
   tokenizerMeaning,
 } from '../record.ts';
+import type { StoredWeights } from './checkpoint.ts';
 import { SMALL_TOKENIZER, writeSmallClip } from './small-clip.fixture.ts';
+import { hashOfTensors } from './tensor-hash.ts';
 import { widened } from './weights.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'fingerprint-'));
@@ -123,6 +128,62 @@ describe('the fingerprint of weights', () => {
       expect((await recordOf(folder)).fingerprint).not.toBe(fingerprint);
     },
   );
+
+  it('is remembered for the same weights, also if another file was changed', async () => {
+    const folder = writeSmallClip(newFolder(), { names: 'hub', seed: 6 });
+    const { fingerprint } = await recordOf(folder);
+    // Numbers that the hash of the tensors refuses, so that it is computed no more.
+    const weights = join(folder, 'model.safetensors');
+    const bytes = readFileSync(weights);
+    writeFileSync(weights, bytes.fill(255, bytes.length - 4));
+    await expect(recordOf(folder)).rejects.toMatchObject({ code: 'weights/not-finite' });
+    // Waits until the table is written.
+    change(folder, 'tokenizer.json', (was) => ({ ...was, test: 'once' }));
+    await hashedFiles(folder, ['tokenizer.json']);
+    const table = join(root, 'home/encoders/.folder-hashes.json');
+    const known = { ...json(table), [`tensors 1 of ${sha256(bytes)}`]: ['', '1'.repeat(64)] };
+    writeFileSync(table, JSON.stringify(known));
+    change(folder, 'tokenizer.json', (was) => ({ ...was, test: 'changed' }));
+    expect((await recordOf(folder)).fingerprint).not.toBe(fingerprint);
+  });
+
+  it('that cannot be computed leaves no thread that hashes', async () => {
+    const folder = newFolder();
+    const weights = join(folder, 'open_clip_model.safetensors');
+    writeFileSync(weights, '');
+    truncateSync(weights, 2 ** 33);
+    writeFileSync(join(folder, 'tokenizer.json'), '{');
+    const threads: Worker[] = [];
+    const note = (thread: Worker) => void threads.push(thread);
+    process.on('worker', note);
+    await expect(recordOf(folder)).rejects.toThrow('tokenizer.json');
+    await setTimeout(500);
+    expect(threads.filter(({ threadId }) => threadId >= 0)).toEqual([]);
+    process.off('worker', note);
+  });
+
+  it('is an error that can be caught if a file fails while the tensors of another are read', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    const [inFile, elsewhere] = ['a', 'b'].map((source) => [source, { source, shape: [1] }] as const);
+    const stored = {
+      shapes: new Map(),
+      tensor: async () => {
+        await setTimeout(100);
+        return floatTensor([1], Float32Array.of(1));
+      },
+      files: {
+        folder: root,
+        place: (name: string) =>
+          name === 'a' ? ({ file: 'none', offset: 0, dtype: 'float32', shape: [1] } as const) : undefined,
+      },
+      close: async () => {},
+    };
+    const hash = hashOfTensors(stored as unknown as StoredWeights, new Map([inFile!, elsewhere!]));
+    await expect(hash).rejects.toThrow('none');
+    expect(unhandled).not.toHaveBeenCalled();
+    process.off('unhandledRejection', unhandled);
+  });
 
   it('does not depend on hashes that were remembered without the version of their meaning', async () => {
     const folder = writeSmallClip(newFolder(), { names: 'hub', seed: 5 });

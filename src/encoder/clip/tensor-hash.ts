@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { allEnded } from '../../abort.ts';
 import { ModelError, throwIfAborted } from '../../errors.ts';
 import { bytesPerNumber, firstNotFinite, type StoredTensor, sizeOf } from '../../math/tensor.ts';
 import { sha256 } from '../../sha256.ts';
@@ -11,7 +12,7 @@ import { filesUnder, readView, widened } from './weights.ts';
 /**
  * Sha256 (hex) over the tensors of a model: their names in the towers, shapes and values in single precision. All files that give the towers
  * the same numbers have the same hash, whatever names, number types and order their format has. Tensors that lie in a safetensors file as the
- * towers use them are hashed by two threads for each file.
+ * towers use them are hashed in two parts for each file, large ones in threads.
  *
  * Throws `ModelError` that names a tensor with a number that is not finite.
  *
@@ -32,17 +33,14 @@ export async function hashOfTensors(
     if (place) byFile.set(place.file, [...(byFile.get(place.file) ?? []), { name, view, place }]);
     else bySource.set(view.source, [...(bySource.get(view.source) ?? []), [name, view]]);
   }
-  const inThreads = [...byFile].flatMap(([file, parts]) =>
-    [0, 1].map((half) =>
-      hashesOf(
-        join(files?.folder ?? '', file),
-        parts.filter((_, i) => i % 2 === half),
-        signal,
-      ),
-    ),
+  const inFiles = [...byFile].flatMap(([file, parts]) =>
+    [0, 1]
+      .map((half) => parts.filter((_, i) => i % 2 === half))
+      .filter((own) => own.length > 0)
+      .map((own) => hashesOf(join(files?.folder ?? '', file), own, signal)),
   );
-  const hashes: Hashed[] = [];
-  try {
+  const hashHere = async () => {
+    const hashes: Hashed[] = [];
     for (const [source, parts] of bySource) {
       throwIfAborted(signal);
       // Large tensors are read once, also if they hold several of the towers'.
@@ -55,10 +53,9 @@ export async function hashOfTensors(
         hashes.push([name, shape, sha256(data)]);
       }
     }
-  } finally {
-    await Promise.allSettled(inThreads);
-  }
-  hashes.push(...(await Promise.all(inThreads)).flat());
+    return hashes;
+  };
+  const hashes = (await allEnded([hashHere(), ...inFiles])).flat();
   hashes.sort(([a], [b]) => (a < b ? -1 : 1));
   return sha256(JSON.stringify(hashes));
 }
