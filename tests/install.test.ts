@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import sharp from 'sharp';
@@ -50,6 +59,13 @@ describe.skipIf(!given)('installed into a fresh project (npm run test:install)',
     // The proxy allows only the registry. The hosts of CUDA's libraries and of sources cannot be reached.
     proxy = await startProxy(HOSTS);
     await writeSmallEncoder(join(root, 'encoder'));
+    // Only files of more than 32 MiB are hashed in threads. A model is one message of protobuf, to which fields can be appended: this is a
+    // second `doc_string`.
+    const model = join(root, 'encoder', 'vision_model.onnx');
+    appendFileSync(
+      model,
+      Buffer.concat([Uint8Array.of(0x32, 0x80, 0x80, 0x80, 0x10), Buffer.alloc(2 ** 25, ' ')]),
+    );
     for (const background of ['red', 'blue']) {
       mkdirSync(join(root, 'photos', background), { recursive: true });
       for (const i of [1, 2, 3])

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
@@ -124,6 +124,15 @@ describe('a thread', () => {
       thread.emit('exit', 0);
     });
     expect(await hashedFile(large, LARGE)).toEqual({ size: LARGE, sha256: 'its answer' });
+  });
+
+  it('hashes no file that has taken the name of the one that was opened', async () => {
+    const [path, other] = [
+      written('replaced', new Uint8Array(LARGE)),
+      written('other', new Uint8Array(LARGE)),
+    ];
+    process.once('worker', () => renameSync(other, path));
+    await expect(hashedFile(path, LARGE)).rejects.toMatchObject({ code: 'checksum/size' });
   });
 
   it('ends with its signal', async () => {

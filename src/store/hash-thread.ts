@@ -6,7 +6,7 @@ import { EXTENSION, FLAGS } from '../own-programs.ts';
 import { systemError } from '../system-error.ts';
 import { type Checked, checkFile } from './checksum.ts';
 import { type FilePart, hashPart, type PartHash } from './hash-part.ts';
-import { type FileUse, openRegular } from './regular.ts';
+import { type FileUse, fileIdentity, openRegular } from './regular.ts';
 
 const THREAD = new URL(`./hash-worker${EXTENSION}`, import.meta.url);
 
@@ -20,15 +20,17 @@ export const isLarge = (bytes: number): boolean => bytes >= LARGE;
 const running = new Set<Promise<number>>();
 const MOST = availableParallelism();
 
-/** The work of the thread: a file's descriptor, and the parts. */
+/** The work of the thread, which opens the file itself: in Deno, a descriptor belongs to the thread that opened it. */
 export interface HashWork {
-  readonly file: number;
+  readonly path: string;
+  /** `fileIdentity` of the file. The thread hashes nothing if another file has taken its name. */
+  readonly identity: string;
   readonly parts: readonly FilePart[];
 }
 
 /**
  * Hashes of parts of a file, in their order. Large parts are hashed in a thread of their own, side by side with other work of the program.
- * Throws `ModelError` `checksum/size` if the file is shorter than a part of it and `checksum/thread` if the thread ends, `DataError`
+ * Throws `ModelError` `checksum/size` if the file is shorter than a part of it or is replaced meanwhile, and `checksum/thread` if the thread ends, `DataError`
  * (`disk/…`) if the file cannot be read, and as `openRegular`.
  */
 export async function hashParts(
@@ -38,10 +40,12 @@ export async function hashParts(
   signal?: AbortSignal,
 ): Promise<PartHash[]> {
   throwIfAborted(signal);
-  const { file } = await openRegular(path, use);
+  const { file, stats } = await openRegular(path, use);
   try {
     const inThread = isLarge(parts.reduce((sum, { length }) => sum + length, 0));
-    const hashes = await (inThread ? hashInThread : hashHere)({ file: file.fd, parts }, signal);
+    const hashes = inThread
+      ? await hashInThread({ path, identity: fileIdentity(stats), parts }, signal)
+      : await hashHere(file.fd, parts, signal);
     if (typeof hashes === 'number') throw ended(path, hashes);
     return hashes.map((hash) => hash ?? shortened(path));
   } catch (error) {
@@ -53,7 +57,7 @@ export async function hashParts(
 
 type Hashes = (PartHash | undefined)[];
 
-async function hashHere({ file, parts }: HashWork, signal?: AbortSignal): Promise<Hashes> {
+async function hashHere(file: number, parts: readonly FilePart[], signal?: AbortSignal): Promise<Hashes> {
   const hashes: Hashes = [];
   for (const part of parts) {
     await giveWay(signal);
@@ -101,7 +105,7 @@ function ended(path: string, status: number): ModelError {
 }
 
 function shortened(path: string): never {
-  throw new ModelError(`${path} became shorter while it was read`, {
+  throw new ModelError(`${path} became shorter or was replaced while it was read`, {
     code: 'checksum/size',
     hint: 'Run the same command again when nothing writes to the file any more.',
     details: { path },
