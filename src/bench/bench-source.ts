@@ -46,6 +46,8 @@ export interface BenchSource {
   readonly encodeMilliseconds?: number;
   /** Pictures and folders of the data that could not be read. No figure includes them. */
   readonly unread?: readonly string[];
+  /** Notes about test pictures that are left out, because something has learnt from them. No figure includes them. */
+  readonly leftOut?: readonly string[];
   /** Notes about peculiarities of the data. */
   readonly notes: readonly string[];
   /** Those of them that were known when `onRead` was called. */

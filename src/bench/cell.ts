@@ -46,6 +46,8 @@ export interface Cell extends CellSettings, Measures {
   readonly on: string;
   /** Number of classes that were possible answers. */
   readonly classes: number;
+  /** Number of classes that have a test row. */
+  readonly testedClasses: number;
   readonly examples: number;
   readonly correct: number;
   readonly total: number;
@@ -77,7 +79,7 @@ export interface Skipped extends CellSettings {
 }
 
 /** Version of kept cells, raised when their meaning changes. */
-const FORMAT = 4;
+const FORMAT = 5;
 
 /** The outcome of a fit. */
 export type FitResult = readonly Cell[] | Skipped;
@@ -224,6 +226,7 @@ async function evaluateRows(
   return {
     on,
     classes: among?.length ?? classes,
+    testedClasses: new Set(labels).size,
     correct,
     total,
     accuracy: correct / total,

@@ -85,6 +85,50 @@ describe('bench on pictures with a small encoder', () => {
     }
   });
 
+  it('says which test pictures are left out and why, and refuses a test split of which none is left', async () => {
+    await cp(join(root, 'photos'), join(root, 'repeated'), { recursive: true });
+    const copy = (n: number) =>
+      cp(join(root, `photos/train/red/train-${n}.png`), join(root, `repeated/test/red/test-${n}.png`));
+    await copy(0);
+    const given = ['repeated', '--methods', 'prototype', '--shots', '4', '--seeds', '1', '--json'] as const;
+    const note =
+      'repeated: 1 of 6 test pictures was left out, because the same picture is among the examples';
+    const some = await bench(...given);
+    expect(some.cells[0]).toMatchObject({ total: 5, testedClasses: 3 });
+    expect(JSON.parse(some.out).tables[0].missing).toEqual([note]);
+    expect(await readFile(join(root, 'out', 'bench.md'), 'utf8')).toContain(`Missing: ${note}`);
+    await copy(1);
+    const fewer = await bench(...given);
+    expect(JSON.parse(fewer.out).tables[0].how).toContain(
+      '4 rows. The rows of repeated are of 2 of 3 classes.',
+    );
+    await rm(join(root, 'repeated/test'), { recursive: true });
+    await cp(join(root, 'photos/train'), join(root, 'repeated/test'), { recursive: true });
+    const io = recordingIo();
+    const all = [
+      'bench',
+      join(root, 'repeated'),
+      '--encoders',
+      join(root, 'encoder'),
+      '-o',
+      join(root, 'none'),
+    ];
+    expect(await runCli([...all, '--shots', '4', '--methods', 'prototype'], io)).toBe(3);
+    expect(io.err()).toContain('12 of 12 test pictures were left out, because');
+  });
+
+  it('says that it split the pictures itself, and of how many classes the rows are', async () => {
+    const train = join(root, 'photos', 'train');
+    await cp(join(train, 'red'), join(root, 'unsplit', 'red'), { recursive: true });
+    await cp(join(train, 'blue', 'train-0.png'), join(root, 'unsplit', 'blue', 'only.png'));
+    const common = ['unsplit', '--methods', 'prototype', '--shots', '1', '--seeds', '1'] as const;
+    const { out, cells } = await bench(...common, '--metrics');
+    expect(out).toContain('about 30% of the pictures of each class, because there is no test split; ');
+    expect(out).toContain('evaluated on 1 row. The rows of unsplit are of 1 of 2 classes.');
+    expect(cells[0]).toMatchObject({ classes: 2, testedClasses: 1 });
+    expect(out).toContain('Missing: unsplit: how well other pictures are rejected, because');
+  });
+
   it('encodes the validation split if a protocol uses it', async () => {
     const { out, cells } = await bench(
       'photos',

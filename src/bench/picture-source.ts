@@ -8,7 +8,7 @@ import { quoted } from '../dataset/findings.ts';
 import { groupedBy } from '../dataset/grouping.ts';
 import type { Located } from '../dataset/locate.ts';
 import { readDataset } from '../dataset/read.ts';
-import { splitDataset } from '../dataset/split.ts';
+import { AUTO_TEST_FRACTION, splitDataset } from '../dataset/split.ts';
 import type { Dataset, Example, Split } from '../dataset/types.ts';
 import { chooseEncoder, type EncoderChoice } from '../encoder/choose.ts';
 import { type EncodedImages, encodeImages } from '../encoder/encode.ts';
@@ -24,7 +24,7 @@ import { methodById } from '../methods/index.ts';
 import { type Support, selectExamples } from '../methods/task.ts';
 import { hashOf } from '../store/checksum.ts';
 import { openFeatureCache } from '../store/feature-cache.ts';
-import { count, plural } from '../words.ts';
+import { count, number, plural } from '../words.ts';
 import type { BenchSource, OpenOptions } from './bench-source.ts';
 
 /**
@@ -50,6 +50,9 @@ export async function openPictures({ path, known }: Located, options: OpenOption
   if (!tower) await encoder.close();
   const taught = fineTunedOn(encoder);
   const own = new Set([...learnt.hashes, ...taught]);
+  const rows = { on: '', ...rowsOf(tested, own) };
+  const leftOut = leftOutNotes(tested, new Set(learnt.hashes), taught);
+  if (rows.labels.length === 0) throw noTest(`${dataset.name} has nothing to test on: ${leftOut.join('; ')}`);
   const place = new Map(learnt.kept.map(({ id }, i) => [id, i]));
   const largest = Math.max(0, ...dataset.classes.map((_, c) => countOf(dataset, c)));
   const all = [learnt, tested, tuned];
@@ -82,8 +85,12 @@ export async function openPictures({ path, known }: Located, options: OpenOption
       );
     },
     val: tuned.kept.length > 0 ? rowsOf(tuned) : undefined,
-    testRows: () => [{ on: '', ...rowsOf(tested, own) }],
-    how: 'test pictures',
+    testRows: () => [rows],
+    how:
+      dataset === read
+        ? 'test pictures'
+        : `about ${100 * AUTO_TEST_FRACTION}% of the pictures of each class, because there is no test split`,
+    leftOut,
     encodeMilliseconds,
     unread: [
       ...(dataset.unreadable ?? []).map((one) => one.path),
@@ -92,7 +99,7 @@ export async function openPictures({ path, known }: Located, options: OpenOption
     readNotes,
     notes: [
       ...heads.notes,
-      ...fineTunedNotes(all, taught),
+      ...fineTunedNotes([learnt, tuned], taught),
       ...readNotes,
       ...all.flatMap(({ failures }) =>
         failures.map(({ id, error }) => `${messageAbout(id, error.message)} (left out)`),
@@ -140,19 +147,36 @@ function fingerprintOf(
   return hashOf(JSON.stringify({ encoder, ...how, classes, order, pictures }));
 }
 
-/** Notes about pictures that the encoder was fine-tuned on: tests leave them out, and folds of the examples cannot. */
-function fineTunedNotes(
-  [learnt, tested, tuned]: readonly (Readable | undefined)[],
+/** A note about examples that the encoder was fine-tuned on: folds of the examples cannot leave them out. */
+function fineTunedNotes(examples: readonly Readable[], taught: ReadonlySet<string>): string[] {
+  const n = examples.flatMap(({ hashes }) => hashes).filter((hash) => taught.has(hash)).length;
+  if (n === 0) return [];
+  return [
+    `The encoder was fine-tuned on ${count(n, 'picture')} of the examples: what is tuned on them is tuned on scores that are too good`,
+  ];
+}
+
+/** Notes about test pictures that are also examples, or that the encoder was fine-tuned on. */
+function leftOutNotes(
+  { hashes }: Readable,
+  examples: ReadonlySet<string>,
   taught: ReadonlySet<string>,
 ): string[] {
-  const number = (one: Readable | undefined) => one!.hashes.filter((hash) => taught.has(hash)).length;
-  const [examples, test] = [number(learnt) + number(tuned), number(tested)];
+  const same = hashes.filter((hash) => examples.has(hash)).length;
+  const tuned = hashes.filter((hash) => taught.has(hash) && !examples.has(hash)).length;
+  const of = (n: number) =>
+    `${number(n)} of ${count(hashes.length, 'test picture')} ${plural(n, 'was', 'were')} left out, because`;
   return [
-    examples > 0 &&
-      `The encoder was fine-tuned on ${count(examples, 'picture')} of the examples: what is tuned on them is tuned on scores that are too good`,
-    test > 0 &&
-      `${count(test, 'test picture')} ${plural(test, 'is', 'are')} left out, because the encoder was fine-tuned on ${plural(test, 'it', 'them')}`,
+    same > 0 && `${of(same)} the same ${plural(same, 'picture is', 'pictures are')} among the examples`,
+    tuned > 0 && `${of(tuned)} the encoder was fine-tuned on ${plural(tuned, 'it', 'them')}`,
   ].filter((note) => note !== false);
+}
+
+function noTest(message: string): DataError {
+  return new DataError(message, {
+    code: 'bench/no-test',
+    hint: 'Give data with a test split, for example in the folders train and test.',
+  });
 }
 
 /** The encoded pictures, without the unreadable ones. */
@@ -167,11 +191,7 @@ async function encodeSplits(
 ): Promise<Record<'learnt' | 'tested' | 'tuned', Readable>> {
   const pool = testOnly ? [] : poolOf(dataset, shots, seeds);
   const test = ofSplit(dataset, 'test');
-  if (test.length === 0)
-    throw new DataError(`${dataset.name} has no test pictures`, {
-      code: 'bench/no-test',
-      hint: 'Give data with a test split, for example in the folders train and test.',
-    });
+  if (test.length === 0) throw noTest(`${dataset.name} has no test pictures`);
   const val = validation ? ofSplit(dataset, 'val') : [];
   const cache = openFeatureCache();
   const total = pool.length + test.length + val.length;

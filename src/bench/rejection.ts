@@ -12,7 +12,8 @@ const HELD_OUT = 0.2;
 
 /**
  * AUROC of the confidence for separating pictures of known and unknown classes, over all test rows. A fifth of the classes, drawn by the
- * seed, are left out of the fit with their names and examples. Undefined if fewer than two classes would remain.
+ * seed, are left out of the fit with their names and examples. Undefined if fewer than two classes would remain, or if the test rows are of
+ * known or of unknown classes alone.
  */
 export async function rejectionAuroc(
   engine: Engine,
@@ -29,14 +30,13 @@ export async function rejectionAuroc(
     .sort((a, b) => a - b);
   if (known.length < 2) return undefined;
   const smaller = amongClasses(task, known);
+  const isKnown = Array.from(labels, (label) => known.includes(label));
+  if (new Set(isKnown).size < 2) return undefined;
   const state = await method.fit(smaller, options);
   const scorer = await createScorer(engine, method, state, smaller);
   const scores = await scorer.scores(features, task).finally(() => scorer.close());
   const confidence = Float64Array.from(labels, (_, i) => Math.max(...softmax(row(scores, i), temperature)));
-  return auroc(
-    confidence,
-    Array.from(labels, (label) => known.includes(label)),
-  );
+  return auroc(confidence, isKnown);
 }
 
 /** The task with only some of its classes, renumbered in the given order. */

@@ -56,15 +56,28 @@ export function finishTable(
   const missing = [
     ...plan.missing,
     ...(plan.axis === 'shots' ? reductions(entries) : []),
-    ...unreadOf(new Set(plan.trials.flatMap(({ parts }) => parts.map(({ source }) => source)))),
+    ...unmeasured(entries),
+    ...notCovered(new Set(plan.trials.flatMap(({ parts }) => parts.map(({ source }) => source)))),
   ];
   return { plan, entries, skipped: [...skipped], missing };
 }
 
-/** Notes about unreadable files, which the figures do not cover. */
-function unreadOf(sources: Iterable<BenchSource>): string[] {
-  return [...sources].flatMap(({ name, unread = [] }) =>
-    unread.length > 0 ? [`${name}: ${countUnread(unread)} that could not be read`] : [],
+/** Notes about unreadable files and left-out test pictures, which the figures do not cover. */
+function notCovered(sources: Iterable<BenchSource>): string[] {
+  const notes = [...sources].flatMap(({ name, unread = [], leftOut = [] }) => [
+    ...(unread.length > 0 ? [`${name}: ${countUnread(unread)} that could not be read`] : []),
+    ...leftOut.map((note) => `${name}: ${note}`),
+  ]);
+  return [...new Set(notes)];
+}
+
+/** One note for each data set whose rejection was asked for and could not be measured. */
+function unmeasured(entries: readonly Entry[]): string[] {
+  const cells = entries.flatMap((entry) => entry.cells);
+  const data = cells.flatMap((cell) => (cell.rejection && cell.auroc === undefined ? [cell.data] : []));
+  return [...new Set(data)].map(
+    (name) =>
+      `${name}: how well other pictures are rejected, because a fifth of its classes cannot be left out, or the test rows are only of these or only of the others`,
   );
 }
 

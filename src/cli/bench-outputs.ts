@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import stringWidth from 'string-width';
 import type { BenchSource } from '../bench/bench-source.ts';
+import type { Cell } from '../bench/cell.ts';
 import type { FinishedTable } from '../bench/run.ts';
 import { UsageError } from '../errors.ts';
 import { listMethods, methodById } from '../methods/index.ts';
@@ -85,17 +86,14 @@ export async function writeOutputs(
 }
 
 function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
-  const { title, how, axis, published, costs } = table.plan;
+  const { title, axis, published, costs } = table.plan;
   const { missing } = table;
-  const cells = table.entries.flatMap((entry) => entry.cells);
-  const totals = cells.map(({ total }) => total);
-  const remarks = [...new Set(cells.flatMap((cell) => cell.remarks))].map((remark) => `${remark}.`);
   // An ablation is about one method, so it has no costs to compare.
   const methods = new Set(table.entries.map(({ row }) => row)).size;
   const numbers = methods > 1 || (methods === 1 && axis === 'shots');
   return {
     title,
-    how: [how, ...(totals.length > 0 ? [rowsText(totals)] : []), ...remarks].join(' '),
+    how: howOf(table),
     tables: {
       'Accuracy and its 95% interval': accuracyTable(table),
       ...(numbers && { 'Costs, and the p-value of each difference from the best method': costTable(table) }),
@@ -108,11 +106,32 @@ function sectionOf(table: FinishedTable, metrics: boolean): BenchSection {
   };
 }
 
+/** The text above a table: the rows that its figures were measured and tuned on, their number, the classes without a row, and remarks. */
+function howOf({ plan, entries }: FinishedTable): string {
+  const cells = entries.flatMap((entry) => entry.cells);
+  const remarks = new Set(cells.flatMap((cell) => cell.remarks));
+  const sentences = [...partsOfClasses(cells), ...Array.from(remarks, (remark) => `${remark}.`)];
+  return [plan.how, ...(cells.length > 0 ? [rowsText(cells)] : []), ...sentences].join(' ');
+}
+
 /** A sentence with the number of rows that the numbers of a table come from. */
-function rowsText(totals: readonly number[]): string {
+function rowsText(cells: readonly Cell[]): string {
+  const totals = cells.map(({ total }) => total);
   const [least, most] = [totals.reduce((a, b) => Math.min(a, b)), totals.reduce((a, b) => Math.max(a, b))];
   const range = least < most ? `${number(least)} to ` : '';
   return `Each fit was evaluated on ${range}${count(most, 'row')}.`;
+}
+
+/** Sentences about rows that are not of all classes. */
+function partsOfClasses(cells: readonly Cell[]): string[] {
+  const sentences = cells.flatMap(({ data, on, testedClasses, classes }) =>
+    testedClasses < classes
+      ? [
+          `The rows of ${on && on !== data ? `${data} (${on})` : data} are of ${number(testedClasses)} of ${count(classes, 'class', 'classes')}.`,
+        ]
+      : [],
+  );
+  return [...new Set(sentences)];
 }
 
 function notesOf({ published, missing }: BenchSection): string[] {
@@ -152,12 +171,13 @@ function provenance({ suite, sources, missing, tables }: FinishedBench) {
     sources: sources.map(({ name, encoder, fingerprint, classes, dimension, how, seeded, notes }) => {
       return { name, encoder, fingerprint, classes: classes.length, dimension, how, seeded, notes };
     }),
-    tables: tables.map(({ plan, entries, skipped, missing }) => {
-      const { title, how, axis, columns, published } = plan;
+    tables: tables.map((table) => {
+      const { plan, entries, skipped, missing } = table;
+      const { title, axis, columns, published } = plan;
       const numbers = entries.map(({ row, column, draws, planned, accuracy, interval }) => {
         return { row, column, draws, planned, accuracy, interval };
       });
-      return { title, how, axis, columns, numbers, published, missing, skipped };
+      return { title, how: howOf(table), axis, columns, numbers, published, missing, skipped };
     }),
   };
 }

@@ -42,6 +42,9 @@ export function learnable(dataset: Dataset): Dataset {
   return { ...dataset, examples: kept, findings: [...findings, info('held-out', message)] };
 }
 
+/** The test fraction `auto`. */
+export const AUTO_TEST_FRACTION = 0.3;
+
 /** Options of `splitDataset`. */
 export interface SplitOptions {
   /** Share of each class's groups that goes into the test split, between 0 and 1. `auto` is 0.3. */
@@ -56,7 +59,7 @@ export interface SplitOptions {
  * there. Throws `UsageError` for a test fraction out of range, and `DataError` if no class can be split.
  */
 export function splitDataset(dataset: Dataset, { testFraction, seed }: SplitOptions): Dataset {
-  const fraction = testFraction === 'auto' ? 0.3 : testFraction;
+  const fraction = testFraction === 'auto' ? AUTO_TEST_FRACTION : testFraction;
   if (!(fraction > 0 && fraction < 1)) {
     throw new UsageError(`The test fraction must be between 0 and 1, not ${testFraction}`, {
       code: 'dataset/test-fraction',

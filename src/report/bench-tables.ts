@@ -212,6 +212,7 @@ const CELL_COLUMNS = [
   'given',
   'on',
   'classes',
+  'testedClasses',
   'examples',
   'correct',
   'total',
