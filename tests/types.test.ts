@@ -65,12 +65,20 @@ describe.each(compilers)('TypeScript %s', { timeout: 240_000 }, (_, compiler) =>
   it.each(
     MODULES.flatMap((module) => [
       { ...module, lib: ['ES2023'], types: ['node'] },
-      { ...module, lib: ['ES2023', 'DOM', 'DOM.Iterable'], types: ['node'] },
+      {
+        ...module,
+        lib: ['ES2023', 'DOM', 'DOM.Iterable'],
+        types: ['node'],
+        exactOptionalPropertyTypes: true,
+      },
     ]),
-  )('checks a program for Node with $moduleResolution, $lib', (options) => {
-    const files = ['all.ts', ...programs.map((_, i) => `readme${i}.ts`)];
-    expect(check(compiler, options, files)).toBe('');
-  });
+  )(
+    'checks a program for Node with $moduleResolution, $lib, exact optional properties: $exactOptionalPropertyTypes',
+    (options) => {
+      const files = ['all.ts', ...programs.map((_, i) => `readme${i}.ts`)];
+      expect(check(compiler, options, files)).toBe('');
+    },
+  );
 
   it("checks a page's program without Node's types", () => {
     const options = { ...MODULES[1], lib: ['ES2023', 'DOM'], types: [], customConditions: ['browser'] };

@@ -6,7 +6,7 @@ import { sum } from '../graph/reduce.ts';
 import { type Matrix, matrix, row } from '../math/matrix.ts';
 import { floatTensor, ofRank, type Tensor } from '../math/tensor.ts';
 import { isInFile } from './file-rows.ts';
-import type { SymbolicState } from './method.ts';
+import type { State, SymbolicState } from './method.ts';
 import { countByClass, keysOf, type Task } from './task.ts';
 
 /**
@@ -89,9 +89,13 @@ export function cacheTensors(keys: Matrix, labels: ArrayLike<number>, classes: n
   return { ...tensors, blockClass: floatTensor([blocks, classes], oneHot.data) };
 }
 
-/** The tensors of the examples' cache. It is empty if the examples' file or the caller computes the votes. */
-export function cacheState({ support, classes, cache }: Task): Partial<CacheTensors> {
-  return cache || isInFile(support.features) ? {} : cacheTensors(keysOf(support), support.labels, classes);
+/** A state with the tensors of the examples' cache, or without them if the examples' file or the caller computes the votes. */
+export function withCache<S extends State>(
+  state: S,
+  { support, classes, cache }: Task,
+): S & Partial<CacheTensors> {
+  if (cache || isInFile(support.features)) return state;
+  return { ...state, ...cacheTensors(keysOf(support), support.labels, classes) };
 }
 
 /** The example at each place of a prepared cache, or -1 for padding. */

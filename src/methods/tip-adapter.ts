@@ -1,6 +1,6 @@
 import { mul } from '../graph/elementwise.ts';
 import { positive, real } from '../options.ts';
-import { affinities, cacheState, classSums } from './cache.ts';
+import { affinities, classSums, withCache } from './cache.ts';
 import { defineMethod, SCALE, WEIGHT } from './method.ts';
 import { zeroShotLogits } from './zero-shot.ts';
 
@@ -23,7 +23,7 @@ export const tipAdapter = defineMethod({
   },
   fit: (_, { alpha, beta }) => ({ alpha, beta }),
   holds: () => ({ alpha: WEIGHT, beta: SCALE }),
-  prepare: (state, task) => ({ ...state, ...cacheState(task) }),
+  prepare: (state, task) => withCache(state, task),
   terms: (f, state, task) => ({
     text: zeroShotLogits(f, task.head),
     cache: mul(classSums(f, state), state.alpha), // [m, c]

@@ -1,5 +1,5 @@
 import { positive } from '../options.ts';
-import { affinities, cacheState, classSums } from './cache.ts';
+import { affinities, classSums, withCache } from './cache.ts';
 import { defineMethod, SCALE } from './method.ts';
 
 /**
@@ -18,7 +18,7 @@ export const visualOnly = defineMethod({
   },
   fit: (_, { beta }) => ({ beta }),
   holds: () => ({ beta: SCALE }),
-  prepare: (state, task) => ({ ...state, ...cacheState(task) }),
+  prepare: (state, task) => withCache(state, task),
   terms: (f, state) => ({ cache: classSums(f, state) }),
   votes: affinities,
 });
