@@ -39,7 +39,8 @@ describe('tip-adapter export', () => {
     expect(out).toContain(
       'pixels uint8 [n, 32, 32, 3] → probabilities float32 [n, 3], scores float32 [n, 3]',
     );
-    expect(err).toContain("no probability differs from the classifier's by more than");
+    expect(err).toContain("no probability differs from the classifier's");
+    expect(err).not.toContain('0e+0');
     expect(existsSync(at('pets.onnx'))).toBe(true);
   });
 

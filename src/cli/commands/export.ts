@@ -237,9 +237,8 @@ const makers: Readonly<
 
 function tried(io: Io, difference: number, quantised = false): void {
   const whose = quantised ? 'that of the classifier with the same 8-bit encoder' : "the classifier's";
-  io.note(
-    `Checked: on a trial input, no probability differs from ${whose} by more than ${difference.toExponential(0)}.`,
-  );
+  const most = difference > 0 ? ` by more than ${difference.toExponential(0)}` : '';
+  io.note(`Checked: on a trial input, no probability differs from ${whose}${most}.`);
 }
 
 /** Exports with the pictures that the loss is measured on, and prints the findings about them. */
