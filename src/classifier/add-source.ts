@@ -48,9 +48,14 @@ export async function addExamples(
 function labelledSet(known: readonly ClassInfo[], added: Dataset): Labelled {
   checkSource(added);
   const { classes: own, examples, findings } = learnable(added);
-  const { classes, places } = joinClasses(known, own);
+  const { classes, places, findings: respelled } = joinClasses(known, own);
   const numbered = examples
     .filter(({ label }) => label >= 0)
     .map((example) => ({ ...example, label: places[example.label]! }));
-  return { examples: numbered, classes, findings, unread: unlisted(added, (split) => split === 'train') };
+  return {
+    examples: numbered,
+    classes,
+    findings: [...findings, ...respelled],
+    unread: unlisted(added, (split) => split === 'train'),
+  };
 }

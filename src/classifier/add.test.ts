@@ -97,6 +97,22 @@ describe('adding', () => {
     ]);
   });
 
+  it('tells of a name that counts as a class written in another way', async () => {
+    const upper = await base.add(await named('dog', [5], 'DOG'));
+    expect(upper.data.classes).toHaveLength(3);
+    const told = { level: 'info', code: 'add/respelled', paths: ['"DOG" as "dog"'] };
+    expect(upper.findings).toMatchObject([told]);
+    const { readDataset } = await import('../dataset/read.ts');
+    await writePictures(at('shouted'), { DOG: [7], owl: [1] });
+    expect((await base.add(await readDataset(at('shouted')))).findings).toContainEqual(
+      expect.objectContaining(told),
+    );
+  });
+
+  it('refuses a class of the name that predict gives its folder of unsure pictures', async () => {
+    await expect(base.add(await named('owl', [1], 'Unsure'))).rejects.toMatchObject({ code: 'add/label' });
+  });
+
   it('names a new class without a readable picture', async () => {
     await writeFiles(at(), { 'owl.png': 'text' });
     const grown = await base.add([{ image: at('owl.png'), label: 'owl' }, ...(await named('cat', [9]))]);

@@ -1,6 +1,6 @@
 import { matchClasses } from '../dataset/classes.ts';
 import { NEAR_DUPLICATE } from '../dataset/duplicates.ts';
-import { visible } from '../dataset/names.ts';
+import { checkNewClass, visible } from '../dataset/names.ts';
 import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import { errorAbout, UsageError } from '../errors.ts';
 import { selectRows, unitRows } from '../math/matrix.ts';
@@ -10,7 +10,7 @@ import { headWith } from './class-texts.ts';
 import type { EmbeddingSession } from './encoder-session.ts';
 import { embedExamples, engineProduct } from './examples.ts';
 import { emptiedClasses, unreadable } from './fit-findings.ts';
-import { type Growth, grown } from './grow.ts';
+import { type Growth, grown, respelledFindings } from './grow.ts';
 import { learnAgain, type Told } from './learn.ts';
 import { COUNTED_TWICE, withSummarised } from './summary-changes.ts';
 import type { ClassifierData, WorkOptions } from './types.ts';
@@ -108,8 +108,11 @@ export function labelledList(
   added: readonly (Pick<Example, 'id' | 'read'> & { readonly name: string })[],
 ): Labelled {
   const classes = [...known];
+  const matched: [ClassInfo, ClassInfo][] = [];
   const numberOf = (info: ClassInfo): number => {
     const match = matchClasses([info], classes).toB[0]!;
+    if (match >= 0) matched.push([info, classes[match]!]);
+    else checkNewClass(info.id);
     return match >= 0 ? match : classes.push(info) - 1;
   };
   const examples = added.map(({ name: label, ...picture }): Example => {
@@ -123,5 +126,5 @@ export function labelledList(
     if (name === '') throw new UsageError('A label cannot be empty', { code: 'add/label' });
     return { ...picture, label: numberOf({ id, name, promptName: name, prompts: [] }) };
   });
-  return { examples, classes, findings: [], unread: [] };
+  return { examples, classes, findings: respelledFindings(matched), unread: [] };
 }

@@ -297,6 +297,17 @@ describe('evaluate', () => {
     });
   });
 
+  it('names both lists of classes if none is known', async () => {
+    await writeFiles(at('strange'), {
+      'owl/1.png': await picture('owl', 1),
+      'bee/1.png': await picture('bee', 1),
+    });
+    await expect(fitted.evaluate(at('strange'))).rejects.toMatchObject({
+      code: 'eval/nothing',
+      hint: expect.stringMatching(/^The classifier knows "cat".*, and the data have "bee", "owl"\. /),
+    });
+  });
+
   it('uses the test split if there is one, or the given split', async () => {
     await writePictures(at('splits/test'), { cat: [40], dog: [40] });
     await writePictures(at('splits/val'), { cat: [41, 42] });

@@ -115,7 +115,7 @@ export async function addFeatures(
 ): Promise<{ data: ClassifierData; findings: Finding[] }> {
   const dump = featuresOf(data.encoder, await readFeatureDump(folder, { signal }), folder);
   const own = dumpClasses(dump);
-  const { classes, places } = joinClasses(data.classes, own);
+  const { classes, places, findings: respelled } = joinClasses(data.classes, own);
   const fresh = [...own.keys()].filter((c) => places[c]! >= data.classes.length);
   const { findings, ...rows } = drawRows(dump);
   if (data.summary) {
@@ -125,7 +125,7 @@ export async function addFeatures(
       rows.labels.map((label) => places[label]!),
     );
     const grownSums = await withSummarised(data, data.summary, support, classes, signal);
-    return { data: grownSums, findings: [...findings, COUNTED_TWICE] };
+    return { data: grownSums, findings: [...findings, ...respelled, COUNTED_TWICE] };
   }
   const added = classes.slice(data.classes.length);
   const texts = data.head && textsOf(dump, fresh, data.head.logitScale);
@@ -142,7 +142,7 @@ export async function addFeatures(
   const labels = rows.labels.map((label) => places[label]!);
   const examples = await asExamples({ ...rows, labels }, data.keys?.type ?? 'half', { signal });
   const next = grown(data, { classes, head, ...examples, noun: 'row' });
-  return { data: next.data, findings: [...findings, ...next.findings, ...told] };
+  return { data: next.data, findings: [...findings, ...respelled, ...next.findings, ...told] };
 }
 
 /** The text features of some of the folder's classes, numbered anew. Undefined if the folder has none. */

@@ -17,15 +17,36 @@ export interface Growth {
   readonly noun: string;
 }
 
-/** Appends the classes of `own` that are not known to the known ones. Returns the list and the index in it of each class of `own`. */
+/**
+ * Appends the classes of `own` that are not known to the known ones. Returns the list, the index in it of each class of `own`, and a
+ * finding about names that are written in another way.
+ */
 export function joinClasses(
   known: readonly ClassInfo[],
   own: readonly ClassInfo[],
-): { classes: ClassInfo[]; places: number[] } {
+): { classes: ClassInfo[]; places: number[]; findings: Finding[] } {
   const classes = [...known];
   const { toB } = matchClasses(own, known);
   const places = own.map((info, c) => (toB[c]! >= 0 ? toB[c]! : classes.push(info) - 1));
-  return { classes, places };
+  const findings = respelledFindings(own.map((info, c) => [info, classes[places[c]!]!]));
+  return { classes, places, findings };
+}
+
+/** Tells of names that count as a class which is written in another way: upper and lower case, blanks, the form of a number. */
+export function respelledFindings(
+  pairs: readonly (readonly [given: ClassInfo, taken: ClassInfo])[],
+): Finding[] {
+  const taken = pairs.flatMap(([given, { id, name }]) =>
+    [given.id, given.name].some((own) => own === id || own === name) ? [] : [`"${given.id}" as "${id}"`],
+  );
+  const paths = [...new Set(taken)];
+  if (paths.length === 0) return [];
+  const names = count(
+    paths.length,
+    'name was taken as a class that is',
+    'names were taken as classes that are',
+  );
+  return [{ level: 'info', code: 'add/respelled', message: `${names} written in another way`, paths }];
 }
 
 /** The data with further examples, not fitted yet. Examples that it already has are left out and reported. */

@@ -2,6 +2,7 @@ import { inTurns } from '../abort.ts';
 import { checkSource } from '../dataset/check-source.ts';
 import { matchClasses } from '../dataset/classes.ts';
 import { dumpClasses, isFeatureDump, readFeatureDump } from '../dataset/feature-dump.ts';
+import { quoted } from '../dataset/findings.ts';
 import { readDataset } from '../dataset/read.ts';
 import type { Dataset, Example, Finding, Split } from '../dataset/types.ts';
 import { DataError, UsageError } from '../errors.ts';
@@ -63,7 +64,7 @@ export async function encodeTestSet(
     return featureTestSet(data, source, { split, suspects, unknown, signal });
   checkSource(source);
   const dataset = typeof source === 'string' ? await readDataset(source, { signal }) : source;
-  const { examples, unknownExamples, findings } = testExamples(data, dataset, split);
+  const { examples, unknownExamples, names, findings } = testExamples(data, dataset, split);
   const { seed, exif } = data;
   const all = [...examples, ...unknownExamples, ...unknown.map(readSource)];
   const encoded = await session.encode(all, { views: [0], seed, exif, signal, onProgress });
@@ -83,7 +84,7 @@ export async function encodeTestSet(
       all.length === 0
         ? 'it has no labelled picture'
         : examples.length === 0
-          ? 'the classifier knows none of its classes'
+          ? NONE_KNOWN
           : known > 0
             ? fineTuned.length > 0
               ? 'the classifier or its encoder has learnt from all its pictures'
@@ -91,7 +92,12 @@ export async function encodeTestSet(
             : 'none of its pictures could be read';
     throw new DataError(`${where} cannot be used to evaluate the classifier: ${why}`, {
       code: 'eval/nothing',
-      hint: known > 0 ? OWN_HINT : 'Give labelled pictures that the classifier was not fitted to.',
+      hint:
+        known > 0
+          ? OWN_HINT
+          : unknownExamples.length > 0
+            ? otherClassesHint(data, names)
+            : 'Give labelled pictures that the classifier was not fitted to.',
       details: { examples: examples.length, own: known, unreadable: encoded.failures.length },
     });
   }
@@ -130,6 +136,13 @@ export async function encodeTestSet(
   };
 }
 
+const NONE_KNOWN = 'the classifier knows none of its classes';
+
+function otherClassesHint({ classes }: ClassifierData, given: readonly string[]): string {
+  const known = quoted(classes.map(({ name }) => name));
+  return `The classifier knows ${known}, and the data have ${quoted(given)}. Give data of the classifier's classes, or name the classes alike.`;
+}
+
 const OWN_HINT =
   'Give labelled pictures that the classifier was not fitted to. To look for wrong labels among its examples, use --suspects (in a program, the option suspects).';
 
@@ -164,19 +177,19 @@ async function featureTestSet(
   const hashes = await inTurns(rowHashes(half), signal);
   const kept = known.filter((i) => !own.has(hashes[i]!));
   const excluded = known.filter((i) => own.has(hashes[i]!));
+  const unknown = dump.classes.filter((_, c) => toB[c]! < 0 && rows.labels.includes(c));
   if (kept.length === 0 && !(suspects && excluded.length > 0)) {
-    const why =
-      known.length > 0
-        ? 'all its rows are examples of the classifier'
-        : 'the classifier knows none of its classes';
+    const why = known.length > 0 ? 'all its rows are examples of the classifier' : NONE_KNOWN;
     throw new DataError(`The split ${name} of ${dump.name} cannot test the classifier: ${why}`, {
       code: 'eval/nothing',
-      hint: 'Give features that the classifier was not fitted to.',
+      hint:
+        unknown.length > 0 && known.length === 0
+          ? otherClassesHint(data, unknown)
+          : 'Give features that the classifier was not fitted to.',
     });
   }
   const nameOf = (i: number) => `${name} row ${i}`;
   const truthOf = (i: number) => ({ id: nameOf(i), label: labels[i]!, sha256: hashes[i]! });
-  const unknown = dump.classes.filter((_, c) => toB[c]! < 0 && rows.labels.includes(c));
   return {
     ...testedOn(data),
     features: selectRows(rows.features, kept),
@@ -224,7 +237,7 @@ function testExamples(
   { classes }: ClassifierData,
   dataset: Dataset,
   split?: Split,
-): { examples: Example[]; unknownExamples: Example[]; findings: Finding[] } {
+): { examples: Example[]; unknownExamples: Example[]; names: string[]; findings: Finding[] } {
   const wanted = wantedSplit(dataset, split);
   const labelled = dataset.examples.filter(
     (example) => example.label >= 0 && (wanted === undefined || example.split === wanted),
@@ -237,7 +250,7 @@ function testExamples(
   const unknown = dataset.classes.filter((_, c) => toB[c]! < 0 && there.has(c));
   const names = unknown.map(({ name }) => name);
   const unknownExamples = labelled.filter(({ label }) => toB[label]! < 0);
-  return { examples, unknownExamples, findings: unknownClasses(names, unknownExamples.length) };
+  return { examples, unknownExamples, names, findings: unknownClasses(names, unknownExamples.length) };
 }
 
 function wantedSplit({ examples }: Dataset, split?: Split): Split | undefined {

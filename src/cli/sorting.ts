@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { UNSURE } from '../dataset/folder-checks.ts';
+import { UNSURE } from '../dataset/names.ts';
 import type { ClassInfo } from '../dataset/types.ts';
 import { throwIfAborted } from '../errors.ts';
 import { copyWithoutOverwriting } from '../store/atomic.ts';

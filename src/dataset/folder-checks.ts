@@ -126,9 +126,6 @@ const PARTS = new Set(
   ),
 );
 
-/** The folder into which `predict --copy-to` puts pictures that it is not sure of. */
-export const UNSURE = 'unsure';
-
 const plain = (name: string) => name.toLowerCase().replace(/[\s_-]/g, '');
 
 /** Whether a folder has the name that layouts give the folder of all pictures. */

@@ -1,7 +1,20 @@
+import { UsageError } from '../errors.ts';
 import { count } from '../words.ts';
 import { info, quoted } from './findings.ts';
 import { groupBy } from './groups.ts';
 import type { Finding } from './types.ts';
+
+/** The folder into which `predict --copy-to` puts pictures that it is not sure of. */
+export const UNSURE = 'unsure';
+
+/** Throws `UsageError` for a label that cannot become a class, because folders of pictures have this name for another purpose. */
+export function checkNewClass(label: string): void {
+  if (label.toLowerCase() !== UNSURE) return;
+  throw new UsageError(`A class cannot be named "${label}"`, {
+    code: 'add/label',
+    hint: 'predict --copy-to puts pictures that it is not sure of into a folder of this name, and fit leaves that folder out. Give another label.',
+  });
+}
 
 /** Invisible characters, except those that change how scripts and emoji look: joiners, variation selectors, tags of flags. */
 const INVISIBLE =

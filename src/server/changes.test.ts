@@ -86,6 +86,8 @@ describe('changes', () => {
     expect(await refused('examples', json([{ data, label: 'a\u0000b' }]))).toEqual([400, 'server/request']);
     for (const name of ['cat', 'Cat', 'c\u200bat', '\u00a0cat\ufeff'])
       expect(await refused('classes', named(name))).toEqual([409, 'class/known']);
+    expect(await refused('classes', named('unsure'))).toEqual([400, 'add/label']);
+    expect(await refused('examples?label=unsure', png(animals.cat))).toEqual([400, 'add/label']);
     expect(await refused('classes', named(' '))).toEqual([400, 'server/request']);
     expect(await refused('classes', named('a\nb'))).toEqual([400, 'server/request']);
     expect(await refused('classes?name=unicorn', { method: 'DELETE' })).toEqual([404, 'class/unknown']);

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Classifier } from '../classifier/classifier.ts';
 import { matchClasses } from '../dataset/classes.ts';
+import { checkNewClass } from '../dataset/names.ts';
 import { UsageError } from '../errors.ts';
 import { answerPictures } from './answering.ts';
 import { inferenceRoutes } from './inference-routes.ts';
@@ -188,6 +189,7 @@ function classByName(
       code: 'class/known',
     });
   }
+  checkNewClass(name);
   if (!data.head) {
     throw new UsageError('The classifier has no text head, so a class cannot be added by its name alone', {
       code: 'class/no-text',
