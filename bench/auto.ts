@@ -6,7 +6,8 @@ import { methodById, type Task } from '../src/methods/index.ts';
 import { createScorer } from '../src/methods/score.ts';
 import { resolveOptions } from '../src/options.ts';
 import { chooseAutomatically } from '../src/tuning/auto.ts';
-import { searchMethod, shareCorrect, tuningSetOfFolds } from '../src/tuning/search-method.ts';
+import { searchMethod, tuningSetOfFolds } from '../src/tuning/search-method.ts';
+import { shareCorrect } from '../src/tuning/share-correct.ts';
 import { FEATURES, featureSets, photoSets, type Rows } from './auto-cases.ts';
 import { compareRules } from './auto-rules.ts';
 

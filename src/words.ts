@@ -13,9 +13,16 @@ export function count(n: number, one: string, many?: string): string {
   return `${number(n)} ${plural(n, one, many)}`;
 }
 
+/** The classes that a figure covers, ` of 1 of 2 classes`, or nothing if it covers all or their number is not known. */
+export function someClasses(covered: number | undefined, all: number): string {
+  return covered === undefined || covered >= all
+    ? ''
+    : ` of ${number(covered)} of ${count(all, 'class', 'classes')}`;
+}
+
 /** Note beside uncalibrated probabilities. */
 export const UNCALIBRATED =
-  'Probabilities are not calibrated, because there were no left-out examples to calibrate them on.';
+  'Probabilities are not calibrated, because too few examples could be left out to calibrate them on.';
 
 /** The type of a given value in words, for errors: `a number`, `a list`, `an object of type Date`. */
 export function describedValue(value: unknown): string {

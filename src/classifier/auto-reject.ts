@@ -1,6 +1,8 @@
 import type { Finding } from '../dataset/types.ts';
 import { argmax, row } from '../math/matrix.ts';
+import { leftOutClasses } from '../methods/folds.ts';
 import { roundedThreshold } from '../metrics/thresholds.ts';
+import { someClasses } from '../words.ts';
 import { type LeftOutOptions, leftOutAnswers } from './left-out.ts';
 import type { ClassifierData } from './types.ts';
 
@@ -28,8 +30,12 @@ export async function autoReject(
   return roundedThreshold(confidences[Math.floor((1 - KEPT) * confidences.length + 1e-9)]!);
 }
 
-/** The finding about a threshold that the rule chooses. */
-export function rejectFinding(threshold: number | undefined): Finding {
+/** The finding about a threshold that the rule chooses for a classifier. A threshold by examples of some classes only is a warning. */
+export function rejectFinding(
+  threshold: number | undefined,
+  { support, classes }: Pick<ClassifierData, 'support' | 'classes'>,
+): Finding {
+  const some = someClasses(leftOutClasses(support).size, classes.length);
   return threshold === undefined
     ? {
         level: 'warning',
@@ -38,8 +44,8 @@ export function rejectFinding(threshold: number | undefined): Finding {
           'No threshold is chosen, and every picture is answered, because no example can be left out: a class needs two examples that are not near-duplicates',
       }
     : {
-        level: 'info',
+        level: some ? 'warning' : 'info',
         code: 'fit/threshold',
-        message: `Answers below a probability of ${threshold} are "none of these": 95% of the right answers to left-out examples are above it.`,
+        message: `Answers below a probability of ${threshold} are "none of these": 95% of the right answers to left-out examples${some} are above it.`,
       };
 }

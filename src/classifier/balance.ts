@@ -2,6 +2,7 @@ import type { Finding } from '../dataset/types.ts';
 import type { Engine } from '../engine/types.ts';
 import { logSumExp, type Matrix, matrix, row, softmaxRows } from '../math/matrix.ts';
 import { classBalance, logPriors } from '../methods/class-balance.ts';
+import { leftOutClasses } from '../methods/folds.ts';
 import { methodById } from '../methods/index.ts';
 import { STACK, type State } from '../methods/method.ts';
 import { type StackPart, stackState } from '../methods/stack.ts';
@@ -9,7 +10,9 @@ import type { Task } from '../methods/task.ts';
 import { negativeLogLikelihood } from '../metrics/calibration.ts';
 import { resolveOptions } from '../options.ts';
 import { outOfFold } from '../tuning/out-of-fold.ts';
-import { type Choice, shareCorrect, tuningSetOfFolds } from '../tuning/search-method.ts';
+import { type Choice, tuningSetOfFolds } from '../tuning/search-method.ts';
+import { shareCorrect } from '../tuning/share-correct.ts';
+import { count, someClasses } from '../words.ts';
 import type { ClassifierData } from './types.ts';
 
 /** A chosen method with its fitted state. */
@@ -25,13 +28,13 @@ const WEIGHTS = Array.from({ length: 31 }, (_, i) => i / 20);
 
 /**
  * The fitted method with logit adjustment (`class-balance`), at the weight of the smallest negative log-likelihood of left-out examples in
- * which every class counts alike: as a stack of the method and the class balance. Returns the method unchanged if all classes have equally
- * many examples, if no example can be left out, or if the best weight is 0.
+ * which every class counts alike: as a stack of the method and the class balance. Returns the method unchanged if something is in the way
+ * (`obstacle`), or if the best weight is 0.
  */
 export async function balanced(engine: Engine, task: Task, fitted: Fitted): Promise<Fitted> {
-  const priors = logPriors(task.support.labels, task.classes);
-  const tuningSet = new Set(priors).size > 1 ? tuningSetOfFolds(task) : undefined;
+  const tuningSet = obstacle(task) === undefined ? tuningSetOfFolds(task) : undefined;
   if (!tuningSet) return fitted;
+  const priors = logPriors(task.support.labels, task.classes);
   const method = methodById(fitted.method);
   const options = resolveOptions(method.options, fitted.options);
   const { temperature } = fitted.choice;
@@ -58,13 +61,29 @@ export async function balanced(engine: Engine, task: Task, fitted: Fitted): Prom
   return withBalance(told, weight, await classBalance.fit(task, {}));
 }
 
+/** The reason why no weight of the class balance can be chosen, as a clause. Undefined if one can be. */
+function obstacle({ support, classes }: Pick<Task, 'support' | 'classes'>): string | undefined {
+  if (new Set(logPriors(support.labels, classes)).size === 1) return 'they have equally many examples';
+  const judged = leftOutClasses(support).size;
+  if (judged === 0) return 'no example can be left out';
+  return judged === 1
+    ? `only examples of 1 of ${count(classes, 'class', 'classes')} can be left out, and these cannot show how rare classes should be raised`
+    : undefined;
+}
+
 /** The finding about the class balance of a classifier that was fitted with the option `balance`. */
-export function balanceFinding({ options, tuning }: Pick<ClassifierData, 'options' | 'tuning'>): Finding {
+export function balanceFinding({
+  options,
+  tuning,
+  support,
+  classes: { length: classes },
+}: Pick<ClassifierData, 'options' | 'tuning' | 'support' | 'classes'>): Finding {
   const parts = (options.parts ?? {}) as Readonly<Record<string, StackPart>>;
   const own = parts[classBalance.id];
+  const some = someClasses(leftOutClasses(support).size, classes);
   const message = own
-    ? `Rare classes are raised by the logarithm of their rarity times ${(own.share / tuning.temperature).toFixed(2)}, chosen by left-out examples.`
-    : 'The classes are not balanced, because they have equally many examples, because left-out examples are best without it, or because none can be left out.';
+    ? `Rare classes are raised by the logarithm of their rarity times ${(own.share / tuning.temperature).toFixed(2)}, chosen by left-out examples${some}.`
+    : `The classes are not balanced, because ${obstacle({ support, classes }) ?? `left-out examples${some} are best without it`}.`;
   return { level: 'info', code: 'fit/balance', message };
 }
 

@@ -128,6 +128,7 @@ function* measure(
   }
   return {
     calibrated: isCalibrated(tuning),
+    ...(tuning.judgedClasses !== undefined && { judgedClasses: tuning.judgedClasses }),
     accuracy: correct / total,
     correct,
     total,

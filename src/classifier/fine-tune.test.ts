@@ -188,7 +188,11 @@ describe('figures on the pictures of a fine-tuning', () => {
     const { modelCard } = await import('../export/card.ts');
     expect(modelCard(classifier.data)).toMatch(/fine-tuned on 9 pictures that they are fitted to/);
     expect(modelCard(classifier.data)).toContain('fine-tuned on 9 pictures');
-    const fresh = await writePictures(at('fresh'), { ant: [20, 21], bee: [20, 21], cow: [20, 21] });
+    const fresh = await writePictures(at('fresh'), {
+      ant: [20, 25, 30],
+      bee: [20, 25, 30],
+      cow: [20, 25, 30],
+    });
     const honest = await fit(fresh, { encoder, method: 'zero-shot' });
     expect(honest.calibrated).toBe(true);
     expect(honest.findings.filter(({ code }) => code.includes('fine-tuned'))).toEqual([]);

@@ -1,7 +1,7 @@
 import { quoted } from '../dataset/findings.ts';
 import type { ClassInfo, Example, Finding } from '../dataset/types.ts';
 import { messageAbout } from '../errors.ts';
-import { leaveOneShotOut } from '../methods/folds.ts';
+import { leftOutClasses } from '../methods/folds.ts';
 import { methodById } from '../methods/list.ts';
 import type { Interruption } from '../methods/task.ts';
 import { resolveOptions } from '../options.ts';
@@ -46,9 +46,28 @@ export function unevaluatedClasses({
   classes,
 }: Pick<ClassifierData, 'tuning' | 'support' | 'classes'>): ClassInfo[] {
   if (tuning.folds === 0) return [];
-  const { query } = leaveOneShotOut(support);
-  const evaluated = new Set(support.labels.filter((_, i) => query[i]! >= 0));
+  const evaluated = leftOutClasses(support);
   return classes.filter((_, c) => !evaluated.has(c));
+}
+
+/** Number of classes of the tuning rows: of the labels of a split, or else of the left-out examples. Undefined without tuning rows. */
+export function judgedClassesOf(
+  data: Pick<ClassifierData, 'tuning' | 'support' | 'classes'>,
+  labels?: Int32Array,
+): number | undefined {
+  if (data.tuning.judges === 0) return undefined;
+  return labels && data.tuning.folds === 0
+    ? new Set(labels).size
+    : data.classes.length - unevaluatedClasses(data).length;
+}
+
+/** Warns of a classifier that answers the tuning rows no better than by chance. */
+export function chanceFindings({ tuning, classes }: Pick<ClassifierData, 'tuning' | 'classes'>): Finding[] {
+  const [own] = tuning.compared ?? [];
+  const chance = { accuracy: 1 / classes.length, nll: Math.log(classes.length) };
+  if (!own || (own.accuracy > chance.accuracy && own.nll < chance.nll)) return [];
+  const message = `The classifier is no better than chance on ${count(tuning.judges, 'row')} that it had not learnt from: accuracy ${(100 * own.accuracy).toFixed(1)}%, NLL ${own.nll.toFixed(3)}; chance has ${(100 * chance.accuracy).toFixed(1)}% and ${chance.nll.toFixed(3)}. Give more examples, or choose another method`;
+  return [{ level: 'warning', code: 'fit/chance', message }];
 }
 
 /** Warns of these classes. */

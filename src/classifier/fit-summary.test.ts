@@ -79,6 +79,36 @@ describe('a fit from a summary', () => {
     for (const classifier of [own, whole]) await classifier.close();
   });
 
+  it('tunes and calibrates on too few left-out rows not at all, and says so', async () => {
+    const few = await write('few', part(0, 48), LABELS.slice(0, 48));
+    for (const seed of [1, 2, 3, 4]) {
+      const { data, calibrated, findings } = await summarised(few, { method: 'gda', seed });
+      const left = Number(/(\d+) rows? (?:was|were) left out/.exec(findings.at(-1)!.message)![1]);
+      expect(data.tuning.judges).toBe(left < 12 ? 0 : left);
+      expect(calibrated).toBe(left >= 12);
+      if (left >= 12) continue;
+      expect(data).toMatchObject({
+        tuning: { protocol: 'fixed', temperature: 1 },
+        options: { shrinkage: 1 },
+      });
+      expect(findings.at(-1)!.message).toContain('too few to tune or calibrate on (at least 12 are needed)');
+    }
+  });
+
+  it('keeps the untuned constants unless the tuned ones are at least as good on the left-out rows', async () => {
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const noisy = LABELS.map((label, i) => (i % 2 === seed % 2 ? (label + i) % 3 : label));
+      const folder = await write(`noisy ${seed}`, rows, noisy);
+      const resultOf = async (tune: 'folds' | 'fixed') => {
+        const { data } = await summarised(folder, { method: 'gda', seed, tune });
+        return data.tuning.compared![0]!;
+      };
+      const [tuned, plain] = [await resultOf('folds'), await resultOf('fixed')];
+      expect(tuned.accuracy).toBeGreaterThanOrEqual(plain.accuracy);
+      expect(tuned.nll).toBeLessThanOrEqual(plain.nll);
+    }
+  });
+
   it('is saved, loaded and evaluated like any other, without examples', async () => {
     const classifier = await summarised(all);
     const path = join(own.root, 'pets.safetensors');

@@ -21,7 +21,14 @@ import { rowCount, rowCounts, type Summary } from '../methods/summary.ts';
 import { plainSupport, type Support, type Task } from '../methods/task.ts';
 import { type Options, resolveOptions, type ValuesOf } from '../options.ts';
 import { tuningRowsOfSplit } from '../tuning/cache-search.ts';
-import { type Choice, searchMethod, UNTUNED } from '../tuning/search-method.ts';
+import {
+  type Choice,
+  comparedOf,
+  type Found,
+  searchMethod,
+  TO_TEMPER,
+  UNTUNED,
+} from '../tuning/search-method.ts';
 import { count } from '../words.ts';
 import { originOf, taskOf } from './classifier-task.ts';
 import { headOfFolder } from './features.ts';
@@ -35,6 +42,11 @@ import type { ClassifierData } from './types.ts';
 
 /** The method that `auto` takes: the most accurate one of those that learn from sums of one reading. */
 const AUTO = gda.id;
+/**
+ * The least number of left-out rows that constants and a temperature are chosen on: four of each class on average, or as many as suffice
+ * for a single number.
+ */
+const leastRows = (classes: number) => Math.min(4 * classes, TO_TEMPER.rows);
 /** Largest number of left-out rows that a state is compared with the examples on. */
 const COMPARED = 256;
 
@@ -121,6 +133,7 @@ export async function fitBySummary(
       ...summaryFindings(dump, summary, {
         of: stream.rows,
         left: left.labels.length,
+        choice,
         passes: reading.passes(),
       }),
     ],
@@ -205,8 +218,8 @@ function passOf({ reading }: Learning, options: ValuesOf<Options>): SumPass {
 
 /**
  * The options and the temperature that are best on the left-out rows, and the state of all other rows with them if it is `known`. With
- * `isFixed` only the temperature is chosen. If the rows have to be read for each state, the options are chosen by the method's own fit on
- * the draw.
+ * `isFixed` only the temperature is chosen, and with too few left-out rows nothing is. If the rows have to be read for each state, the
+ * options are chosen by the method's own fit on the draw. Options that lower the likelihood or the accuracy of the untuned ones are not taken.
  */
 async function chosen(
   learning: Learning,
@@ -215,7 +228,8 @@ async function chosen(
 ): Promise<{ options: ValuesOf<Options>; choice: Choice; known?: State }> {
   const { method, form, task, rest, left } = learning;
   const untuned = resolveOptions(method.options, given);
-  if (left.labels.length === 0 || rowCount(rest) === 0) return { options: untuned, choice: UNTUNED };
+  const judges = left.labels.length;
+  if (judges < leastRows(task.classes) || rowCount(rest) === 0) return { options: untuned, choice: UNTUNED };
   let known: State | undefined;
   const learner: Method = {
     ...method,
@@ -231,15 +245,25 @@ async function chosen(
   });
   const search = (own: Method, wanted?: ValuesOf<Options>[]) =>
     searchMethod(task.engine, own, task, set(task.support), wanted, given);
-  const onDraw = form.sample && !isFixed ? await search(method) : undefined;
-  const wanted = onDraw ? [resolveOptions(method.options, { ...onDraw.options, ...given })] : [untuned];
-  const found = await search(learner, isFixed || onDraw ? wanted : undefined);
+  const resultOf = (found: Found) => comparedOf(method, found, left.labels);
+  const best = async (own: Method): Promise<Found> => {
+    const found = await search(own);
+    if (found.tuned.length === 0) return found;
+    const plain = await search(own, [untuned]);
+    const [ours, theirs] = [resultOf(found), resultOf(plain)];
+    return ours.nll <= theirs.nll && ours.accuracy >= theirs.accuracy ? found : plain;
+  };
+  const onDraw = form.sample && !isFixed ? await best(method) : undefined;
+  const wanted = onDraw ? resolveOptions(method.options, { ...onDraw.options, ...given }) : untuned;
+  const found = isFixed || onDraw ? await search(learner, [wanted]) : await best(learner);
   const { tuned, surface } = onDraw ?? found;
   const { temperature, nll } = found;
   const protocol = tuned.length > 0 ? ('left-out' as const) : ('fixed' as const);
+  const judgedClasses = new Set(left.labels).size;
+  const compared = [resultOf(found)];
   return {
     options: resolveOptions(method.options, { ...found.options, ...given }),
-    choice: { temperature, nll, tuned, surface, folds: 0, judges: left.labels.length, protocol },
+    choice: { temperature, nll, tuned, surface, folds: 0, judges, judgedClasses, protocol, compared },
     ...(form.sample && { known }),
   };
 }
@@ -258,7 +282,7 @@ async function comparison(learning: Learning, options: ValuesOf<Options>): Promi
 function summaryFindings(
   dump: FeatureDump,
   summary: Summary,
-  { of, left, passes }: { of: number; left: number; passes: number },
+  { of, left, choice, passes }: { of: number; left: number; choice: Choice; passes: number },
 ): Finding[] {
   const rows = rowCount(summary);
   const others =
@@ -267,10 +291,16 @@ function summaryFindings(
       : '';
   const counts = rowCounts(summary);
   const absent = dumpClasses(dump).flatMap(({ name }, c) => (counts[c] === 0 ? [name] : []));
+  const used =
+    choice.judges === 0
+      ? `This is too few to tune or calibrate on (at least ${leastRows(counts.length)} are needed), so the options that are not given have their defaults.`
+      : choice.tuned?.length
+        ? 'Options and temperature were chosen on them.'
+        : 'The temperature was chosen on them.';
   const learnt: Finding = {
     level: 'info',
     code: 'fit/summary',
-    message: `Learnt from sums over ${count(rows, 'row')}, read ${passes === 1 ? 'once' : count(passes, 'time')}. ${count(left, 'row was', 'rows were')} left out first, to choose what is tuned. The rows are not part of the classifier.${others}`,
+    message: `Learnt from sums over ${count(rows, 'row')}, read ${passes === 1 ? 'once' : count(passes, 'time')}. ${count(left, 'row was', 'rows were')} left out first. ${used} The rows are not part of the classifier.${others}`,
   };
   if (absent.length === 0) return [learnt];
   const have = count(absent.length, 'class has', 'classes have');

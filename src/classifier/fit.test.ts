@@ -6,9 +6,11 @@ import { DataError } from '../errors.ts';
 import { modelCard } from '../export/card.ts';
 import { row } from '../math/matrix.ts';
 import { keysOf } from '../methods/task.ts';
+import { calibrationText } from '../report/choice.ts';
 import { type Classifier, load } from './classifier.ts';
 import { fakeEncoder, picture, workspace, writeFiles, writePictures } from './fake-encoder.fixture.ts';
 import { type FitOptions, fit } from './fit.ts';
+import { chanceFindings } from './fit-findings.ts';
 
 const at = workspace();
 const encoder = fakeEncoder();
@@ -148,13 +150,60 @@ describe('fit', () => {
       ),
       paths: ['dog', 'ghost'],
     });
-    expect(comparedText(classifier.data)).toMatch(/^Accuracy on 4 left-out examples of 1 of 3 classes: /);
+    expect(comparedText(classifier.data)).toMatch(
+      /^Accuracy on 4 left-out examples of 1 of 3 classes in 4 folds: /,
+    );
     expect(modelCard(classifier.data)).toContain(
-      'Accuracy and NLL are of 4 rows in 4 folds, of 1 of 3 classes.',
+      'Accuracy and NLL are of 4 rows of 1 of 3 classes in 4 folds.',
+    );
+    expect(classifier.calibrated).toBe(false);
+    expect(calibrationText(classifier.data)).toMatch(/only 4 left-out examples of 1 of 3 classes in 4 folds/);
+    const asked = await fitted(photos, { reject: 'auto', balance: true });
+    expect(asked.findings).toContainEqual(
+      expect.objectContaining({
+        level: 'warning',
+        code: 'fit/threshold',
+        message: expect.stringContaining('right answers to left-out examples of 1 of 3 classes'),
+      }),
+    );
+    expect(asked.findings.find(({ code }) => code === 'fit/balance')?.message).toMatch(
+      /not balanced, because only examples of 1 of 3 classes can be left out/,
     );
     const even = await fitted(await writePictures(at('even'), { cat: 2, dog: 2 }));
     expect(even.findings.map(({ code }) => code)).not.toContain('fit/unjudged-class');
-    expect(comparedText(even.data)).toMatch(/^Accuracy on 4 left-out examples: /);
+    expect(comparedText(even.data)).toMatch(/^Accuracy on 4 left-out examples in 2 folds: /);
+    expect(even.data.tuning.judgedClasses).toBe(2);
+    const balanced = await fitted(at('even'), { balance: true });
+    expect(balanced.findings.find(({ code }) => code === 'fit/balance')?.message).toBe(
+      'The classes are not balanced, because they have equally many examples.',
+    );
+  });
+
+  it.each(['proker', 'tip-adapter', 'linear-probe', 'gda'])(
+    'tells the left-out result of %s, with and without tuning',
+    async (method) => {
+      const photos = await writePictures(at('named'), { cat: 4, dog: 4 });
+      for (const tune of ['folds', 'fixed'] as const) {
+        const { data } = await fitted(photos, { method, tune });
+        const [own, ...others] = data.tuning.compared ?? [];
+        expect([own?.method, own?.nll, others.length]).toEqual([method, data.tuning.nll, 0]);
+        expect(comparedText(data)).toMatch(
+          /^Accuracy on 8 left-out examples in 4 folds: [\d.]+% \(NLL [\d.]+\)$/,
+        );
+      }
+    },
+  );
+
+  it('warns of a classifier that is no better than chance on left-out examples', async () => {
+    const { data } = await fitted(await writePictures(at('chance'), { cat: 4, dog: 4 }), { method: 'gda' });
+    const withResult = (accuracy: number, nll: number) =>
+      chanceFindings({ ...data, tuning: { ...data.tuning, compared: [{ method: 'gda', accuracy, nll }] } });
+    expect(withResult(0.9, 0.4)).toEqual([]);
+    for (const [accuracy, nll] of [
+      [0.5, 0.4],
+      [0.9, Math.log(2)],
+    ] as const)
+      expect(withResult(accuracy, nll)).toMatchObject([{ level: 'warning', code: 'fit/chance' }]);
   });
 
   it('learns from train, or if it is empty from pictures of no split, and never from val or test', async () => {

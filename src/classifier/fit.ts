@@ -29,7 +29,7 @@ import { Classifier } from './classifier.ts';
 import { openSession, sessionFor } from './encoder-session.ts';
 import { prepareFeatures } from './features.ts';
 import { fineTunedFindings } from './fine-tuned-on.ts';
-import { remarkFindings, unevaluatedFindings } from './fit-findings.ts';
+import { chanceFindings, remarkFindings, unevaluatedFindings } from './fit-findings.ts';
 import { type FitValues, fitOptions } from './fit-options.ts';
 import { preparePictures } from './fit-pictures.ts';
 import { fitBySummary } from './fit-summary.ts';
@@ -105,7 +105,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
       const { data, findings } = await fitBySummary(folder, all, await used?.encoder(), {
         ...{ signal, onFit, sumRows },
       });
-      const told = { findings: [...findings, ...remarkFindings(data)], unread: [] };
+      const told = { findings: [...findings, ...chanceFindings(data), ...remarkFindings(data)], unread: [] };
       return new Classifier(data, used ?? sessionFor(data.encoder), told);
     }
     const checkpoint = path === undefined ? undefined : fileCheckpoint(path, { resume });
@@ -134,6 +134,7 @@ export async function fit(source: string | Dataset, options: FitOptions = {}): P
       ...(values.balance ? [balanceFinding(data)] : []),
       ...promptFindings(data.method, values),
       ...unevaluatedFindings(data),
+      ...chanceFindings(data),
       ...fineTunedFindings(data.tuning),
       ...remarkFindings(data),
     ];
@@ -153,7 +154,7 @@ async function rejectOf(
   if (wanted !== 'auto') return { reject: wanted, said: [] };
   // A training that was interrupted is kept as it is.
   const found = options.signal?.aborted ? undefined : await autoReject(data, options);
-  return { reject: found ?? 0, said: [rejectFinding(found)] };
+  return { reject: found ?? 0, said: [rejectFinding(found, data)] };
 }
 
 /** The folder of features that a summary is made of. Throws `UsageError` for any other source. */

@@ -15,6 +15,7 @@ import { version } from '../version.ts';
 import { taskOf } from './classifier-task.ts';
 import type { EncoderSession } from './encoder-session.ts';
 import { withLearntRows } from './fine-tuned-on.ts';
+import { judgedClassesOf } from './fit-findings.ts';
 import type { Wanted } from './given.ts';
 import { type Calibration, fitWanted, type Rows } from './model-selection.ts';
 import { rounded } from './rounding.ts';
@@ -111,7 +112,15 @@ export async function fitMethod(
   const { method, options, state, choice } = await fitWanted(engine, task, wanted, how);
   const tuned = validation ? (validation.hashes ?? []) : data.examples.map(({ sha256 }) => sha256);
   const { interrupted: _, ...rest } = data;
-  return { ...rest, method, options, state, tuning: withLearntRows(choice, encoder, tuned) };
+  const tuning = withLearntRows(choice, encoder, tuned);
+  const judgedClasses = judgedClassesOf({ ...rest, tuning }, validation?.labels);
+  return {
+    ...rest,
+    method,
+    options,
+    state,
+    tuning: { ...tuning, ...(judgedClasses !== undefined && { judgedClasses }) },
+  };
 }
 
 /** The parts of an encoder that some methods learn from, and the pictures that the encoder itself was fine-tuned on. */

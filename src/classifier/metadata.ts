@@ -54,6 +54,7 @@ export const metadataSchema = z.object({
     protocol: z.enum(['folds', 'left-out', 'val', 'fixed', 'paper']),
     judges: z.int(),
     folds: z.int(),
+    judgedClasses: z.optional(z.int().check(z.nonnegative())),
     fineTuned: z.optional(z.int().check(z.positive())),
     tuned: z.optional(z.array(z.string())),
     given: z.optional(z.array(z.string())),

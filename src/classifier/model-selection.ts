@@ -16,6 +16,7 @@ import { paperGrid, paperStart, searchTrainedKeys, tuneAsPublished } from '../tu
 import { fitWeightsInTurns } from '../tuning/scale.ts';
 import {
   type Choice,
+  comparedOf,
   searchMethod,
   TO_TEMPER,
   type TuningSet,
@@ -62,7 +63,7 @@ interface Circumstances {
 }
 
 /** A temperature, with the number of rows and folds that it was found on. */
-export type Calibration = Pick<Choice, 'temperature' | 'nll' | 'judges' | 'folds'>;
+export type Calibration = Pick<Choice, 'temperature' | 'nll' | 'judges' | 'folds' | 'compared'>;
 
 /**
  * The wanted method (or the one that `auto` chooses), with constants chosen by the wanted protocol, fitted and calibrated. Calibration
@@ -96,7 +97,14 @@ export async function fitWanted(
     method: method.id,
     options: { ...options, ...constants },
     state,
-    choice: { ...choice, ...(protocol && { protocol }), ...before, ...after },
+    choice: {
+      ...choice,
+      ...(protocol && { protocol }),
+      ...before,
+      ...after,
+      // The methods that auto compared stay together.
+      ...((choice.compared?.length ?? 0) > 1 && { compared: choice.compared }),
+    },
   };
   return wanted.balance && !task.signal?.aborted ? balanced(engine, task, fitted) : fitted;
 }
@@ -147,8 +155,11 @@ async function byFolds(
   const tuningSet = tuningSetOfFolds(task, TO_TEMPER);
   if (!tuningSet) return undefined;
   await giveWay(task.signal);
-  const { temperature, nll } = await searchMethod(engine, method, task, tuningSet, [options]);
-  return { temperature, nll, judges: tuningSet.rows.labels.length, folds: tuningSet.folds };
+  const found = await searchMethod(engine, method, task, tuningSet, [options]);
+  const { temperature, nll } = found;
+  const { labels } = tuningSet.rows;
+  const compared = [comparedOf(method, found, labels)];
+  return { temperature, nll, judges: labels.length, folds: tuningSet.folds, compared };
 }
 
 /** The best temperature for the fitted method's scores of a split. */
@@ -163,7 +174,8 @@ async function bySplit(
   const scorer = await createScorer(engine, method, state, { ...task, signal: undefined });
   const scores = await scorer.scores(features).finally(() => scorer.close());
   const { b, nll } = await fitWeightsInTurns(undefined, scores, labels);
-  return { temperature: 1 / b, nll, judges: labels.length, folds: 0 };
+  const compared = [comparedOf(method, { scores, nll }, labels)];
+  return { temperature: 1 / b, nll, judges: labels.length, folds: 0, compared };
 }
 
 /** The wanted method (or the one that `auto` chooses), with constants chosen by the wanted protocol. Throws as `fitWanted` does. */
@@ -256,7 +268,7 @@ async function choose(
         ? await tuneAsPublished(engine, seen, validation as Rows, paperGrid(prompts))
         : await tuneByValidation(engine, seen, validation as Rows, range);
   if (!tuned) return fixed;
-  const { alpha, beta, ...choice } = tuned;
+  const { alpha, beta, accuracy, nll, ...choice } = tuned;
   const options = { alpha, beta };
   const chosen = own.filter((name) => !(name in given));
   return {
@@ -264,6 +276,8 @@ async function choose(
     options: Object.fromEntries(own.map((name) => [name, options[name]])),
     choice: {
       ...choice,
+      nll,
+      compared: [{ method: id, nll, accuracy }],
       // If both are given, only the temperature was chosen.
       protocol: chosen.length > 0 || tune !== 'folds' ? choice.protocol : 'fixed',
       tuned: chosen,
@@ -286,7 +300,8 @@ async function searched(
   const { options, temperature, nll, tuned, surface } = found;
   const { protocol, folds, rows } = tuningSet;
   const isFixed = protocol === 'folds' && tuned.length === 0;
-  const choice = { temperature, nll, tuned, surface, folds, judges: rows.labels.length };
+  const compared = [comparedOf(method, found, rows.labels)];
+  const choice = { temperature, nll, tuned, surface, folds, judges: rows.labels.length, compared };
   return { method: method.id, options, choice: { ...choice, protocol: isFixed ? 'fixed' : protocol } };
 }
 

@@ -233,6 +233,8 @@ export interface ExampleSuspects {
 export interface Evaluation {
   /** Whether the probabilities are calibrated. */
   readonly calibrated: boolean;
+  /** Number of classes of the rows that they are calibrated on, if it is known. */
+  readonly judgedClasses?: number;
   readonly accuracy: number;
   readonly correct: number;
   readonly total: number;

@@ -1,9 +1,9 @@
-import { unevaluatedClasses } from '../classifier/fit-findings.ts';
 import type { ClassifierData } from '../classifier/types.ts';
 import { groupBy } from '../dataset/groups.ts';
 import { baselineMethods, methodById } from '../methods/index.ts';
+import { tuningRowsText } from '../report/choice.ts';
 import { percent } from '../report/numbers.ts';
-import { count } from '../words.ts';
+import type { Compared } from '../tuning/search-method.ts';
 
 type Constants = Pick<ClassifierData, 'method' | 'options' | 'tuning'>;
 
@@ -46,27 +46,19 @@ export function constantsText({ method, options, tuning }: Constants): string {
 }
 
 /**
- * A sentence with the accuracy of the method, Tip-Adapter and zero-shot on left-out examples, and the number of classes of these.
- * Undefined if methods were not compared.
+ * A sentence with the accuracy of the method, Tip-Adapter and zero-shot on the tuning rows, and the number of classes of these.
+ * Undefined if the method was not measured on any.
  */
 export function comparedText(data: ClassifierData): string | undefined {
-  const { classes, tuning } = data;
-  const { compared = [], judges, protocol } = tuning;
+  const { compared = [], fineTuned } = data.tuning;
   const [own, ...others] = compared;
   const baselines = baselineMethods().flatMap(({ id }) => others.filter(({ method }) => method === id));
-  if (!own || baselines.length === 0) return undefined;
-  const told = baselines.map(
-    ({ method, accuracy, nll }) => `${method} ${percent(accuracy)} (NLL ${nll.toFixed(3)})`,
-  );
-  const evaluated = classes.length - unevaluatedClasses(data).length;
-  const some =
-    evaluated < classes.length ? ` of ${evaluated} of ${count(classes.length, 'class', 'classes')}` : '';
-  const rows =
-    protocol === 'folds'
-      ? `${count(judges, 'left-out example')}${some}`
-      : `${count(judges, 'row')} of the validation split`;
-  const known = tuning.fineTuned ? ', which are too good after the fine-tuning' : '';
-  return `Accuracy on ${rows}${known}: ${percent(own.accuracy)} (NLL ${own.nll.toFixed(3)}); ${told.join(', ')}`;
+  if (!own) return undefined;
+  const figures = ({ accuracy, nll }: Compared) => `${percent(accuracy)} (NLL ${nll.toFixed(3)})`;
+  const told = baselines.map((each) => `${each.method} ${figures(each)}`);
+  const known = fineTuned ? ', which are too good after the fine-tuning' : '';
+  const beside = told.length > 0 ? `; ${told.join(', ')}` : '';
+  return `Accuracy on ${tuningRowsText(data)}${known}: ${figures(own)}${beside}`;
 }
 
 /** A protocol in words. Every printed figure of a classifier that was tuned on the test split says so. */

@@ -49,7 +49,7 @@ it('reports that one example per class is not calibrated, after a fit and beside
   const file = at('single.safetensors');
   const fitted = await run('fit', at('features'), '-o', file, '--shots', '1', '--method', 'gda');
   expect(fitted.err).toContain(
-    'Probabilities are not calibrated, because there were no left-out examples to calibrate them on.',
+    'Probabilities are not calibrated, because too few examples could be left out to calibrate them on.',
   );
   expect((await run('info', file)).out).toContain('Probabilities are not calibrated');
   expect((await run('eval', file, at('features'))).out).toContain('Probabilities (not calibrated): NLL');

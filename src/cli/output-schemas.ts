@@ -222,7 +222,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
     compared: z
       .array(object({ method: z.string(), nll: z.number(), accuracy: share }))
       .optional()
-      .describe('Results of methods on left-out examples, the chosen one first'),
+      .describe('Results of methods on the tuning rows, the chosen one first'),
     suspects: suspects.optional().describe('Labels of examples that are probably wrong, with --suspects'),
     findings: z.array(finding),
     ...learntPart,
@@ -230,6 +230,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
   predict: object({ predictions: z.array(predicted), failures: z.array(failure) }),
   eval: object({
     calibrated: z.boolean(),
+    judgedClasses: count.optional().describe('Classes of the rows that the probabilities are calibrated on'),
     accuracy: share,
     correct: count,
     total: count,
@@ -469,6 +470,7 @@ export const outputSchemas: Readonly<Record<string, z.ZodType>> = {
       protocol: z.string(),
       judges: count,
       folds: count,
+      judgedClasses: count.optional().describe('Classes that the tuning rows are of'),
       fineTuned: count
         .optional()
         .describe(

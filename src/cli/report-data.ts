@@ -63,7 +63,7 @@ export async function evaluationReport(
         label: 'Constants',
         value: constantsText(classifier.data) || 'none',
       },
-      { label: 'Calibration', value: calibrationText(tuning) },
+      { label: 'Calibration', value: calibrationText(classifier.data) },
       { label: 'Encoder fingerprint', value: encoder.fingerprint },
       { label: 'Made by', value: createdBy },
     ],

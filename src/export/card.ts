@@ -1,14 +1,13 @@
 import { exampleCount, exampleCounts } from '../classifier/example-counts.ts';
-import { unevaluatedClasses } from '../classifier/fit-findings.ts';
 import type { ClassifierData, Evaluation } from '../classifier/types.ts';
 import { methodById } from '../methods/index.ts';
 import { wilsonInterval } from '../metrics/index.ts';
-import { calibrationText, fineTunedText } from '../report/choice.ts';
+import { calibrationMark, calibrationText, fineTunedText, tuningRowsText } from '../report/choice.ts';
 import { leftOut } from '../report/left-out.ts';
 import { percent } from '../report/numbers.ts';
 import { markdown, renderMarkdown } from '../report/table.ts';
 import type { Choice } from '../tuning/search-method.ts';
-import { count, plural } from '../words.ts';
+import { count, plural, someClasses } from '../words.ts';
 
 /** Largest number of classes that are listed. If there are more, the most important ones are listed. */
 const LISTED = 30;
@@ -48,7 +47,7 @@ export function modelCard(data: ClassifierData, evaluation?: Evaluation): string
     table(['Class', 'Examples'], exampleRows(data)),
     '## How it was chosen',
     choiceText(data),
-    ...comparedTable(data.tuning),
+    ...comparedTable(data),
     '## How good it is',
     ...(evaluation ? measured(evaluation) : [UNMEASURED]),
     '## Limits',
@@ -109,37 +108,31 @@ const PROTOCOLS: Readonly<Record<Choice['protocol'], string>> = {
 };
 
 function choiceText(data: ClassifierData): string {
-  const { tuning: choice, classes } = data;
-  const { protocol, judges, folds, fromExamples } = choice;
-  const unevaluated = unevaluatedClasses(data).length;
-  const some =
-    unevaluated > 0
-      ? `, of ${classes.length - unevaluated} of ${count(classes.length, 'class', 'classes')}`
-      : '';
+  const { protocol, judges, folds, judgedClasses, fromExamples } = data.tuning;
+  const some = someClasses(judgedClasses, data.classes.length);
   const figures =
     judges > 0
-      ? ` Accuracy and NLL are of ${count(judges, 'row')}${folds > 0 ? ` in ${count(folds, 'fold')}` : ''}${some}.`
+      ? ` Accuracy and NLL are of ${count(judges, 'row')}${some}${folds > 0 ? ` in ${count(folds, 'fold')}` : ''}.`
       : '';
   const how = fromExamples ? FROM_EXAMPLES(fromExamples) : PROTOCOLS[protocol];
-  return `${how}${figures} ${calibrationText(choice)}`;
+  return `${how}${figures} ${calibrationText(data)}`;
 }
 
-function comparedTable({ compared = [], judges, protocol }: Choice): string[] {
+function comparedTable(data: ClassifierData): string[] {
+  const { compared = [], judges } = data.tuning;
   if (compared.length === 0) return [];
   const rows = compared.map(({ method, nll, accuracy }) => {
     const [low, high] = wilsonInterval(Math.round(accuracy * judges), judges);
     return [method, `${percent(accuracy)} (${percent(low)} to ${percent(high)})`, nll.toFixed(3)];
   });
-  const rowsText = protocol === 'folds' ? 'left-out examples' : 'the validation split';
-  return [table(['Method', `Accuracy on ${rowsText}`, 'NLL'], rows)];
+  return [table(['Method', `Accuracy on ${tuningRowsText(data)}`, 'NLL'], rows)];
 }
 
 const UNMEASURED =
   'It was not measured on pictures that it has not seen. `tip-adapter export <classifier> --to report --data <folder>` measures it.';
 
 function measured(evaluation: Evaluation): string[] {
-  const { accuracy, interval, correct, total, nll, ece, brier, unknown, perClass, protocol, calibrated } =
-    evaluation;
+  const { accuracy, interval, correct, total, nll, ece, brier, unknown, perClass, protocol } = evaluation;
   const { confusion, classes } = evaluation;
   const [low, high] = interval;
   const tested = perClass.filter((one) => one.total > 0).sort((a, b) => a.accuracy - b.accuracy);
@@ -151,7 +144,7 @@ function measured(evaluation: Evaluation): string[] {
   const names = new Map(perClass.map(({ id, name }) => [id, name]));
   const nameOf = (c: number) => names.get(classes[c]!) ?? classes[c]!;
   return [
-    `On ${count(total, 'picture')} that it had not seen${protocol === 'paper' ? ', but was tuned on' : ''}: **${percent(accuracy)}** right (${correct} of ${total}; 95% interval ${percent(low)} to ${percent(high)}), negative log-likelihood ${nll.toFixed(3)}, calibration error ${percent(ece)}${calibrated ? '' : ' (not calibrated)'}, Brier score ${brier.toFixed(3)}.` +
+    `On ${count(total, 'picture')} that it had not seen${protocol === 'paper' ? ', but was tuned on' : ''}: **${percent(accuracy)}** right (${correct} of ${total}; 95% interval ${percent(low)} to ${percent(high)}), negative log-likelihood ${nll.toFixed(3)}, calibration error ${percent(ece)}${calibrationMark(evaluation)}, Brier score ${brier.toFixed(3)}.` +
       (unknown
         ? ` ${count(unknown.pictures, 'picture')} of unknown classes ${plural(unknown.pictures, 'is', 'are')} told from the others with an AUROC of ${unknown.auroc.toFixed(3)}.`
         : ''),

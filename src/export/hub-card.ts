@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import type { ClassifierData, Evaluation } from '../classifier/types.ts';
+import { tuningRowsText } from '../report/choice.ts';
 import { modelCard } from './card.ts';
 
 /** The contents of a repository on the hub beside the classifier's file. */
@@ -64,10 +65,8 @@ function licenceOf(licence: string) {
 }
 
 /** The accuracy in the form of a model index. Undefined without an evaluation and without left-out examples. */
-function resultOf(
-  { tuning, dataset, method }: ClassifierData,
-  { evaluation, evaluatedOn = 'unnamed' }: HubContent,
-) {
+function resultOf(data: ClassifierData, { evaluation, evaluatedOn = 'unnamed' }: HubContent) {
+  const { tuning, dataset, method } = data;
   const result = (name: string, split: string, metrics: readonly object[], args: object) => ({
     task: { type: 'image-classification' },
     dataset: { type: name, name, split, args },
@@ -92,7 +91,7 @@ function resultOf(
   const { compared = [], judges, protocol, folds } = tuning;
   const own = compared.find((one) => one.method === method);
   if (!own) return undefined;
-  const split = protocol === 'folds' ? 'examples, each left out' : 'validation split';
+  const split = tuningRowsText(data);
   return result(
     dataset,
     split,

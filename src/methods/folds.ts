@@ -36,3 +36,9 @@ export function leaveOneShotOut(
   const query = hidden.map((fold, i) => (alone(labels[i]!) ? -1 : fold));
   return { query, hidden, count: query.reduce((most, fold) => Math.max(most, fold + 1), 0) };
 }
+
+/** The classes with an example that can be left out: those with two groups. */
+export function leftOutClasses(support: Pick<Support, 'labels' | 'groups'>): Set<number> {
+  const { query } = leaveOneShotOut(support);
+  return new Set(support.labels.filter((_, i) => query[i]! >= 0));
+}

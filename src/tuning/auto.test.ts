@@ -10,7 +10,8 @@ import { resolveOptions } from '../options.ts';
 import { chooseAutomatically } from './auto.ts';
 import { outOfFold } from './out-of-fold.ts';
 import { fitWeights } from './scale.ts';
-import { type Found, searchMethod, shareCorrect, type TuningSet, tuningSetOfFolds } from './search-method.ts';
+import { type Found, searchMethod, type TuningSet, tuningSetOfFolds } from './search-method.ts';
+import { shareCorrect } from './share-correct.ts';
 import { stackMethods } from './stacking.ts';
 
 const engine = createEngine();

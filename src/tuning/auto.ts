@@ -17,10 +17,10 @@ import {
   type Compared,
   type Found,
   searchMethod,
-  shareCorrect,
   type TuningSet,
   UNTUNED,
 } from './search-method.ts';
+import { shareCorrect } from './share-correct.ts';
 import { stacking } from './stacking.ts';
 import { type SearchRange, tuneByFolds, tuneByValidation } from './tune.ts';
 

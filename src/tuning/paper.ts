@@ -5,7 +5,7 @@ import type { Task } from '../methods/task.ts';
 import { type Affinities, alphaIntervals, type BetaRange, countAt } from './alpha-intervals.ts';
 import { prepareClassSums, textLogits, tuningRowsOfSplit } from './cache-search.ts';
 import { fitWeightsInTurns } from './scale.ts';
-import { shareCorrect } from './search-method.ts';
+import { shareCorrect } from './share-correct.ts';
 import type { CacheChoice } from './tune.ts';
 
 /** Upper ends of the published grid for a data set. */
@@ -90,6 +90,7 @@ export async function tuneAsPublished(
       beta,
       temperature: 1 / b,
       nll,
+      accuracy: shareCorrect(scores, searched.labels),
       protocol: 'paper',
       judges: searched.labels.length,
       folds: 0,

@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/types.ts';
-import { argmax, type Matrix, row, weightedSum } from '../math/matrix.ts';
+import { type Matrix, weightedSum } from '../math/matrix.ts';
 import { leaveOneShotOut } from '../methods/folds.ts';
 import type { Method } from '../methods/method.ts';
 import type { Task } from '../methods/task.ts';
@@ -7,6 +7,7 @@ import { checkValue, resolveOptions } from '../options.ts';
 import { type TuningRows, tuningRowsOfFolds, tuningRowsOfSplit } from './cache-search.ts';
 import { termsOutOfFold } from './out-of-fold.ts';
 import { fitWeightsInTurns, largestRatio } from './scale.ts';
+import { shareCorrect } from './share-correct.ts';
 import type { Protocol } from './tune.ts';
 
 /** How the constants of a classifier were chosen. */
@@ -23,6 +24,8 @@ export interface Choice {
    */
   readonly judges: number;
   readonly folds: number;
+  /** Number of classes that the tuning rows are of. Files of earlier versions do not have it. */
+  readonly judgedClasses?: number;
   /** Number of pictures that the encoder was fine-tuned on among those that the tuning rows are taken from, if there are any: scores are too good. */
   readonly fineTuned?: number;
   /**
@@ -34,7 +37,7 @@ export interface Choice {
   readonly fromExamples?: readonly string[];
   /** The candidates: values of the options, and the `nll` with them. */
   readonly surface: readonly Readonly<Record<string, number>>[];
-  /** The results of several methods on the same tuning rows, the chosen method first. */
+  /** The result of the chosen method on the tuning rows, then those of the methods that it was compared with. */
   readonly compared?: readonly Compared[];
 }
 
@@ -221,11 +224,11 @@ async function weighed(
   };
 }
 
-/** Share of the rows [q, c] whose true class has the largest score. */
-export function shareCorrect(scores: Matrix, labels: Int32Array): number {
-  let correct = 0;
-  labels.forEach((label, i) => {
-    if (argmax(row(scores, i)) === label) correct++;
-  });
-  return correct / labels.length;
+/** The result of a method by its scores of the tuning rows, whose classes are `labels`. */
+export function comparedOf(
+  { id }: Method,
+  { scores, nll }: Pick<Found, 'scores' | 'nll'>,
+  labels: Int32Array,
+): Compared {
+  return { method: id, nll, accuracy: shareCorrect(scores, labels) };
 }

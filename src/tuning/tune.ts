@@ -11,6 +11,7 @@ import {
 } from './cache-search.ts';
 import { goldenSearch } from './golden-search.ts';
 import { fitWeightsInTurns, largestRatio, type Weights } from './scale.ts';
+import { shareCorrect } from './share-correct.ts';
 
 /** How the constants of a method were chosen. Every result states it. */
 export type Protocol =
@@ -31,8 +32,10 @@ export interface CacheChoice {
   readonly beta: number;
   /** Divisor that makes scores calibrated log-odds; 1 if it could not be fitted. */
   readonly temperature: number;
-  /** Mean negative log-likelihood on the tuning rows, if there are any. */
-  readonly nll?: number;
+  /** Mean negative log-likelihood on the tuning rows. */
+  readonly nll: number;
+  /** Share of the tuning rows that are correct. */
+  readonly accuracy: number;
   readonly protocol: Protocol;
   /** Number of tuning rows and of folds (0 if they are not folds). */
   readonly judges: number;
@@ -121,22 +124,25 @@ async function searchCache(
     if (given.beta === undefined) {
       await goldenSearch((logBeta) => nllAt(Math.exp(logBeta)), Math.log(minBeta), Math.log(maxBeta));
     } else await nllAt(given.beta);
+    const best = seen.reduce((x, y) => (y.weights.nll < x.weights.nll ? y : x));
+    const alphaOf = ({ a, b }: Weights) => (zeroShot ? (given.alpha ?? b / a) : 1);
+    const votes = await sums.at(best.beta);
+    const scores = zeroShot ? weightedSum(1, zeroShot, alphaOf(best.weights), votes) : votes;
+    return {
+      alpha: alphaOf(best.weights),
+      beta: best.beta,
+      temperature: 1 / (zeroShot ? best.weights.a : best.weights.b),
+      nll: best.weights.nll,
+      accuracy: shareCorrect(scores, tuningRows.labels),
+      judges: tuningRows.labels.length,
+      ...how,
+      surface: seen
+        .map(({ beta, weights }) => ({ alpha: alphaOf(weights), beta, nll: weights.nll }))
+        .sort((x, y) => x.beta - y.beta),
+    };
   } finally {
     await sums.close();
   }
-  const best = seen.reduce((x, y) => (y.weights.nll < x.weights.nll ? y : x));
-  const alphaOf = ({ a, b }: Weights) => (zeroShot ? (given.alpha ?? b / a) : 1);
-  return {
-    alpha: alphaOf(best.weights),
-    beta: best.beta,
-    temperature: 1 / (zeroShot ? best.weights.a : best.weights.b),
-    nll: best.weights.nll,
-    judges: tuningRows.labels.length,
-    ...how,
-    surface: seen
-      .map(({ beta, weights }) => ({ alpha: alphaOf(weights), beta, nll: weights.nll }))
-      .sort((x, y) => x.beta - y.beta),
-  };
 }
 
 /** The weights of text and cache for a given alpha. Only the temperature is fitted. */

@@ -2,6 +2,7 @@ import type { Evaluation } from '../../classifier/types.ts';
 import { readOptions } from '../../dataset/read-options.ts';
 import { UsageError } from '../../errors.ts';
 import { choice, flag, optional, text } from '../../options.ts';
+import { calibrationMark } from '../../report/choice.ts';
 import { leftOut } from '../../report/left-out.ts';
 import { percent } from '../../report/numbers.ts';
 import { renderCsv, type Table } from '../../report/table.ts';
@@ -137,7 +138,7 @@ function summary(evaluation: Evaluation): string[] {
   return [
     `Accuracy ${percent(accuracy)} (${correct} of ${count(total, 'picture')}), 95% interval ${low} to ${high}`,
     ...leftOut(evaluation),
-    `Probabilities${rest.calibrated ? '' : ' (not calibrated)'}: NLL ${rest.nll.toFixed(3)}, ECE ${percent(rest.ece)}, Brier ${rest.brier.toFixed(3)}${sets}`,
+    `Probabilities${calibrationMark(rest)}: NLL ${rest.nll.toFixed(3)}, ECE ${percent(rest.ece)}, Brier ${rest.brier.toFixed(3)}${sets}`,
     ...(apart ? [apart] : []),
     `${rest.method}, encoder ${rest.encoder}, ${protocolText(rest.protocol)}, seed ${rest.seed}`,
   ];

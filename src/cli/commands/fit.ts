@@ -6,7 +6,7 @@ import { partReading, readOptions } from '../../dataset/read-options.ts';
 import { yesOption } from '../../encoder/encoder-option.ts';
 import { InterruptedError } from '../../errors.ts';
 import { flag, optional, text } from '../../options.ts';
-import { calibrationText } from '../../report/choice.ts';
+import { calibrationText, isCalibratedOnAll } from '../../report/choice.ts';
 import { duration } from '../../report/numbers.ts';
 import type { Queue } from '../../scale/work.ts';
 import { count, number } from '../../words.ts';
@@ -184,7 +184,7 @@ export const fitCommand = defineCommand({
       checkWhole(classifier.data, output);
       const compared = comparedText(classifier.data);
       if (compared) io.note(compared);
-      if (!classifier.calibrated) io.note(calibrationText(classifier.data.tuning));
+      if (!isCalibratedOnAll(classifier.data)) io.note(calibrationText(classifier.data));
       const next = encoder.preprocessing
         ? `predict ${shellWord(output)} new-photo.jpg`
         : `eval ${shellWord(output)} ${shellWord(data)}`;

@@ -30,7 +30,7 @@ function facts(data: ClassifierData): [string, string][] {
   return [
     ['Method', methodText(data)],
     ...remarksOf(data).map((remark): [string, string] => ['', remark]),
-    ['Calibration', calibrationText(data.tuning)],
+    ['Calibration', calibrationText(data)],
     [
       'Encoder',
       `${encoder.id}, ${count(encoder.dimension, 'dimension')}, licence ${encoder.licence}${fineTunedText(encoder)}`,

@@ -6,7 +6,7 @@ import { type ListValues, listOptions } from '../../dataset/read-options.ts';
 import { errorAbout, messageAbout, throwIfAborted, UsageError } from '../../errors.ts';
 import { flag, integer, optional, realOr, text } from '../../options.ts';
 import { jsonText } from '../../printable.ts';
-import { calibrationText } from '../../report/choice.ts';
+import { calibrationText, isCalibratedOnAll } from '../../report/choice.ts';
 import { renderCsv } from '../../report/table.ts';
 import { writeFileAtomic } from '../../store/atomic.ts';
 import { isHubData } from '../../store/store-address.ts';
@@ -181,7 +181,7 @@ export const predictCommand = defineCommand({
       const counts = { pictures, classes: classifier.data.classes.length };
       if (adapting) adaptedNotes(adapting, { ...results, ...counts }).forEach(io.note);
       else if (sigmoid) io.note(SIGMOID);
-      else if (!classifier.calibrated && pictures > 0) io.note(calibrationText(classifier.data.tuning));
+      else if (pictures > 0 && !isCalibratedOnAll(classifier.data)) io.note(calibrationText(classifier.data));
       warnOfRejection(results.predictions, threshold ?? (sigmoid ? 0 : classifier.data.reject), io);
       if (copyTo) await sortInto(classifier, results.predictions, { images, folder: copyTo }, io);
       return results;
@@ -235,7 +235,7 @@ function writingTo(written: string[], io: Io): Io {
 async function thresholdOf(classifier: Classifier, io: Io): Promise<number> {
   const { rejectFinding } = await import('../../classifier/auto-reject.ts');
   const threshold = await classifier.autoReject({ signal: io.signal });
-  tellFindings(io, [rejectFinding(threshold)]);
+  tellFindings(io, [rejectFinding(threshold, classifier.data)]);
   return threshold ?? 0;
 }
 

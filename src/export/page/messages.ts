@@ -6,7 +6,7 @@ const ENGLISH = {
   stop: 'Stop the camera',
   none: 'none of these',
   uncalibrated:
-    'The percentages are not calibrated, because there were no left-out examples to calibrate them on.',
+    'The percentages are not calibrated, because too few examples could be left out to calibrate them on.',
   private: 'Works without a network: no picture leaves this computer.',
   unreadable: 'This browser cannot read the picture:',
   noCamera: 'The camera cannot be used:',
@@ -23,7 +23,7 @@ const CHINESE: Messages = {
   camera: '使用摄像头',
   stop: '关闭摄像头',
   none: '都不是',
-  uncalibrated: '这些百分比未经校准，因为没有留出的例子用于校准。',
+  uncalibrated: '这些百分比未经校准，因为可留出用于校准的例子太少。',
   private: '无需联网：图片不会离开这台电脑。',
   unreadable: '浏览器无法读取这张图片：',
   noCamera: '无法使用摄像头：',

@@ -393,7 +393,7 @@ export const en = {
     waiting: 'The classifier answers as soon as two classes have pictures.',
     took: (milliseconds: number) => `${Math.round(milliseconds)} ms`,
     uncalibrated:
-      'These percentages are not calibrated, because no picture could be left out to calibrate them on.',
+      'These percentages are not calibrated, because too few pictures could be left out to calibrate them on.',
     picture: 'The picture that is tried',
     all: (n: number) => `${count(n, 'picture')} being tried`,
     teachIt: 'Teach it: this is',

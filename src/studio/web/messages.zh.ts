@@ -426,7 +426,7 @@ export const zh: Messages = {
     current: '当前',
     waiting: '有两个类别含有图片后，分类器即可回答。',
     took: (milliseconds) => `${Math.round(milliseconds)} 毫秒`,
-    uncalibrated: '这些百分比未经校准，因为没有图片可以留出用于校准。',
+    uncalibrated: '这些百分比未经校准，因为可留出用于校准的图片太少。',
     picture: '正在试用的图片',
     all: (count) => `正在试用 ${n(count)} 张图片`,
     teachIt: '让它学习：这是',
