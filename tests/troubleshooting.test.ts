@@ -42,7 +42,8 @@ function codesIn(name: string, text: string): string[] {
 
 /** Codes of findings, which are not errors. */
 const isFinding = (text: string, code: string) =>
-  new RegExp(`level: '(?:info|warning)',\\s+code: '${code}'`).test(text) || /emptied-class$/.test(code);
+  new RegExp(`level: (?:[^,']*)'(?:info|warning)'(?: : 'info')?,\\s+code: '${code}'`).test(text) ||
+  /emptied-class$/.test(code);
 
 const closed = src.flatMap(([, text]) =>
   [...text.matchAll(/closedError\('([a-z ]+)'\)/g)].map(([, what]) => `${what!.replaceAll(' ', '-')}/closed`),

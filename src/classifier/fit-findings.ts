@@ -40,7 +40,7 @@ export function emptiedClasses(
  * The classes without a left-out example, because all their examples are in one group. A score on left-out examples says nothing about
  * these classes. Empty if the tuning rows were not left-out examples.
  */
-export function unevaluatedClasses({
+function unevaluatedClasses({
   tuning,
   support,
   classes,
