@@ -27,7 +27,7 @@ export type Answer = any;
 
 const open: Server[] = [];
 
-/** Starts a server on a free port; it is closed after the file's tests. */
+/** Starts a server on a free port. It is closed after the tests of a file that calls `fittedAnimals`. */
 export async function serve(options: ServerOptions): Promise<Served> {
   const told: Told[] = [];
   const server = await createServer({
@@ -54,10 +54,12 @@ export async function serve(options: ServerOptions): Promise<Served> {
   };
 }
 
-afterAll(() => Promise.all(open.map((server) => server.close())));
-
-/** A classifier of cats, dogs and foxes for a file of tests, its file, and pictures that it has not seen. */
+/**
+ * A classifier of cats, dogs and foxes for a file of tests, its file, and pictures that it has not seen. Also closes the file's servers: this
+ * module is loaded once for all files of a process, so a hook outside a function would be that of the first file alone.
+ */
 export function fittedAnimals() {
+  afterAll(() => Promise.all(open.splice(0).map((server) => server.close())));
   const at = workspace();
   const made = {} as {
     classifier: Classifier;
